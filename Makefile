@@ -1,0 +1,32 @@
+# Each target is a line or two over the environment's python; README.md lists them for people without make.
+CONTEXT ?= sleep
+PRESET ?= quick
+DATA ?= ./data
+OUT ?= runs/$(CONTEXT)
+PYTHON ?= python3
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY := .venv/installed
+
+.PHONY: course test lab lint notebooks
+
+course: $(READY)
+	$(BIN)/python -m ctxaudio course --context $(CONTEXT) --data_dir $(DATA) --output_dir $(OUT) --preset $(PRESET)
+
+test: $(READY)
+	$(BIN)/python -m pytest tests ctxaudio
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks
+
+lab: $(READY)
+	$(BIN)/python -m jupyterlab notebooks
+
+lint: $(READY)
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[lint]"
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy ctxaudio
+
+notebooks: $(READY)
+	$(BIN)/python -m ctxaudio course --refresh notebooks
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[notebooks,test]" && touch $(READY)

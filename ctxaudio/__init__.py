@@ -1,0 +1,47 @@
+"""Context-specific sound that you can train, measure and trust."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ctxaudio.version import __version__
+
+if TYPE_CHECKING:
+    from ctxaudio.analysis.batch import batch_analyze_frequencies
+    from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS
+    from ctxaudio.errors import CtxAudioError
+    from ctxaudio.run import Run
+    from ctxaudio.signal.modulation import FrequencyModulationLayer, ModulationProfile, modulation_profile
+
+__all__ = [
+    "BANDS",
+    "CONTEXTS",
+    "TARGETS",
+    "CtxAudioError",
+    "FrequencyModulationLayer",
+    "ModulationProfile",
+    "Run",
+    "__version__",
+    "batch_analyze_frequencies",
+    "modulation_profile",
+]
+
+_HOME = {
+    "BANDS": "ctxaudio.contexts",
+    "CONTEXTS": "ctxaudio.contexts",
+    "TARGETS": "ctxaudio.contexts",
+    "CtxAudioError": "ctxaudio.errors",
+    "FrequencyModulationLayer": "ctxaudio.signal.modulation",
+    "ModulationProfile": "ctxaudio.signal.modulation",
+    "Run": "ctxaudio.run",
+    "batch_analyze_frequencies": "ctxaudio.analysis.batch",
+    "modulation_profile": "ctxaudio.signal.modulation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loading torch and librosa takes seconds: only when something that needs them is asked for.
+    if name not in _HOME:
+        raise AttributeError(f"module 'ctxaudio' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,5 @@
+import sys
+
+from ctxaudio.cli import main
+
+sys.exit(main())

@@ -1,0 +1,112 @@
+"""Reading and writing files: nothing half-written, nothing outside its folder, audio through soundfile."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from ctxaudio.errors import ClipError, CtxAudioError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the place of `path` only if the block succeeds.
+
+    Raises `CtxAudioError` where the folder can't be written to or the disk is full.
+    """
+    aside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        aside = Path(name)
+        yield aside
+        aside.chmod(0o644)
+        aside.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CtxAudioError(f"can't write {path}: {reason}; free space or choose another output folder") from error
+    finally:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+def writable_folder(path: Path) -> Path:
+    """Create `path` if needed and prove that a file can be written there, before hours of work depend on it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise CtxAudioError(f"can't write into {path}: {error.strerror}; choose another output folder") from error
+    return path
+
+
+def child_path(folder: Path, name: str) -> Path:
+    """`folder / name`, refusing a name (from a CSV, say) that is not a plain file name inside `folder`."""
+    if name in ("", ".", "..") or any(mark in name for mark in ("/", "\\", "\0", ":")):
+        raise ClipError(f"file name {name!r} points outside {folder}")
+    return folder / name
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with written_whole(path) as aside:
+        aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise CtxAudioError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CtxAudioError(f"{path} holds {type(content).__name__}, not a JSON object")
+    return content
+
+
+def read_audio(path: Path) -> tuple[FloatArray, int]:
+    """Samples `[channels, T]` in -1..1 and the sample rate, of any format libsndfile reads.
+
+    Raises `ClipError` for a file that is missing, unreadable, empty or holds NaN or infinity.
+    """
+    try:
+        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = "no such file" if not path.exists() else "not readable as audio"
+        raise ClipError(f"{path}: {reason}") from error
+    if len(samples) == 0:
+        raise ClipError(f"{path}: holds no samples")
+    if not np.isfinite(samples).all():
+        raise ClipError(f"{path}: holds NaN or infinite samples")
+    return np.ascontiguousarray(samples.T), int(sample_rate)
+
+
+def write_wav(path: Path, samples: FloatArray, sample_rate: int, comment: str = "") -> None:
+    """Write `samples` (`[T]` or `[channels, T]`, in -1..1) as 16-bit WAV with `comment` in its metadata.
+
+    Raises `CtxAudioError` for samples that are not finite or would clip.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if not np.isfinite(peak) or peak > 1.0:
+        raise CtxAudioError(f"refusing to write {path}: peak {peak:.3g} is outside -1..1")
+    channels = 1 if samples.ndim == 1 else samples.shape[0]
+    with (
+        written_whole(path) as aside,
+        soundfile.SoundFile(aside, "w", sample_rate, channels, "PCM_16", format="WAV") as sound,
+    ):
+        if comment:
+            sound.comment = comment
+        sound.write(samples.T)
