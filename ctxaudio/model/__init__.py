@@ -1,0 +1,1 @@
+"""The conditional GAN: generator, discriminator, losses, training, and its files."""

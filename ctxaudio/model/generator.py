@@ -1,0 +1,180 @@
+"""The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
+
+A small network at three frame rates (a 32nd, a 4th and all of the STFT's) says for every bin and frame
+how loud it is and how noisy; `signal.stft.shaped_noise` turns that into sound of any length. There is no phase
+to learn, and a frame costs little, which is what lets it learn on two cores.
+
+A latent picks a *style*: texture statistics of training crops, whitened, kept in a bank with the weights
+(instance conditioning, Casanova et al. 2021, arXiv:2109.05070). Labels such as Rain are many kinds of sound; their
+average is no rain that ever fell. The bank holds some thirty numbers a crop and no audio.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ctxaudio.signal.modulation import FrequencyModulationLayer, ModulationProfile
+from ctxaudio.signal.stft import shaped_noise
+
+PHASE_STEPS = 3
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The shape of a generator, saved beside its weights.
+
+    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a quarter.
+    """
+
+    conditions: tuple[str, ...]
+    sample_rate: int = 22050
+    latent_dim: int = 100
+    style_dim: int = 32
+    style_count: int = 256
+    slow_width: int = 192
+    middle_width: int = 160
+    fast_width: int = 128
+
+    @property
+    def n_fft(self) -> int:
+        return 2 ** round(math.log2(self.sample_rate * 512 / 22050))
+
+    @property
+    def hop(self) -> int:
+        return self.n_fft // 4
+
+
+class NoisyBlock(nn.Module):
+    """Residual block on `[B, C, frames]`: depthwise conv over time, own noise, style as scale and shift, mixing."""
+
+    def __init__(self, width: int, style: int, kernel: int = 5, dilation: int = 1) -> None:
+        super().__init__()
+        self.over_time = nn.Conv1d(
+            width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=width
+        )
+        self.noise_level = nn.Parameter(torch.full((width, 1), 0.3))
+        self.modulate = nn.Linear(style, 2 * width)
+        self.expand = nn.Conv1d(width, 2 * width, 1)
+        self.project = nn.Conv1d(2 * width, width, 1)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
+        scale, shift = self.modulate(style)[..., None].chunk(2, dim=1)
+        y = self.over_time(x)
+        y = y + self.noise_level * torch.randn(y.shape, generator=noise, device=y.device)
+        y = y * torch.rsqrt(y.square().mean(1, keepdim=True) + 1e-6)
+        y = F.gelu(self.expand(y * (1 + scale) + shift))
+        return x + self.project(y)
+
+
+class StyleBank(nn.Module):
+    """Styles `[N, S]` of training crops with their condition; a latent picks two of its condition and blends them."""
+
+    styles: Tensor
+    conditions: Tensor
+    keys: Tensor
+
+    def __init__(self, count: int, style_dim: int, latent_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("styles", torch.zeros(count, style_dim))
+        self.register_buffer("conditions", torch.full((count,), -1))
+        keys = torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
+
+    def fill(self, styles: Tensor, conditions: Tensor) -> None:
+        """Keep `styles` `[n, S]` (n up to the bank's size) of `conditions` `[n]`; the rest of the bank stays unused."""
+        self.styles[: len(styles)] = styles
+        self.conditions.fill_(-1)
+        self.conditions[: len(conditions)] = conditions
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        scores = latent @ self.keys.T
+        scores = scores.masked_fill(self.conditions[None] != condition[:, None], -math.inf)
+        best, chosen = scores.topk(2, dim=1)
+        # with a single style of its condition, the second score is -inf and the blend leaves it out
+        weight = torch.softmax(4.0 * best, dim=1)
+        return (weight[..., None] * self.styles[chosen]).sum(1)
+
+
+class Generator(nn.Module):
+    """`(latent [B, L], condition [B])` to sound `[B, samples]`, modulated by `profile`.
+
+    Args:
+        config: the shape of the network.
+        profile: rates and carriers that the frequency modulation layer imposes.
+    """
+
+    def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
+        super().__init__()
+        self.config = config
+        style = 128
+        slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
+        self.bank = StyleBank(config.style_count, config.style_dim, config.latent_dim)
+        self.embedding = nn.Embedding(len(config.conditions), 32)
+        self.to_style = nn.Sequential(
+            nn.Linear(config.latent_dim + 32 + config.style_dim, style), nn.GELU(), nn.Linear(style, style)
+        )
+        self.start = nn.Linear(style, slow)
+        self.slow = nn.ModuleList([NoisyBlock(slow, style) for _ in range(3)])
+        self.to_middle = nn.Conv1d(slow, middle, 1)
+        self.middle = nn.ModuleList([NoisyBlock(middle, style, dilation=d) for d in (1, 2, 1)])
+        self.to_fast = nn.Conv1d(middle, fast, 1)
+        self.fast = nn.ModuleList([NoisyBlock(fast, style, dilation=d) for d in (1, 2)])
+        bins = config.n_fft // 2 + 1
+        self.style_spectrum = nn.Linear(style, 2 * bins)
+        self.head = nn.Conv1d(fast, 2 * bins, 1)
+        nn.init.normal_(self.head.weight, std=0.02)
+        self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
+
+    def spectrum(
+        self, latent: Tensor, condition: Tensor, frames: int, style: Tensor | None, noise: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean log-magnitude and spread, both `[B, bins, frames]`."""
+        if style is None:
+            style = self.bank(latent, condition)
+        s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style], dim=1))
+        x = self.start(s)[..., None].expand(-1, -1, frames // 32 + 2)
+        for block in self.slow:
+            x = block(x, s, noise)
+        x = F.interpolate(self.to_middle(x), scale_factor=8, mode="linear")
+        for block in self.middle:
+            x = block(x, s, noise)
+        x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")[..., 16 : 16 + frames]
+        for block in self.fast:
+            x = block(x, s, noise)
+        mean, spread = (self.head(x) + self.style_spectrum(s)[..., None]).chunk(2, dim=1)
+        # -4 is about the level of normalised training clips (-26 dBFS); the tanh keeps e^mean finite
+        return 8.0 * torch.tanh(mean / 8.0) - 4.0, 1.5 * torch.sigmoid(spread)
+
+    def unmodulated(
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        samples: int,
+        style: Tensor | None = None,
+        noise: torch.Generator | None = None,
+        phase_steps: int = 0,
+    ) -> Tensor:
+        """The sound `[B, samples]` before the modulation layer."""
+        frames = samples // self.config.hop + 1
+        mean, spread = self.spectrum(latent, condition, frames, style, noise)
+        carrier = torch.randn(len(latent), samples, generator=noise, device=latent.device)
+        return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop, phase_steps)
+
+    def forward(
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        samples: int,
+        style: Tensor | None = None,
+        phases: Tensor | None = None,
+        noise: torch.Generator | None = None,
+        phase_steps: int = 0,
+    ) -> Tensor:
+        bed = self.unmodulated(latent, condition, samples, style, noise, phase_steps)
+        return self.modulation(bed, phases)

@@ -1,0 +1,47 @@
+"""The style of a crop: its texture statistics, normalised over the training clips, in a few whitened numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ctxaudio.signal.texture import TextureStatistics
+
+OUTLIER = 4.0
+
+
+@dataclass(frozen=True)
+class StyleSpace:
+    """Fitted once on training crops: `mean`, `deviation` `[K]` of the statistics, `basis` `[K, S]` of the styles."""
+
+    statistics: TextureStatistics
+    mean: Tensor
+    deviation: Tensor
+    basis: Tensor
+
+    def normalised(self, samples: Tensor) -> Tensor:
+        """Statistics `[B, K]` of `[B, T]` sound in deviations from the mean training crop."""
+        return (self.statistics(samples) - self.mean) / self.deviation
+
+    def style(self, normalised: Tensor) -> Tensor:
+        """Styles `[B, S]` with unit variance over the training crops, outliers drawn in."""
+        return (normalised.clamp(-OUTLIER, OUTLIER) @ self.basis).clamp(-OUTLIER, OUTLIER)
+
+
+def fit_style_space(statistics: TextureStatistics, crops: Tensor, style_dim: int) -> StyleSpace:
+    """Principal directions of the texture statistics of `crops` `[N, T]`, each scaled to unit variance.
+
+    With fewer crops than `style_dim` the remaining styles are zero.
+    """
+    with torch.no_grad():
+        raw = torch.cat([statistics(part) for part in crops.split(32)])
+    mean, deviation = raw.mean(0), raw.std(0).clamp_min(0.05)
+    z = ((raw - mean) / deviation).clamp(-OUTLIER, OUTLIER)
+    _, strengths, directions = torch.linalg.svd(z, full_matrices=False)
+    kept = min(style_dim, len(strengths) - 1)
+    basis = torch.zeros(raw.shape[1], style_dim, device=raw.device)
+    scale = strengths[:kept].clamp_min(1e-3) / len(crops) ** 0.5
+    basis[:, :kept] = directions[:kept].T / scale
+    return StyleSpace(statistics, mean, deviation, basis)
