@@ -1,0 +1,102 @@
+"""Random crops of prepared clips, balanced over the conditions, repeatable from a generator's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+
+CROSSFADE_S = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """`audio` float32 `[B, T]` in -1..1; `condition` int64 `[B]`; `clip` int64 `[B]`, indices of prepared clips."""
+
+    audio: torch.Tensor
+    condition: torch.Tensor
+    clip: torch.Tensor
+
+
+class ClipBatches:
+    """Endless batches of `batch_size` crops of `crop_samples` samples from one split.
+
+    Each crop takes a condition (all that have clips are equally likely, however many they have), then a clip of
+    it (likelier the longer it is, so that every second of sound counts the same), then a random place in the clip.
+    A clip shorter than the crop goes round from a random start, with a 10 ms equal-power crossfade at the seam: for
+    a texture (rain, wind) that is the same sound going on. A clip shorter than half the crop is mostly a
+    struck sound (drum, bell), which going round would turn into a roll that nobody played: it is followed by
+    silence instead, as it is in the recording.
+
+    All randomness comes from `generator` (on the CPU): the same state gives the same batches.
+
+    Raises `CtxAudioError` where the split has no clips or a size is not positive.
+    """
+
+    def __init__(
+        self, prepared: PreparedClips, split: str, crop_samples: int, batch_size: int, generator: torch.Generator
+    ) -> None:
+        if crop_samples < 1 or batch_size < 1:
+            raise CtxAudioError(f"crop_samples {crop_samples} and batch_size {batch_size} must be at least 1")
+        by_condition = [prepared.of(split, i) for i in range(len(prepared.condition_names))]
+        self._clips = [torch.tensor(clips) for clips in by_condition if clips]
+        if not self._clips:
+            raise CtxAudioError(f"context {prepared.context!r} has no prepared clips in the split {split!r}")
+        lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
+        self._weights = [lengths[clips] for clips in self._clips]
+        self._prepared = prepared
+        self._crop_samples = crop_samples
+        self._batch_size = batch_size
+        self._generator = generator
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches hold as much sound as the split does, at least 1."""
+        total = sum(float(weights.sum()) for weights in self._weights)
+        return max(1, round(total / self._crop_samples / self._batch_size))
+
+    def next(self) -> Batch:
+        """Draw the next batch."""
+        chosen = [self._draw_clip() for _ in range(self._batch_size)]
+        audio = torch.from_numpy(np.stack([self._draw_crop(i) for i in chosen]))
+        conditions = [self._prepared.clips[i].condition for i in chosen]
+        return Batch(audio, torch.tensor(conditions), torch.tensor(chosen))
+
+    def _draw_clip(self) -> int:
+        present = int(torch.randint(len(self._clips), (), generator=self._generator))
+        place = torch.multinomial(self._weights[present], 1, generator=self._generator)
+        return int(self._clips[present][place])
+
+    def _draw_crop(self, i: int) -> FloatArray:
+        samples, crop = self._prepared.audio(i), self._crop_samples
+        if 2 * len(samples) < crop:
+            return np.pad(samples, (0, crop - len(samples)))
+        if len(samples) < crop:
+            loop = seamless_loop(samples, round(CROSSFADE_S * self._prepared.sample_rate))
+            return loop[(self._draw_start(len(loop)) + np.arange(crop)) % len(loop)]
+        start = self._draw_start(len(samples) - crop + 1)
+        return samples[start : start + crop]
+
+    def _draw_start(self, places: int) -> int:
+        return int(torch.randint(places, (), generator=self._generator))
+
+
+def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
+    """`samples` `[T]` with its end folded over its start, `[T - fade_samples]`, so that it repeats without a click.
+
+    Equal-power crossfade: the two ends are unlike each other, so their powers add. At most half of `samples`
+    is faded. Kept within -1..1, which the sum of two peaks could leave.
+
+    >>> seamless_loop(np.array([0, 0.25, 0.5, 0.75], dtype=np.float32), 1).round(2)
+    array([0.53, 0.25, 0.5 ], dtype=float32)
+    """
+    fade = min(fade_samples, len(samples) // 2)
+    loop = samples[: len(samples) - fade].copy()
+    angle = (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1) * (np.pi / 2)
+    loop[:fade] = np.sin(angle) * samples[:fade] + np.cos(angle) * samples[len(samples) - fade :]
+    return np.clip(loop, -1.0, 1.0, dtype=np.float32)

@@ -1,0 +1,150 @@
+"""Reading the index of FSD50K: which clips there are, their labels, split, title, uploader and licence.
+
+FSD50K: Fonseca et al. 2022, IEEE/ACM TASLP 30:829-852, arXiv:2010.00475; Zenodo 4060432.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.files import child_path, read_json
+
+Subset = Literal["dev", "eval"]
+
+_SPLITS_OF = {"dev": ("train", "val"), "eval": ("eval",)}
+_LAYOUT = (
+    "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
+    "and, if wanted, FSD50K.metadata/ (the same with eval)"
+)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row of the index. `labels` are in row order: leaves first, then their parents; `split` train, val or eval."""
+
+    clip_id: str
+    path: Path
+    labels: tuple[str, ...]
+    split: str
+    title: str
+    uploader: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A clip that is not used, and why."""
+
+    clip_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """All clips of a subset, and the rows left out because their file name points outside the audio folder."""
+
+    clips: tuple[Clip, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def is_fsd50k(data_dir: Path) -> bool:
+    """Whether `data_dir` has the audio folder and the ground truth of FSD50K's dev set."""
+    return _audio_folder(data_dir, "dev").is_dir() and _ground_truth(data_dir, "dev").is_file()
+
+
+def read_index(data_dir: Path, subset: Subset = "dev") -> Index:
+    """Read the ground truth and metadata of `subset` under `data_dir`; the clips themselves are not touched.
+
+    A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
+    uploaders are empty and licences "unknown". Clips of the eval set have the split "eval".
+
+    Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
+    a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
+    """
+    audio_folder, table = _audio_folder(data_dir, subset), _ground_truth(data_dir, subset)
+    if not data_dir.is_dir():
+        raise CtxAudioError(f"{data_dir}: no such folder; {_LAYOUT}")
+    for needed, found in ((audio_folder, audio_folder.is_dir()), (table, table.is_file())):
+        if not found:
+            raise CtxAudioError(f"{needed.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
+    vocabulary = _read_vocabulary(data_dir)
+    metadata = _read_metadata(data_dir, subset)
+    clips, left_out = [], []
+    for line, row in _read_rows(table, ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")):
+        clip_id = row["fname"]
+        labels = tuple(label.strip() for label in row["labels"].split(",") if label.strip())
+        split = row["split"] if subset == "dev" else "eval"
+        if split not in _SPLITS_OF[subset]:
+            raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
+        if vocabulary and not vocabulary.issuperset(labels):
+            unknown = ", ".join(sorted(set(labels) - vocabulary))
+            raise CtxAudioError(f"{table} line {line}: {unknown} not in vocabulary.csv; mend the label or the list")
+        try:
+            path = child_path(audio_folder, clip_id and f"{clip_id}.wav")
+        except ClipError as error:
+            left_out.append(LeftOut(clip_id, str(error)))
+            continue
+        title, uploader, licence = metadata.get(clip_id, ("", "", "unknown"))
+        clips.append(Clip(clip_id, path, labels, split, title, uploader, licence))
+    return Index(tuple(clips), tuple(left_out))
+
+
+def _audio_folder(data_dir: Path, subset: Subset) -> Path:
+    return data_dir / f"FSD50K.{subset}_audio"
+
+
+def _ground_truth(data_dir: Path, subset: Subset) -> Path:
+    return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
+
+
+def _read_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    lines = _read_csv(path)
+    header = lines[0][1] if lines else []
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(header) or 'none'}")
+    rows = []
+    for line, values in lines[1:]:
+        if len(values) != len(header):
+            raise CtxAudioError(f"{path} line {line} has {len(values)} fields, not {len(header)}: fetch the file again")
+        rows.append((line, dict(zip(header, values, strict=True))))
+    return rows
+
+
+def _read_vocabulary(data_dir: Path) -> frozenset[str]:
+    path = data_dir / "FSD50K.ground_truth" / "vocabulary.csv"
+    if not path.exists():
+        return frozenset()
+    rows = _read_csv(path)
+    for line, values in rows:
+        if len(values) != 3:
+            raise CtxAudioError(f"{path} line {line} is not index,label,mid: fetch the file again")
+    return frozenset(values[1] for _, values in rows)
+
+
+def _read_csv(path: Path) -> list[tuple[int, list[str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return [(reader.line_num, values) for values in reader if values]
+    except OSError as error:
+        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CtxAudioError(f"{path} is not a UTF-8 CSV file: {error}") from error
+
+
+def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, str]]:
+    path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
+    if not path.exists():
+        return {}
+    return {clip_id: _attribution(path, clip_id, entry) for clip_id, entry in read_json(path).items()}
+
+
+def _attribution(path: Path, clip_id: str, entry: Any) -> tuple[str, str, str]:
+    if not isinstance(entry, dict):
+        raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
+    return str(entry.get("title", "")), str(entry.get("uploader", "")), str(entry.get("license") or "unknown")

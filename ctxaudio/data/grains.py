@@ -1,0 +1,153 @@
+"""What synthetic sounds are made of: shaped noise, slow curves, random impulses, ringing modes, rooms.
+
+All functions are pure in their `rng`: the same generator state gives the same samples, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len
+from scipy.interpolate import CubicSpline
+from scipy.signal import fftconvolve, lfilter
+
+SAMPLE_RATE = 44100
+Samples = npt.NDArray[np.float64]
+OCTAVES_HZ = (31.0, 63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """One draw from `low`..`high`, uniform in its logarithm (pitches, sizes, decay times).
+
+    >>> 20 <= log_uniform(np.random.default_rng(0), 20, 200) <= 200
+    True
+    """
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def shaped_noise(rng: np.random.Generator, length: int, levels_db: Mapping[float, float]) -> Samples:
+    """Gaussian noise `[length]` of unit RMS whose spectrum goes through `levels_db` (frequency in Hz -> dB).
+
+    Levels are interpolated on a logarithmic frequency axis and held beyond the first and last knot.
+    """
+    padded = next_fast_len(length, real=True)
+    frequencies_hz = np.fft.rfftfreq(padded, 1 / SAMPLE_RATE)
+    knots_hz = np.array(sorted(levels_db))
+    levels = np.array([levels_db[knot] for knot in knots_hz])
+    shape = 10 ** (np.interp(np.log(np.maximum(frequencies_hz, 1.0)), np.log(knots_hz), levels) / 20)
+    spectrum = shape * (rng.standard_normal(shape.size) + 1j * rng.standard_normal(shape.size))
+    spectrum[0] = 0.0
+    noise = irfft(spectrum, padded)[:length]
+    return np.asarray(noise / np.sqrt(np.mean(noise**2)))
+
+
+def octave_noise(rng: np.random.Generator, length: int, levels_db: Sequence[float], spread_db: float = 2.0) -> Samples:
+    """`shaped_noise` from one level per octave of `OCTAVES_HZ`, each moved at random by `spread_db` (one sigma)."""
+    moved = np.asarray(levels_db) + spread_db * rng.standard_normal(len(levels_db))
+    return shaped_noise(rng, length, dict(zip(OCTAVES_HZ, moved.tolist(), strict=True)))
+
+
+def band_noise(rng: np.random.Generator, length: int, low_hz: float, high_hz: float, slope_db: float = 24.0) -> Samples:
+    """`shaped_noise` flat from `low_hz` to `high_hz`, falling by `slope_db` an octave outside."""
+    knots = {low_hz / 8: -3 * slope_db, low_hz: 0.0, high_hz: 0.0, high_hz * 8: -3 * slope_db}
+    return shaped_noise(rng, length, knots)
+
+
+def slow_curve(rng: np.random.Generator, length: int, rate_hz: float) -> Samples:
+    """A smooth random curve `[length]`, about zero mean and unit deviation, moving at about `rate_hz`."""
+    knots = int(np.ceil(length / SAMPLE_RATE * 2 * rate_hz)) + 4
+    spline = CubicSpline(np.arange(knots), rng.standard_normal(knots))
+    return np.asarray(spline(1.0 + np.arange(length) * (2 * rate_hz / SAMPLE_RATE)))
+
+
+def random_impulses(rng: np.random.Generator, length: int, rate_hz: float, spread: float) -> Samples:
+    """Poisson impulses `[length]`, `rate_hz` of them a second, of log-normal size (`spread` is its sigma) and either sign."""
+    count = int(rng.poisson(rate_hz * length / SAMPLE_RATE))
+    sizes = rng.lognormal(0.0, spread, count) * rng.choice([-1.0, 1.0], count)
+    return np.bincount(rng.integers(0, length, count), sizes, length)
+
+
+def impulses_at(times_s: Sequence[float] | Samples, sizes: Sequence[float] | Samples, length: int) -> Samples:
+    """Impulses `[length]` of the given sizes; those that lie outside the clip are left out."""
+    places = np.round(np.asarray(times_s, dtype=np.float64) * SAMPLE_RATE).astype(np.int64)
+    inside = (places >= 0) & (places < length)
+    return np.bincount(places[inside], np.asarray(sizes, dtype=np.float64)[inside], length)
+
+
+def ring(excitation: Samples, frequency_hz: float, decay_s: float) -> Samples:
+    """A two-pole resonator: each impulse becomes a sine at `frequency_hz` that falls by 60 dB in `decay_s`.
+
+    >>> struck = ring(np.eye(1, SAMPLE_RATE)[0], 1000.0, 0.5)
+    >>> int(np.argmax(np.abs(np.fft.rfft(struck))))
+    1000
+    """
+    radius = 10 ** (-3 / (decay_s * SAMPLE_RATE))
+    angle = 2 * np.pi * frequency_hz / SAMPLE_RATE
+    return np.asarray(lfilter([0.0, np.sin(angle)], [1.0, -2 * radius * np.cos(angle), radius**2], excitation))
+
+
+def shower(
+    rng: np.random.Generator,
+    length: int,
+    rate_hz: float,
+    band_hz: tuple[float, float],
+    decay_s: tuple[float, float],
+    spread: float,
+    kinds: int = 16,
+) -> Samples:
+    """Many small random impacts, `[length]`: `kinds` resonances drawn from `band_hz` and `decay_s` share `rate_hz`."""
+    total = np.zeros(length)
+    for _ in range(kinds):
+        impacts = random_impulses(rng, length, rate_hz / kinds, spread)
+        total += ring(impacts, log_uniform(rng, *band_hz), log_uniform(rng, *decay_s))
+    return total
+
+
+def add_at(total: Samples, start_s: float, grain: Samples) -> None:
+    """Add `grain` into `total` from `start_s` on, cutting what lies outside."""
+    start = int(round(start_s * SAMPLE_RATE))
+    grain = grain[max(0, -start) :]
+    start = max(0, start)
+    grain = grain[: max(0, total.size - start)]
+    total[start : start + grain.size] += grain
+
+
+def glide(frequency_hz: Samples) -> Samples:
+    """Phase in cycles `[T]` of an oscillator whose frequency follows `frequency_hz` `[T]`."""
+    return np.cumsum(frequency_hz) / SAMPLE_RATE
+
+
+def harmonics(cycles: Samples, gains: Sequence[float] | Samples) -> Samples:
+    """A periodic wave `[T]` at phase `cycles`: harmonic n+1 has gain `gains[n]` (by table, so its cost is one look-up)."""
+    size = 8192
+    orders = np.arange(1, len(gains) + 1)
+    table = np.asarray(gains, dtype=np.float64) @ np.sin(2 * np.pi * np.outer(orders, np.arange(size) / size))
+    return np.asarray(table[(cycles * size).astype(np.int64) % size])
+
+
+def fade(length: int, attack_s: float, release_s: float) -> Samples:
+    """A gain `[length]` that rises in `attack_s` and falls in `release_s` (raised cosines)."""
+    seconds = np.arange(length) / SAMPLE_RATE
+    rise = np.clip(seconds / attack_s, 0, 1)
+    fall = np.clip((length / SAMPLE_RATE - seconds) / release_s, 0, 1)
+    return 0.25 * (1 - np.cos(np.pi * rise)) * (1 - np.cos(np.pi * fall))
+
+
+def room(rng: np.random.Generator, samples: Samples, decay_s: float, wet: float) -> Samples:
+    """Add a room: exponentially decaying noise of `decay_s` (60 dB), `wet` times as loud as the dry sound."""
+    seconds = np.arange(int(decay_s * SAMPLE_RATE)) / SAMPLE_RATE
+    tail = band_noise(rng, seconds.size, 150.0, 3500.0, 9.0) * 10 ** (-3 * seconds / decay_s)
+    echoes = fftconvolve(samples, tail)[: samples.size]
+    return samples + at_level(echoes, wet * rms(samples))
+
+
+def rms(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples**2)))
+
+
+def at_level(samples: Samples, level: float) -> Samples:
+    """`samples` scaled to an RMS of `level`; silence stays silence."""
+    now = rms(samples)
+    return samples * (level / now) if now > 0 else samples

@@ -1,0 +1,227 @@
+"""Decoding the selected clips once, into one flat memory map that training reads without decoding again.
+
+Each clip: decode, mix down, high-pass at 20 Hz, resample, set the level. The high-pass comes before
+resampling so that rumble and offset never reach it, and before the level so that they don't count in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.selection import Selection, count_by_condition
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.files import FloatArray, read_audio, read_json, writable_folder, write_json
+from ctxaudio.signal.filters import high_pass, resample
+
+FORMAT_VERSION = 1
+SHORTEST_S = 0.3
+SILENCE_DB = -80.0
+LEVEL_DB = -26.0
+CLIPS_PER_WORKER = 100
+
+
+@dataclass(frozen=True)
+class PreparedClip:
+    """Where a clip lies in the memory map (`offset` and `length` in samples), and whom to credit for it."""
+
+    clip_id: str
+    condition: int
+    split: str
+    offset: int
+    length: int
+    title: str
+    uploader: str
+    licence: str
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedClips:
+    """The clips of a context, mono at `sample_rate` (hertz), one after the other in `samples` `[total]`."""
+
+    sample_rate: int
+    context: str
+    condition_names: tuple[str, ...]
+    clips: tuple[PreparedClip, ...]
+    samples: np.memmap[tuple[int], np.dtype[np.float32]]
+    skipped: tuple[LeftOut, ...]
+
+    def audio(self, i: int) -> FloatArray:
+        """A copy of clip `i` as `[T]`, in -1..1."""
+        clip = self.clips[i]
+        return np.array(self.samples[clip.offset : clip.offset + clip.length], dtype=np.float32)
+
+    def of(self, split: str, condition: int | None = None) -> list[int]:
+        """Indices of the clips of a split, of one condition or of all."""
+        return [
+            i
+            for i, clip in enumerate(self.clips)
+            if clip.split == split and (condition is None or clip.condition == condition)
+        ]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Clips as {condition name: {split: count}}, in the order of the context's conditions."""
+        return count_by_condition(self.condition_names, ((clip.condition, clip.split) for clip in self.clips))
+
+
+def prepare_clips(
+    selection: Selection, cache_dir: Path, sample_rate: int = 22050, workers: int = 4, progress: bool = True
+) -> PreparedClips:
+    """Prepare the selected clips under `cache_dir`, or read what an earlier call with the same input left there.
+
+    Up to `workers` processes decode, one for each hundred clips (0 or 1: this process does); the result is the same for any number, and memory
+    doesn't grow with the number of clips. Clips that are missing, damaged, under 0.3 s or silent (under -80 dBFS
+    RMS after the high-pass) are listed in `PreparedClips.skipped`. The rest have -26 dBFS RMS, or less where the
+    peak would pass 1. A call that is interrupted leaves nothing that a later one would take for whole.
+
+    Raises `CtxAudioError` where no clip is left, the cache can't be written to, or is damaged.
+    """
+    if sample_rate <= 0 or workers < 0:
+        raise CtxAudioError(f"sample_rate {sample_rate} must be positive and workers {workers} not negative")
+    folder = cache_dir / _cache_key(selection, sample_rate)
+    if not folder.exists():
+        _write_cache(selection, folder, sample_rate, workers, progress)
+    return _read_cache(selection, folder, sample_rate)
+
+
+def decode_clip(path: Path, sample_rate: int) -> FloatArray:
+    """One clip, mono `[T]` at `sample_rate`, high-passed and levelled; `ClipError` if it can't be used."""
+    channels, native_rate = read_audio(path)
+    samples = channels.mean(axis=0, dtype=np.float32)
+    if len(samples) < SHORTEST_S * native_rate:
+        raise ClipError(f"{path}: {len(samples) / native_rate:.3f} s is shorter than {SHORTEST_S} s")
+    samples = high_pass(samples, native_rate)
+    if _rms(samples) < 10 ** (SILENCE_DB / 20):
+        raise ClipError(f"{path}: silent (under {SILENCE_DB:g} dBFS)")
+    samples = resample(samples, native_rate, sample_rate)
+    level, peak = _rms(samples), float(np.abs(samples).max())
+    if level == 0.0:
+        raise ClipError(f"{path}: silent at {sample_rate} Hz")
+    gain = min(10 ** (LEVEL_DB / 20) / level, 1.0 / peak)
+    return np.clip(samples * np.float32(gain), -1.0, 1.0, dtype=np.float32)
+
+
+def _rms(samples: FloatArray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def _decode_or_reason(path: Path, sample_rate: int) -> FloatArray | str:
+    try:
+        return decode_clip(path, sample_rate)
+    except ClipError as error:
+        return str(error)
+    except (CtxAudioError, OSError) as error:
+        return f"{path}: {error}"
+
+
+def _cache_key(selection: Selection, sample_rate: int) -> str:
+    clips = [
+        (clip.clip_id, *_size_and_time(clip.path), condition, clip.split)
+        for clip, condition in zip(selection.clips, selection.conditions, strict=True)
+    ]
+    context = selection.context
+    content = json.dumps([FORMAT_VERSION, sample_rate, context.name, context.conditions, clips])
+    return f"{context.name}-{sample_rate}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    # A clip that is missing now and appears later has to change the key, so it takes part as (0, 0).
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
+    with _folder_written_whole(folder) as aside:
+        clips: list[tuple[str, int, int]] = []
+        skipped: list[tuple[str, str]] = []
+        with (aside / "samples.npy").open("wb") as file:
+            _write_header(file, 0)
+            total = 0
+            for clip, decoded in _decoded(selection.clips, sample_rate, workers, progress):
+                if isinstance(decoded, str):
+                    skipped.append((clip.clip_id, decoded))
+                    continue
+                file.write(decoded.astype("<f4", copy=False).tobytes())
+                clips.append((clip.clip_id, total, len(decoded)))
+                total += len(decoded)
+            _write_header(file, total)
+        if not clips:
+            raise CtxAudioError(
+                f"none of the {len(selection.clips)} clips of context {selection.context.name!r} could be used; "
+                f"the first: {skipped[0][1]}"
+            )
+        write_json(aside / "index.json", {"total": total, "clips": clips, "skipped": skipped})
+
+
+def _decoded(
+    clips: tuple[Clip, ...], sample_rate: int, workers: int, progress: bool
+) -> Iterator[tuple[Clip, FloatArray | str]]:
+    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate) for clip in clips)
+    # A process takes a second or two to start, in which one decodes some hundred clips.
+    parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(clips) // CLIPS_PER_WORKER)), return_as="generator")
+    bar = tqdm(total=len(clips), desc="preparing clips", unit="clip", disable=not progress)
+    try:
+        with bar, closing(parallel(tasks)) as results:
+            for clip, decoded in zip(clips, results, strict=True):
+                yield clip, decoded
+                bar.update()
+    except BrokenProcessPool as error:
+        raise CtxAudioError(f"a worker process died, often for want of memory: use fewer than {workers}") from error
+
+
+def _write_header(file: BinaryIO, length: int) -> None:
+    # Numpy pads the header so that the length can be put in afterwards, when it is known.
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (length,)})
+
+
+@contextmanager
+def _folder_written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside `folder` to fill; it becomes `folder` only if the block succeeds."""
+    aside = Path(tempfile.mkdtemp(prefix=".preparing-", dir=writable_folder(folder.parent)))
+    try:
+        yield aside
+        aside.chmod(0o755)
+        # Another run may have prepared the same clips meanwhile: the same key means the same content.
+        if not folder.exists():
+            aside.rename(folder)
+    except OSError as error:
+        raise CtxAudioError(f"can't write {folder}: {error.strerror or error}; free space or move the cache") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> PreparedClips:
+    # Condition and split are in the folder's key; credits come from the selection, so they are never out of date.
+    chosen = {clip.clip_id: (clip, i) for clip, i in zip(selection.clips, selection.conditions, strict=True)}
+    index = read_json(folder / "index.json")
+    try:
+        samples = np.load(folder / "samples.npy", mmap_mode="r")
+        clips = [_prepared_clip(*chosen[clip_id], offset, length) for clip_id, offset, length in index["clips"]]
+        skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
+        if samples.shape != (index["total"],) or samples.dtype != np.float32:
+            raise ValueError(f"holds {samples.shape} {samples.dtype}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CtxAudioError(f"the prepared clips in {folder} are damaged ({error}): delete that folder") from error
+    context = selection.context
+    return PreparedClips(sample_rate, context.name, context.conditions, tuple(clips), samples, skipped)
+
+
+def _prepared_clip(clip: Clip, condition: int, offset: int, length: int) -> PreparedClip:
+    return PreparedClip(clip.clip_id, condition, clip.split, offset, length, clip.title, clip.uploader, clip.licence)

@@ -1,0 +1,1 @@
+"""Signal processing: filters, loudness, envelopes and the frequency modulation layer."""

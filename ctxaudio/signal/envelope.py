@@ -1,0 +1,207 @@
+"""How deep the envelope of a sound goes up and down, at any rate in hertz, and whether that is more than chance.
+
+A rate such as 7.83 Hz falls between the bins of a 4 s spectrum (31.3 cycles), so depths come from a least-squares
+fit of `a + b cos + c sin` at the exact rate. Numpy only and apart from the modulation layer on purpose: what
+measures must not share code with what is measured.
+
+Sources: Viemeister 1979 (doi:10.1121/1.383531) for depth; Picton et al. 2003 (doi:10.3109/14992020309101316) for
+the F test of a rate against its neighbours, as used for steady-state responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.signal
+import scipy.stats
+
+from ctxaudio.errors import CtxAudioError
+
+Array = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
+
+NEIGHBOURS_FROM_HZ = 0.5
+NEIGHBOURS_TO_HZ = 1.5
+
+
+@dataclass(frozen=True)
+class EnvelopeFit:
+    """`mean * (1 + sum_k depth_k sin(2 pi rate_k t + phase_k))`: depths are modulation indices, phases in radians."""
+
+    mean: float
+    rates_hz: tuple[float, ...]
+    depths: tuple[float, ...]
+    phases: tuple[float, ...]
+
+    def curve(self, length: int, sample_rate: float) -> Array:
+        """The fitted envelope, `[length]`."""
+        time_s = np.arange(length) / sample_rate
+        waves = zip(self.rates_hz, self.depths, self.phases, strict=True)
+        return self.mean * (1.0 + sum((m * np.sin(2 * np.pi * f * time_s + p) for f, m, p in waves), np.zeros(length)))
+
+
+@dataclass(frozen=True)
+class RateDetection:
+    """A rate against its neighbours: `f_statistic` is (depth / floor)^2 and follows F(2, 2N) where there's only noise.
+
+    `floor` is the rms depth of the N neighbours; `p_value` the chance of such a depth in noise.
+    """
+
+    rate_hz: float
+    depth: float
+    floor: float
+    f_statistic: float
+    p_value: float
+
+
+def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float, low_pass_hz: float | None = None) -> Array:
+    """Magnitude of the analytic signal of `samples` `[T]`, `[T]`; smooth above `low_pass_hz` if given (zero phase).
+
+    Raises `CtxAudioError` for samples that are empty or not mono and for a limit outside 0..`sample_rate`/2.
+    """
+    if samples.ndim != 1 or samples.size == 0:
+        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
+    length = len(samples)
+    # A fast length, because a prime one takes the FFT many times as long; the padding also keeps end from start.
+    padded = scipy.fft.next_fast_len(length + int(sample_rate) // 8)
+    envelope: Array = np.abs(scipy.signal.hilbert(samples.astype(np.float64), padded))[:length]
+    if low_pass_hz is None:
+        return envelope
+    if not 0.0 < low_pass_hz < sample_rate / 2:
+        raise CtxAudioError(f"low-pass limit {low_pass_hz:g} Hz must lie between 0 and {sample_rate / 2:g} Hz")
+    sections = scipy.signal.butter(2, low_pass_hz, fs=sample_rate, output="sos")
+    pad_length = min(length - 1, round(sample_rate / low_pass_hz))
+    return np.asarray(scipy.signal.sosfiltfilt(sections, envelope, padlen=pad_length), dtype=np.float64)
+
+
+def fit_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> EnvelopeFit:
+    """Least-squares fit of all `rates_hz` at once to `envelope` `[T]`, so that none leaks into another.
+
+    Raises `CtxAudioError` for a silent envelope, a rate with less than one cycle in it or above half the sample
+    rate, and rates too close to be told apart (nearer than half a cycle over the whole length).
+    """
+    duration_s = _check_envelope(envelope, sample_rate, rates_hz)
+    for low_hz, high_hz in zip(sorted(rates_hz), sorted(rates_hz)[1:], strict=False):
+        if (high_hz - low_hz) * duration_s < 0.5:
+            raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
+    coefficients = _least_squares(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
+    mean, waves = float(coefficients[0].real), coefficients[1 : 1 + len(rates_hz)]
+    return EnvelopeFit(
+        mean,
+        tuple(float(rate_hz) for rate_hz in rates_hz),
+        tuple(float(depth) for depth in 2 * np.abs(waves) / mean),
+        tuple(float(phase) for phase in np.angle(1j * waves)),
+    )
+
+
+def envelope_depth(envelope: Array, sample_rate: float, rate_hz: float) -> float:
+    """Modulation depth m of `envelope` `[T]` at exactly `rate_hz` (1 is full modulation); errors as `fit_envelope`.
+
+    >>> t = np.arange(4000) / 1000
+    >>> round(envelope_depth(1 + 0.5 * np.sin(2 * np.pi * 7.83 * t), 1000, 7.83), 6)
+    0.5
+    """
+    return fit_envelope(envelope, sample_rate, [rate_hz]).depths[0]
+
+
+def joint_depths(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> tuple[float, ...]:
+    """Modulation depth at each of `rates_hz`, fitted together; errors as `fit_envelope`."""
+    return fit_envelope(envelope, sample_rate, rates_hz).depths
+
+
+def modulation_spectrum(envelope: Array, sample_rate: float, rates_hz: npt.ArrayLike) -> Array:
+    """Modulation depth `[R]` of `envelope` `[T]` at `rates_hz` `[R]`, each fitted alone; errors as `fit_envelope`."""
+    grid = np.asarray(rates_hz, dtype=np.float64)
+    _check_envelope(envelope, sample_rate, grid.tolist())
+    coefficients = _least_squares(envelope, sample_rate, grid[:, None])
+    return np.asarray(2 * np.abs(coefficients[:, 1]) / coefficients[:, 0].real, dtype=np.float64)
+
+
+def detect_rates(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> tuple[RateDetection, ...]:
+    """Depth, floor, F and p for each of `rates_hz` in `envelope` `[T]`.
+
+    Neighbours lie 0.5 to 1.5 Hz away in steps of one cycle over the whole length, where the fitted rate itself has
+    no leakage. All `rates_hz` are taken out first, and no neighbour is within one step of one.
+
+    Raises `CtxAudioError` as `fit_envelope` does and where the sound is too short for a neighbour.
+    """
+    fit = fit_envelope(envelope, sample_rate, rates_hz)
+    rest = envelope - fit.curve(len(envelope), sample_rate)
+    duration_s = len(envelope) / sample_rate
+    found = []
+    for rate_hz, depth in zip(fit.rates_hz, fit.depths, strict=True):
+        neighbours_hz = _neighbours_hz(rate_hz, fit.rates_hz, duration_s)
+        if len(neighbours_hz) == 0:
+            raise CtxAudioError(f"{duration_s:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
+        amplitudes = 2 * np.abs(_correlate(rest, sample_rate, neighbours_hz)) / len(rest)
+        floor = float(np.sqrt(np.mean(amplitudes**2))) / fit.mean
+        f_statistic = (depth / floor) ** 2 if floor > 0.0 else np.inf
+        p_value = float(scipy.stats.f.sf(f_statistic, 2, 2 * len(neighbours_hz)))
+        found.append(RateDetection(rate_hz, depth, floor, f_statistic, p_value))
+    return tuple(found)
+
+
+def envelope_floor(envelope: Array, sample_rate: float, rate_hz: float, others_hz: Sequence[float] = ()) -> float:
+    """Rms modulation depth beside `rate_hz`, with `rate_hz` and `others_hz` taken out; errors as `detect_rates`."""
+    return detect_rates(envelope, sample_rate, [rate_hz, *others_hz])[0].floor
+
+
+def _check_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> float:
+    if envelope.ndim != 1 or envelope.size == 0 or not envelope.mean() > 0.0:
+        raise CtxAudioError("can't measure the modulation of silence: the envelope is empty, zero or not mono")
+    duration_s = len(envelope) / sample_rate
+    for rate_hz in rates_hz:
+        if not 1.0 / duration_s <= rate_hz < sample_rate / 2:
+            raise CtxAudioError(
+                f"rate {rate_hz:g} Hz can't be measured on {duration_s:.2f} s: choose {1 / duration_s:.2g} Hz "
+                f"(one cycle) to {sample_rate / 2:g} Hz"
+            )
+    return duration_s
+
+
+def _neighbours_hz(rate_hz: float, requested_hz: Sequence[float], duration_s: float) -> Array:
+    first = int(np.ceil(NEIGHBOURS_FROM_HZ * duration_s - 1e-6))
+    last = int(np.floor(NEIGHBOURS_TO_HZ * duration_s + 1e-6))
+    steps = np.arange(max(first, 1), last + 1) / duration_s
+    candidates = rate_hz + np.concatenate([-steps[::-1], steps])
+    apart = np.abs(candidates[:, None] - np.asarray(requested_hz)).min(axis=1, initial=np.inf)
+    return np.asarray(candidates[(candidates >= 1.0 / duration_s) & (apart > 1.0 / duration_s - 1e-6)])
+
+
+def _correlate(signal: Array, sample_rate: float, rates_hz: Array) -> ComplexArray:
+    """Sum of `signal[n] exp(-i w n)` for each rate `[R]`: a Fourier sum at any frequency, in two short steps.
+
+    With n = block * row + column, exp(-iwn) splits into a factor per row and one per column: R * sqrt(T)
+    exponentials instead of R * T, and the rest is a matrix product.
+    """
+    angle = 2.0 * np.pi * rates_hz / sample_rate
+    block = int(np.ceil(np.sqrt(len(signal))))
+    rows = np.pad(signal, (0, -len(signal) % block)).reshape(-1, block)
+    columns = np.arange(block)[:, None] * angle
+    inside = rows @ np.cos(columns) - 1j * (rows @ np.sin(columns))
+    return np.asarray((inside * np.exp(-1j * block * np.arange(len(rows))[:, None] * angle)).sum(axis=0))
+
+
+def _least_squares(envelope: Array, sample_rate: float, rates_hz: Array) -> ComplexArray:
+    """R fits of K rates each, `rates_hz` `[R, K]`: coefficients `[R, 1+2K]` of 1, exp(iwn) and exp(-iwn).
+
+    The normal equations need no design matrix: their entries are geometric series in closed form.
+    """
+    length = len(envelope)
+    zero = np.zeros((len(rates_hz), 1))
+    signed_hz = np.concatenate([zero, rates_hz, -rates_hz], axis=1)
+    gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
+    waves = _correlate(envelope, sample_rate, rates_hz.ravel()).reshape(rates_hz.shape)
+    right = np.concatenate([zero + envelope.sum(), waves, waves.conj()], axis=1)
+    return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
+
+
+def _geometric_series(angle: Array, length: int) -> ComplexArray:
+    """Sum of `exp(i angle n)` over n = 0 .. length-1."""
+    still = np.abs(angle) < 1e-12
+    turning = np.where(still, 1.0, angle)
+    return np.where(still, length, np.expm1(1j * turning * length) / np.expm1(1j * turning))
