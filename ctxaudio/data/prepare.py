@@ -82,10 +82,11 @@ def prepare_clips(
 ) -> PreparedClips:
     """Prepare the selected clips under `cache_dir`, or read what an earlier call with the same input left there.
 
-    Up to `workers` processes decode, one for each hundred clips (0 or 1: this process does); the result is the same for any number, and memory
-    doesn't grow with the number of clips. Clips that are missing, damaged, under 0.3 s or silent (under -80 dBFS
-    RMS after the high-pass) are listed in `PreparedClips.skipped`. The rest have -26 dBFS RMS, or less where the
-    peak would pass 1. A call that is interrupted leaves nothing that a later one would take for whole.
+    Up to `workers` processes decode, one for each hundred clips (0 or 1: this process does); the result is the same
+    for any number, and memory doesn't grow with the number of clips. Clips that are missing, damaged, under 0.3 s
+    or silent (under -80 dBFS RMS after the high-pass) are listed in `PreparedClips.skipped`. The rest have -26 dBFS
+    RMS, or less where the peak would pass 1. A call that is interrupted leaves nothing that a later one would take
+    for whole.
 
     Raises `CtxAudioError` where no clip is left, the cache can't be written to, or is damaged.
     """

@@ -11,11 +11,11 @@ import safetensors
 import safetensors.torch
 import torch
 
-from ctxaudio.version import __version__
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_json, written_whole, write_json
+from ctxaudio.files import read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.signal.modulation import Carrier, ModulationProfile, Rate
+from ctxaudio.version import __version__
 
 FORMAT = 1
 
@@ -43,7 +43,7 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
 
 
 def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
-    """The generator and its JSON; raises `CtxAudioError` for a file that is missing, truncated, a pickle, or foreign."""
+    """The generator and its JSON; raises `CtxAudioError` for a file that is missing, truncated, a pickle or foreign."""
     if not path.is_file():
         raise CtxAudioError(f"no model at {path}: train one, or give --model_path")
     beside = path.with_suffix(".json")
@@ -65,7 +65,9 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         generator = Generator(config, ModulationProfile(rates, carriers))
         generator.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CtxAudioError(f"{path} does not fit the configuration in {beside.name}: use the pair as trained") from error
+        raise CtxAudioError(
+            f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
+        ) from error
     if hashlib.sha256(path.read_bytes()).hexdigest() != about["weights_sha256"]:
         raise CtxAudioError(f"{path} is not the file that {beside.name} describes: use the pair as trained")
     return generator.eval(), about

@@ -61,7 +61,6 @@ class NoisyBlock(nn.Module):
         self.modulate = nn.Linear(style, 2 * width)
         self.expand = nn.Conv1d(width, 2 * width, 1)
         self.project = nn.Conv1d(2 * width, width, 1)
-        nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
         scale, shift = self.modulate(style)[..., None].chunk(2, dim=1)

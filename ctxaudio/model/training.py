@@ -32,6 +32,7 @@ from ctxaudio.model.styles import StyleSpace, fit_style_space
 from ctxaudio.signal.modulation import ModulationProfile
 from ctxaudio.signal.texture import TextureStatistics
 
+SECONDS_BETWEEN_LINES = 30.0
 HISTORY_COLUMNS = ("step", "epoch", "seconds", "discriminator", "adversarial", "condition", "texture", "features")
 
 
@@ -109,7 +110,7 @@ def begin(clips: PreparedClips, profile: ModulationProfile, model: GeneratorConf
     batches = ClipBatches(clips, "train", crop, config.batch_size, random)
     generator = Generator(model, profile).to(config.device)
     discriminator = Discriminator(model).to(config.device)
-    drawn = [batches.next() for _ in range(math.ceil(2 * model.style_count / config.batch_size))]
+    drawn = [batches.next() for _ in range(math.ceil(model.style_count / config.batch_size))]
     crops = torch.cat([batch.audio for batch in drawn]).to(config.device)
     conditions = torch.cat([batch.condition for batch in drawn]).to(config.device)
     space = fit_style_space(TextureStatistics(clips.sample_rate).to(config.device), crops, model.style_dim)
@@ -207,13 +208,15 @@ def train(
     """Train until `num_epochs`, `max_minutes` or Ctrl-C, whichever comes first.
 
     Writes `output_dir/checkpoints/latest.pt` every `save_interval` epochs and at the end, `logs/losses.csv`, and
-    calls `on_samples` every `sample_interval` epochs. Raises `CtxAudioError` when the losses stop being numbers.
+    calls `on_samples` every `sample_interval` epochs. Shows a progress bar, or without `progress` prints a line
+    every half minute. Raises `CtxAudioError` when the losses stop being numbers.
     """
     steps_per_epoch = training.batches.steps_per_epoch
     started = time.monotonic() - training.seconds
     budget = math.inf if config.max_minutes is None else 60.0 * config.max_minutes
     bar = tqdm(total=config.num_epochs * steps_per_epoch, initial=training.step, disable=not progress, unit="step")
     bar.set_description("train")
+    said = started
     with finishing_the_step_on_ctrl_c() as asked_to_stop:
         while training.epoch < config.num_epochs and training.seconds < budget and not training.interrupted:
             training.generator.train()
@@ -223,7 +226,11 @@ def train(
                 training.seconds = time.monotonic() - started
                 bar.update()
                 if training.step % config.log_interval == 0:
-                    log(training, values, bar)
+                    line = log(training, values)
+                    bar.set_postfix_str(line)
+                    if not progress and time.monotonic() - said > SECONDS_BETWEEN_LINES:
+                        said = time.monotonic()
+                        print(f"{training.seconds:5.0f} s, step {training.step}: {line}", flush=True)
                 if asked_to_stop():
                     training.interrupted = True
                 if training.interrupted or training.seconds >= budget:
@@ -239,14 +246,15 @@ def train(
     return training
 
 
-def log(training: Training, values: dict[str, Tensor], bar: tqdm[None]) -> None:
+def log(training: Training, values: dict[str, Tensor]) -> str:
+    """Add a row to the history and give it back as text; raises `CtxAudioError` if a loss is not a number."""
     row = {name: float(value) for name, value in values.items()}
     if not all(math.isfinite(value) for value in row.values()):
         raise CtxAudioError(
-            f"training diverged at step {training.step} (a loss is not a number): lower --lr, or --resume an earlier run"
+            f"training diverged at step {training.step} (a loss is not a number): lower --lr or --resume an earlier run"
         )
     training.history.append({"step": training.step, "epoch": training.epoch, "seconds": training.seconds, **row})
-    bar.set_postfix_str(f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}")
+    return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
 
 
 def checkpoint(training: Training, output_dir: Path) -> None:

@@ -149,7 +149,7 @@ class FrequencyModulationLayer(nn.Module):
         self.carrier_depths = nn.Parameter(torch.tensor([c.depth for c in profile.carriers]), requires_grad=learnable)
 
     def random_phases(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
-        """Phases `[B, K]` in radians, uniform: in training, so that no phase of the rates becomes a mark of the fakes."""
+        """Phases `[B, K]` in radians, uniform: in training, so that no phase becomes a mark of the fakes."""
         turns = torch.rand(batch, len(self.rates_hz), generator=generator, dtype=torch.float64)
         return (2.0 * math.pi * turns).to(self.rates_hz.device)
 

@@ -34,9 +34,7 @@ def log_power(samples: Tensor, n_fft: int, hop: int, floor: float = 1e-8) -> Ten
     return torch.log(spectrum.real.square() + spectrum.imag.square() + floor)
 
 
-def shaped_noise(
-    log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, hop: int, phase_steps: int = 0
-) -> Tensor:
+def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, hop: int, phase_steps: int = 0) -> Tensor:
     """Sound with log-magnitude `log_mean + spread * log|STFT(noise)|` and, to begin with, the noise's phase.
 
     Where `spread` is 1 a bin sounds as Gaussian noise of that level, where it is 0 its magnitude is exact, as in

@@ -72,9 +72,7 @@ class TextureStatistics(nn.Module):
 
     def __init__(self, sample_rate: int) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(
-            [BandStatistics(sample_rate, 0.0116, 32), BandStatistics(sample_rate, 0.0464, 64)]
-        )
+        self.scales = nn.ModuleList([BandStatistics(sample_rate, 0.0116, 32), BandStatistics(sample_rate, 0.0464, 64)])
 
     def forward(self, samples: Tensor) -> Tensor:
         return torch.cat([scale(samples) for scale in self.scales], dim=1)

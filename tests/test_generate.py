@@ -1,0 +1,99 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ctxaudio import pipeline
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluate import figures_of_merit
+from ctxaudio.files import read_json
+from ctxaudio.generate import generate_clips
+from ctxaudio.run import Run, chosen_profile
+from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
+from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
+from ctxaudio.signal.modulation import ModulationProfile, Rate
+
+
+@pytest.fixture(scope="module")
+def generator(trained: Run):
+    return pipeline.load_model(trained)[0]
+
+
+def test_clips_have_the_length_loudness_and_headroom_asked_for(generator):
+    for clip in generate_clips(generator, 4, duration_s=2.5):
+        assert clip.samples.shape == (round(2.5 * 22050),) and np.isfinite(clip.samples).all()
+        assert integrated_lufs(clip.samples, 22050) == pytest.approx(clip.lufs, abs=0.1)
+        assert clip.lufs <= -26.9 and true_peak_db(clip.samples, 22050) <= -5.99
+
+
+def test_the_third_clip_does_not_depend_on_how_many_are_asked_for(generator):
+    three = list(generate_clips(generator, 3, 1.0, seed=7))
+    four = list(generate_clips(generator, 4, 1.0, seed=7))
+    assert np.array_equal(three[2].samples, four[2].samples)
+    assert not np.array_equal(three[0].samples, next(generate_clips(generator, 1, 1.0, seed=8)).samples)
+
+
+def test_minus_one_goes_round_the_trained_conditions_and_an_index_stays(generator):
+    assert {clip.condition for clip in generate_clips(generator, 3, 1.0)} == {"Rain", "Wind", "Cricket"}
+    assert {clip.condition for clip in generate_clips(generator, 3, 1.0, focus_condition=3)} == {"Cricket"}
+
+
+def test_a_condition_without_training_clips_is_refused(generator):
+    with pytest.raises(CtxAudioError, match="seen no clip of condition 4: choose from 0 Rain, 2 Wind, 3 Cricket"):
+        next(generate_clips(generator, 1, focus_condition=4))
+
+
+def test_the_modulation_asked_for_is_in_the_sound_and_sham_has_none(generator):
+    profile = ModulationProfile((Rate(7.83, 0.6),))
+
+    def depth(chosen: ModulationProfile) -> float:
+        clips = generate_clips(generator, 1, 8.0, focus_condition=0, profile=chosen)
+        return joint_depths(hilbert_envelope(next(clips).samples, 22050), 22050, [7.83])[0]
+
+    assert depth(profile) == pytest.approx(0.6, abs=0.08)
+    assert depth(ModulationProfile()) < 0.1
+
+
+def test_the_files_say_where_they_come_from(trained: Run, tmp_path: Path):
+    paths = pipeline.generate(trained, num_samples=2, folder=tmp_path)
+    about = read_json(tmp_path / "generated.json")
+    assert [entry["file"] for entry in about["clips"]] == [path.name for path in paths]
+    assert about["licences"] and about["context"] == "sleep" and about["evidence"]["grade"] == "D"
+    with soundfile.SoundFile(paths[0]) as sound:
+        assert (sound.samplerate, sound.channels, sound.subtype) == (22050, 1, "PCM_16")
+        assert "context sleep" in sound.comment and "no health claim" in sound.comment
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"context": "focus"}, "trained with context sleep, not focus: pass --context sleep"),
+        ({"sample_rate": 16000}, "pass --sample_rate 22050"),
+        ({"latent_dim": 64}, "pass --latent_dim 100"),
+    ],
+)
+def test_settings_other_than_the_models_are_refused(trained: Run, change, message):
+    with pytest.raises(CtxAudioError, match=message):
+        pipeline.generate(dataclasses.replace(trained, **change))
+
+
+def test_emphasis_is_parsed_or_refused():
+    sleep = Run().about
+    assert chosen_profile(sleep, None, ["earth=0.5"]).carriers[0].depth == 0.5
+    assert chosen_profile(sleep, [], []) == ModulationProfile()
+    with pytest.raises(CtxAudioError, match="'alpha' is not NAME=DEPTH"):
+        chosen_profile(sleep, ["alpha"], None)
+
+
+def test_figures_of_merit_stand_beside_their_floors(generator, clips):
+    torch.manual_seed(0)
+    figures = figures_of_merit(generator, clips)
+    overall = figures["texture_distance"]["all_conditions"]
+    assert overall["real_floor"] < overall["generated"]
+    assert overall["real_floor"] < overall["white_noise"]
+    asked = {row["rate_hz"]: row for row in figures["modulation"]}
+    assert asked[2.5]["measured"] == pytest.approx(asked[2.5]["asked"], abs=0.06)
+    assert asked[2.5]["without"] < asked[2.5]["measured"]

@@ -1,0 +1,124 @@
+import math
+
+import pytest
+import torch
+
+from ctxaudio.model import losses
+from ctxaudio.model.discriminator import Discriminator, Verdict
+from ctxaudio.model.generator import Generator, GeneratorConfig, StyleBank
+from ctxaudio.model.styles import fit_style_space
+from ctxaudio.signal.modulation import ModulationProfile, Rate, modulation_profile
+from ctxaudio.signal.texture import TextureStatistics
+
+CONDITIONS = ("Rain", "Wind", "Cricket")
+CONFIG = GeneratorConfig(
+    CONDITIONS, latent_dim=10, style_dim=4, style_count=9, slow_width=16, middle_width=16, fast_width=16
+)
+
+
+PLAIN = ModulationProfile()
+
+
+def small_generator(profile: ModulationProfile = PLAIN) -> Generator:
+    torch.manual_seed(0)
+    generator = Generator(CONFIG, profile)
+    generator.bank.fill(torch.randn(9, 4), torch.arange(9) % 3)
+    return generator.eval()
+
+
+@pytest.mark.parametrize("samples", [8820, 44100, 50001])
+def test_the_generator_makes_any_length(samples):
+    out = small_generator()(torch.randn(2, 10), torch.tensor([0, 2]), samples)
+    assert out.shape == (2, samples) and bool(out.isfinite().all())
+
+
+@pytest.mark.parametrize(("sample_rate", "n_fft"), [(8000, 256), (22050, 512), (44100, 1024), (48000, 1024)])
+def test_frames_last_as_long_at_every_sample_rate(sample_rate, n_fft):
+    config = GeneratorConfig(CONDITIONS, sample_rate=sample_rate)
+    assert config.n_fft == n_fft
+    assert 0.015 < n_fft / sample_rate < 0.035
+
+
+def test_the_default_generator_is_small():
+    assert sum(p.numel() for p in Generator(GeneratorConfig(CONDITIONS), ModulationProfile()).parameters()) < 2_000_000
+
+
+def test_the_same_seed_gives_the_same_sound_and_another_seed_another():
+    generator, latent, condition = small_generator(), torch.randn(1, 10), torch.tensor([1])
+
+    def sound(seed: int) -> torch.Tensor:
+        return generator(latent, condition, 8820, noise=torch.Generator().manual_seed(seed))
+
+    assert torch.equal(sound(3), sound(3))
+    assert not torch.allclose(sound(3), sound(4))
+
+
+def test_what_the_generator_gives_is_its_bed_through_the_modulation_layer():
+    generator = small_generator(ModulationProfile((Rate(6.0, 0.5),)))
+    latent, condition = torch.randn(1, 10), torch.tensor([1])
+    bed = generator.unmodulated(latent, condition, 8820, noise=torch.Generator().manual_seed(3))
+    out = generator(latent, condition, 8820, noise=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(out, bed * generator.modulation.gain(8820))
+
+
+def test_every_learned_number_of_the_generator_gets_a_gradient():
+    generator = small_generator().train()
+    generator(torch.randn(2, 10), torch.tensor([0, 1]), 8820).square().mean().backward()
+    without = [n for n, p in generator.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+def test_a_latent_picks_styles_of_its_own_condition_only():
+    bank = StyleBank(4, style_dim=2, latent_dim=6)
+    bank.fill(torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 5.0]]), torch.tensor([0, 0, 1]))
+    styles = bank(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0] * 50))
+    assert bool((styles[:, 1] == 0).all()) and 1.0 <= float(styles.min(0)[0][0]) < float(styles.max(0)[0][0]) <= 3.0
+    torch.testing.assert_close(bank(torch.randn(1, 6), torch.tensor([1])), torch.tensor([[0.0, 5.0]]))
+
+
+def test_styles_are_white_over_the_crops_they_were_fitted_on():
+    crops = 0.05 * torch.randn(12, 44100) * torch.linspace(0.2, 2.0, 12)[:, None]
+    space = fit_style_space(TextureStatistics(22050), crops, style_dim=3)
+    styles = space.style(space.normalised(crops))
+    torch.testing.assert_close(styles.square().mean(0), torch.ones(3), rtol=0.2, atol=0.05)
+
+
+def test_the_discriminator_judges_time_after_time_and_names_the_condition():
+    discriminator = Discriminator(CONFIG)
+    verdicts = discriminator(torch.randn(2, 22050), torch.tensor([0, 2]), torch.randn(2, 4))
+    assert len(verdicts) == 3
+    for verdict in verdicts:
+        assert verdict.real.shape[0] == 2 and verdict.real.shape[1] > 5
+        assert verdict.condition.shape == (2, 3)
+
+
+def verdict(real: list[float], condition: list[list[float]] | None = None) -> list[Verdict]:
+    return [Verdict(torch.tensor([real]), torch.tensor(condition or [[0.0, 0.0]]), [torch.ones(1, 2, 3)])]
+
+
+def test_the_hinge_losses_have_the_right_signs():
+    assert float(losses.discriminator_hinge(verdict([2.0]), verdict([-2.0]))) == 0.0
+    assert float(losses.discriminator_hinge(verdict([0.5]), verdict([0.0]))) == pytest.approx(1.5)
+    assert float(losses.generator_hinge(verdict([2.0]))) < float(losses.generator_hinge(verdict([-2.0])))
+
+
+def test_the_condition_loss_is_the_cross_entropy():
+    given = verdict([0.0], [[2.0, 0.0]])
+    assert float(losses.condition_loss(given, torch.tensor([0]))) == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_the_feature_distance_ignores_when_things_happen():
+    first = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
+    later = torch.tensor([[[0.0, 0.0, 1.0, 0.0]]])
+    louder = torch.tensor([[[0.0, 0.0, 2.0, 0.0]]])
+
+    def as_verdict(features: torch.Tensor) -> list[Verdict]:
+        return [Verdict(torch.zeros(1, 1), torch.zeros(1, 2), [features])]
+
+    assert float(losses.feature_distance(as_verdict(first), as_verdict(later))) == 0.0
+    assert float(losses.feature_distance(as_verdict(first), as_verdict(louder))) > 0.3
+
+
+def test_profiles_survive_in_the_layer_unchanged():
+    profile = modulation_profile({"alpha": 0.2}, {"earth": 0.3})
+    assert small_generator(profile).modulation.profile == profile

@@ -1,0 +1,117 @@
+"""What every notebook has in common. That they run is tested by nbval (`make test`)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from ctxaudio.cli import build_parser
+from ctxaudio.notebook import assigned_names, check, unknown_parameters
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+COMMON = ["context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive"]
+TAGS = {"parameters", "nbval-check-output", "nbval-ignore-output"}
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest) -> Any:
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_five_of_them():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+def test_it_is_valid_and_runs_on_the_plain_python_kernel(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info.name == "python"
+    assert "papermill" not in notebook.metadata and "widgets" not in notebook.metadata
+
+
+def test_it_opens_with_goals_and_closes_with_a_summary_and_two_exercises(notebook):
+    assert "**Goals**" in notebook.cells[0].source
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert "Summary" in prose and "Predict" in prose
+    assert len(re.findall(r"Exercise [12]", prose)) >= 2
+    assert any("check(" in cell.source for cell in code(notebook)[-3:])
+
+
+def test_its_links_lead_somewhere(notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    local = [link for link in re.findall(r"\]\(([^)#]+)", prose) if "://" not in link and not link.startswith("mailto")]
+    assert local and [link for link in local if not (FOLDER / link).exists()] == []
+
+
+def test_its_parameters_are_one_typed_line_each_with_help(notebook):
+    (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
+    assert cell is code(notebook)[0]
+    lines = cell.source.splitlines()
+    assert [line for line in lines if not re.fullmatch(r"\w+: [\w| ]+ = [^=]+?  # \S.*", line)] == []
+    assert assigned_names(cell.source)[: len(COMMON)] == COMMON
+
+
+def test_its_parameters_have_the_names_and_defaults_of_the_command_line(notebook):
+    (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
+    given = {}
+    exec(cell.source, given)
+    command = build_parser()
+    known = vars(command.parse_args(["train"])) | vars(command.parse_args(["generate", "--model_path", "m"]))
+    differing = {"output_dir", "max_minutes", "interactive", "sample_interval"}
+    for name in assigned_names(cell.source):
+        assert name in known or name == "interactive"
+        if name not in differing:
+            assert type(known[name])(given[name]) == known[name], name
+
+
+def test_its_cells_are_short_and_free_of_what_breaks_headless_runs(notebook):
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 25, cell.source
+        assert set(cell.metadata.get("tags", [])) <= TAGS
+        assert not re.search(r"\binteract\b|interactive_output|\bOutput\(|^[!%]pip|^!", cell.source, re.MULTILINE)
+        assert not cell.source.rstrip().endswith(";")
+        ast.parse("\n".join(line for line in cell.source.splitlines() if not line.startswith("%")))
+
+
+def test_its_stored_outputs_are_small_and_hold_no_error_and_no_audio(notebook):
+    text = nbformat.writes(notebook)
+    assert len(text) < 1_500_000
+    outputs = [output for cell in code(notebook) for output in cell.outputs]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    assert "<audio" not in text
+
+
+def test_a_reader_on_a_code_host_sees_figures(notebook):
+    outputs = [output for cell in code(notebook) for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+
+
+def test_an_unknown_papermill_parameter_is_found():
+    cells = ["", "context: str = 'sleep'  # help\nseed: int = 0  # help", "# Parameters\ncontext = 'focus'\nsede = 1"]
+    assert unknown_parameters(cells) == ["sede"]
+    assert unknown_parameters(cells[:2]) == []
+
+
+@pytest.mark.parametrize(
+    ("mine", "printed"),
+    [
+        (None, "x: not attempted"),
+        ([1.0, 2.0], "x: exact"),
+        ([1.0, 2.0000001], "x: close (within 1e-06)"),
+        ([1.0, 2.5], "x: differs by up to 0.5"),
+        ([1.0], "x: has shape (1,), expected (2,)"),
+    ],
+)
+def test_check_says_how_an_answer_compares(mine, printed, capsys):
+    check("x", mine, [1.0, 2.0])
+    assert capsys.readouterr().out.strip() == printed

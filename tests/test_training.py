@@ -1,0 +1,201 @@
+import csv
+import dataclasses
+import os
+import pickle
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctxaudio import pipeline
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import read_audio, read_json, write_json
+from ctxaudio.model import training as loop
+from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.run import Run
+from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
+from ctxaudio.signal.modulation import ModulationProfile, Rate, context_profile
+
+CONFIG = TrainingConfig(batch_size=2, num_epochs=2, log_interval=1, save_interval=1)
+SMALL = GeneratorConfig(Run().about.conditions, slow_width=16, middle_width=16, fast_width=16, style_count=12)
+
+
+def begin(clips: PreparedClips, config: TrainingConfig = CONFIG) -> Training:
+    training = loop.begin(clips, context_profile(Run().about), SMALL, config)
+    training.batches.__class__ = FourSteps
+    return training
+
+
+class FourSteps(loop.ClipBatches):
+    steps_per_epoch = 4
+
+
+def weights(training: Training) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in training.best.parameters()])
+
+
+def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
+    _, about = load_generator(trained.model_path)
+    assert about["context"] == "sleep" and about["clips"]["Rain"]["train"] > 0
+    assert about["training"]["epochs"] == 2 and sum(about["licences"].values()) == len(about["attribution"])
+    with (trained.output_dir / "logs" / "losses.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(1, about["training"]["steps"] + 1))
+    assert (trained.output_dir / "checkpoints" / "latest.pt").exists()
+    for epoch in (1, 2):
+        folder = trained.output_dir / "samples" / f"epoch_{epoch:04d}"
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "Cricket.wav",
+            "Rain.wav",
+            "Wind.wav",
+            "spectrograms.png",
+        ]
+        samples, sample_rate = read_audio(folder / "Rain.wav")
+        assert samples.shape == (1, 2 * sample_rate)
+
+
+def test_training_on_one_batch_brings_its_texture_nearer(clips: PreparedClips):
+    config = dataclasses.replace(CONFIG, lr=0.0005)
+    training = begin(clips, config)
+    batch = training.batches.next()
+    texture = [float(loop.training_step(training, batch, config)["texture"]) for _ in range(40)]
+    assert sum(texture[-5:]) < 0.85 * sum(texture[:5])
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_does_not(clips: PreparedClips, tmp_path: Path):
+    def run(seed: int) -> torch.Tensor:
+        config = dataclasses.replace(CONFIG, num_epochs=1, seed=seed)
+        return weights(loop.train(begin(clips, config), config, tmp_path, progress=False))
+
+    first = run(0)
+    assert torch.equal(first, run(0))
+    assert not torch.allclose(first, run(1))
+
+
+def test_stopping_and_resuming_is_as_not_stopping(clips: PreparedClips, tmp_path: Path):
+    whole = loop.train(begin(clips), CONFIG, tmp_path / "whole", progress=False)
+    half = dataclasses.replace(CONFIG, num_epochs=1)
+    loop.train(begin(clips, half), half, tmp_path / "parts", progress=False)
+    resumed = loop.train(loop.resume(begin(clips), tmp_path / "parts"), CONFIG, tmp_path / "parts", progress=False)
+    assert resumed.step == whole.step == 8
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=1e-6)
+    assert [row["step"] for row in resumed.history] == [row["step"] for row in whole.history]
+
+
+def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: PreparedClips, tmp_path: Path):
+    config = dataclasses.replace(CONFIG, num_epochs=100_000)
+    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    training = loop.train(begin(clips, config), config, tmp_path, progress=False)
+    assert training.interrupted and training.step > 0
+    assert loop.resume(begin(clips, config), tmp_path).step == training.step
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_max_minutes_ends_training(clips: PreparedClips, tmp_path: Path):
+    config = dataclasses.replace(CONFIG, num_epochs=100_000, max_minutes=0.01)
+    training = loop.train(begin(clips, config), config, tmp_path, progress=False)
+    assert 0.6 <= training.seconds < 10 and not training.interrupted
+
+
+def test_divergence_is_said_and_not_saved(clips: PreparedClips, tmp_path: Path):
+    training = begin(clips)
+    with torch.no_grad():
+        training.generator.start.weight.fill_(float("nan"))
+    with pytest.raises(CtxAudioError, match="diverged at step 1"):
+        loop.train(training, CONFIG, tmp_path, progress=False)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_discriminator_sees_real_sound_with_the_same_modulation(
+    clips: PreparedClips, monkeypatch: pytest.MonkeyPatch
+):
+    config = dataclasses.replace(CONFIG, batch_size=12)
+    training = loop.begin(clips, ModulationProfile((Rate(7.83, 0.9),)), SMALL, config)
+    seen: list[torch.Tensor] = []
+    forward = training.discriminator.forward
+
+    def watched(samples, condition, style):
+        seen.append(samples.detach())
+        return forward(samples, condition, style)
+
+    monkeypatch.setattr(training.discriminator, "forward", watched)
+    loop.training_step(training, training.batches.next(), config)
+
+    def depth(sounds: torch.Tensor) -> float:
+        envelopes = [hilbert_envelope(sound.numpy(), 22050) for sound in sounds]
+        return float(torch.tensor([joint_depths(e, 22050, [7.83])[0] for e in envelopes]).median())
+
+    real, fake = seen[0], seen[1]
+    assert depth(real) == pytest.approx(0.9, abs=0.15)
+    assert depth(fake) == pytest.approx(0.9, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "num_epochs", "lr", "log_interval", "max_minutes"])
+def test_settings_out_of_range_are_named(name: str):
+    with pytest.raises(CtxAudioError, match=f"{name} 0"):
+        TrainingConfig(**{name: 0})
+
+
+def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedClips, trained: Run, tmp_path: Path):
+    with pytest.raises(CtxAudioError, match="nothing to resume"):
+        loop.resume(begin(clips), tmp_path)
+    with pytest.raises(CtxAudioError, match="another configuration"):
+        loop.resume(begin(clips), trained.output_dir)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "latest.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(CtxAudioError, match="damaged"):
+        loop.resume(begin(clips), tmp_path)
+
+
+def copy_of_model(trained: Run, folder: Path) -> Path:
+    for path in (trained.model_path, trained.model_path.with_suffix(".json")):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder / trained.model_path.name
+
+
+def test_a_model_comes_back_as_it_was_saved(trained: Run, tmp_path: Path):
+    path = copy_of_model(trained, tmp_path)
+    generator, _ = load_generator(path)
+    again, _ = load_generator(trained.model_path)
+    for name, value in generator.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    assert generator.modulation.profile == context_profile(Run().about)
+
+
+def test_foreign_model_files_are_refused_in_one_line(trained: Run, tmp_path: Path):
+    path = copy_of_model(trained, tmp_path)
+    whole, about = path.read_bytes(), read_json(path.with_suffix(".json"))
+
+    def refused(message: str) -> None:
+        with pytest.raises(CtxAudioError, match=message) as caught:
+            load_generator(path)
+        assert "\n" not in str(caught.value)
+
+    path.write_bytes(whole[: len(whole) // 2])
+    refused("not a whole safetensors file")
+    path.write_bytes(pickle.dumps({"weights": 1}))
+    refused("not a whole safetensors file")
+    path.write_bytes(whole)
+    write_json(path.with_suffix(".json"), {**about, "weights_sha256": "0" * 64})
+    refused("is not the file that")
+    write_json(path.with_suffix(".json"), {**about, "config": {**about["config"], "slow_width": 8}})
+    refused("does not fit the configuration")
+    write_json(path.with_suffix(".json"), {**about, "format": 99})
+    refused("format 99")
+    path.with_suffix(".json").write_text("{")
+    refused("not valid JSON")
+    path.with_suffix(".json").unlink()
+    refused("no configuration beside it")
+    path.unlink()
+    refused("no model at")
+
+
+def test_training_over_a_model_of_another_context_is_refused(trained: Run, recordings: Path):
+    with pytest.raises(CtxAudioError, match="is of context 'sleep'"):
+        pipeline.train(dataclasses.replace(trained, context="focus"), CONFIG, progress=False)
