@@ -122,3 +122,13 @@ def test_the_feature_distance_ignores_when_things_happen():
 def test_profiles_survive_in_the_layer_unchanged():
     profile = modulation_profile({"alpha": 0.2}, {"earth": 0.3})
     assert small_generator(profile).modulation.profile == profile
+
+
+def test_no_frame_can_tell_where_the_clip_ends():
+    generator = small_generator()
+    for module in generator.modules():  # without its own noise, a stationary network has nothing to vary with
+        if hasattr(module, "noise_level"):
+            torch.nn.init.zeros_(module.noise_level)
+    mean, spread = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, None, None)
+    torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
+    torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)

@@ -71,6 +71,19 @@ class NoisyBlock(nn.Module):
         return x + self.project(y)
 
 
+def edge_of(blocks: nn.ModuleList) -> int:
+    """How many frames at either end of a stack's output have seen the padding.
+
+    They are cut off: a generator that can tell where a crop ends puts its crickets there, and nowhere else.
+    """
+    return sum(block.over_time.padding[0] for block in blocks)
+
+
+def middle_of(x: Tensor, frames: int) -> Tensor:
+    start = (x.shape[-1] - frames) // 2
+    return x[..., start : start + frames]
+
+
 class StyleBank(nn.Module):
     """Styles `[N, S]` of training crops with their condition; a latent picks two of its condition and blends them."""
 
@@ -137,18 +150,25 @@ class Generator(nn.Module):
         if style is None:
             style = self.bank(latent, condition)
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style], dim=1))
-        x = self.start(s)[..., None].expand(-1, -1, frames // 32 + 2)
-        for block in self.slow:
-            x = block(x, s, noise)
+        fast_frames = frames + 2 * edge_of(self.fast)
+        middle_frames = math.ceil(fast_frames / 4) + 2
+        slow_frames = math.ceil((middle_frames + 2 * edge_of(self.middle)) / 8) + 2
+        x = self.start(s)[..., None].expand(-1, -1, slow_frames + 2 * edge_of(self.slow))
+        x = middle_of(self.through(self.slow, x, s, noise), slow_frames)
         x = F.interpolate(self.to_middle(x), scale_factor=8, mode="linear")
-        for block in self.middle:
-            x = block(x, s, noise)
-        x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")[..., 16 : 16 + frames]
-        for block in self.fast:
-            x = block(x, s, noise)
+        x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
+        x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
+        x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
+        x = middle_of(self.through(self.fast, middle_of(x, fast_frames), s, noise), frames)
         mean, spread = (self.head(x) + self.style_spectrum(s)[..., None]).chunk(2, dim=1)
         # -4 is about the level of normalised training clips (-26 dBFS); the tanh keeps e^mean finite
         return 8.0 * torch.tanh(mean / 8.0) - 4.0, 1.5 * torch.sigmoid(spread)
+
+    @staticmethod
+    def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
+        for block in blocks:
+            x = block(x, style, noise)
+        return x
 
     def unmodulated(
         self,
