@@ -26,7 +26,9 @@ def kick_hit(rng: np.random.Generator) -> Samples:
     """A falling sine with a click of the beater."""
     seconds = np.arange(int(0.5 * SAMPLE_RATE)) / SAMPLE_RATE
     end_hz, drop_hz = rng.uniform(45, 65), rng.uniform(60, 160)
-    body = np.sin(2 * np.pi * glide(end_hz + drop_hz * np.exp(-seconds / 0.025))) * np.exp(-seconds / rng.uniform(0.08, 0.18))
+    body = np.sin(2 * np.pi * glide(end_hz + drop_hz * np.exp(-seconds / 0.025))) * np.exp(
+        -seconds / rng.uniform(0.08, 0.18)
+    )
     click = band_noise(rng, seconds.size, 800, 4000) * np.exp(-seconds / 0.004)
     return body + rng.uniform(0.05, 0.15) * click
 
@@ -70,7 +72,9 @@ def beats(rng: np.random.Generator, length: int) -> Samples:
     return np.arange(0.03, length / SAMPLE_RATE - 0.1, 15 / rng.uniform(90, 140))
 
 
-def pattern(rng: np.random.Generator, times_s: Samples, length: int, hit: Samples, chances: tuple[float, ...]) -> Samples:
+def pattern(
+    rng: np.random.Generator, times_s: Samples, length: int, hit: Samples, chances: tuple[float, ...]
+) -> Samples:
     """Play `hit` on the sixteenths of `times_s`, step n of the bar with probability `chances[n]` (cycled)."""
     total = np.zeros(length)
     for n, time_s in enumerate(times_s):
@@ -106,7 +110,9 @@ def drum_kit(rng: np.random.Generator, length: int) -> Samples:
 def tabla(rng: np.random.Generator, length: int) -> Samples:
     times_s = beats(rng, length)
     na, tin, ge = tabla_hits(rng)
-    total = pattern(rng, times_s, length, na, (0.9, 0.1, 0.5, 0.2)) + pattern(rng, times_s, length, tin, (0.1, 0.4, 0.2, 0.4))
+    total = pattern(rng, times_s, length, na, (0.9, 0.1, 0.5, 0.2)) + pattern(
+        rng, times_s, length, tin, (0.1, 0.4, 0.2, 0.4)
+    )
     return room(rng, total + pattern(rng, times_s, length, ge, (0.9, 0, 0.1, 0.1, 0.2, 0, 0.4, 0)), 0.4, 0.1)
 
 

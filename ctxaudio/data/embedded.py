@@ -19,9 +19,9 @@ from ctxaudio.data.grains import SAMPLE_RATE, Samples, fade
 from ctxaudio.data.notes import NOTES
 from ctxaudio.data.textures import TEXTURES, Recipe
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, child_path, read_json, write_json, write_wav, writable_folder, written_whole
+from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json, write_wav, written_whole
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "embedded_corpus.json"
 LICENCE = "http://creativecommons.org/publicdomain/zero/1.0/"
 
@@ -61,21 +61,62 @@ _PARENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _MIDS: Mapping[str, str] = MappingProxyType(
     dict(
         pair.split("=")
-        for pair in (
-            "Rain=/m/06mb1 Water=/m/0838f Thunder=/m/0ngt1 Thunderstorm=/m/0jb2l Waves_and_surf=/m/034srq "
-            "Ocean=/m/05kq4 Wind=/m/03m9d0z Cricket=/m/09xqv Insect=/m/03vt0 Wild_animals=/m/01280g Animal=/m/0jbk "
-            "Mechanical_fan=/m/02x984l Mechanisms=/t/dd00077 Stream=/m/0j6m2 Trickle_and_dribble=/m/07pqc89 "
-            "Liquid=/m/04k94 Computer_keyboard=/m/01m2v Typing=/m/0316dw Domestic_sounds_and_home_sounds=/t/dd00071 "
-            "Tick-tock=/m/07qjznl Clock=/m/01x3z Chirp_and_tweet=/m/07pggtn "
-            "Bird_vocalization_and_bird_call_and_bird_song=/m/020bb7 Bird=/m/015p6 Crackle=/m/07pzfmf Fire=/m/02_41 "
-            "Purr=/m/02yds9 Cat=/m/01yrx Domestic_animals_and_pets=/m/068hy Harp=/m/03m5k "
-            "Plucked_string_instrument=/m/0fx80y Musical_instrument=/m/04szw Music=/m/04rlf Drum_kit=/m/02hnl "
-            "Drum=/m/026t6 Percussion=/m/0l14md Snare_drum=/m/06rvn Bass_drum=/m/0bm02 Tabla=/m/01p970 "
-            "Hi-hat=/m/03qtq Cymbal=/m/01qbl Clapping=/m/0l15bq Hands=/m/0k65p Human_group_actions=/t/dd00012 "
-            "Electric_guitar=/m/02sgy Guitar=/m/0342h Gong=/m/0mbct Bell=/m/0395lw Church_bell=/m/03w41f "
-            "Wind_chime=/m/026fgl Chime=/m/0f8s22 Organ=/m/013y1f Keyboard_(musical)=/m/05148p4 "
-            "Bowed_string_instrument=/m/0l14_3"
-        ).split()
+        for pair in [
+            "Rain=/m/06mb1",
+            "Water=/m/0838f",
+            "Thunder=/m/0ngt1",
+            "Thunderstorm=/m/0jb2l",
+            "Waves_and_surf=/m/034srq",
+            "Ocean=/m/05kq4",
+            "Wind=/m/03m9d0z",
+            "Cricket=/m/09xqv",
+            "Insect=/m/03vt0",
+            "Wild_animals=/m/01280g",
+            "Animal=/m/0jbk",
+            "Mechanical_fan=/m/02x984l",
+            "Mechanisms=/t/dd00077",
+            "Stream=/m/0j6m2",
+            "Trickle_and_dribble=/m/07pqc89",
+            "Liquid=/m/04k94",
+            "Computer_keyboard=/m/01m2v",
+            "Typing=/m/0316dw",
+            "Domestic_sounds_and_home_sounds=/t/dd00071",
+            "Tick-tock=/m/07qjznl",
+            "Clock=/m/01x3z",
+            "Chirp_and_tweet=/m/07pggtn",
+            "Bird_vocalization_and_bird_call_and_bird_song=/m/020bb7",
+            "Bird=/m/015p6",
+            "Crackle=/m/07pzfmf",
+            "Fire=/m/02_41",
+            "Purr=/m/02yds9",
+            "Cat=/m/01yrx",
+            "Domestic_animals_and_pets=/m/068hy",
+            "Harp=/m/03m5k",
+            "Plucked_string_instrument=/m/0fx80y",
+            "Musical_instrument=/m/04szw",
+            "Music=/m/04rlf",
+            "Drum_kit=/m/02hnl",
+            "Drum=/m/026t6",
+            "Percussion=/m/0l14md",
+            "Snare_drum=/m/06rvn",
+            "Bass_drum=/m/0bm02",
+            "Tabla=/m/01p970",
+            "Hi-hat=/m/03qtq",
+            "Cymbal=/m/01qbl",
+            "Clapping=/m/0l15bq",
+            "Hands=/m/0k65p",
+            "Human_group_actions=/t/dd00012",
+            "Electric_guitar=/m/02sgy",
+            "Guitar=/m/0342h",
+            "Gong=/m/0mbct",
+            "Bell=/m/0395lw",
+            "Church_bell=/m/03w41f",
+            "Wind_chime=/m/026fgl",
+            "Chime=/m/0f8s22",
+            "Organ=/m/013y1f",
+            "Keyboard_(musical)=/m/05148p4",
+            "Bowed_string_instrument=/m/0l14_3",
+        ]
     )
 )
 
@@ -84,7 +125,7 @@ def _finished(recipe: Recipe) -> Callable[[np.random.Generator, float], FloatArr
     """Centre a recipe's samples, fade their ends in 10 ms and set a peak between 0.5 and 0.9, drawn per clip."""
 
     def clip(rng: np.random.Generator, duration_s: float) -> FloatArray:
-        length = int(round(duration_s * SAMPLE_RATE))
+        length = round(duration_s * SAMPLE_RATE)
         samples: Samples = recipe(rng, length)
         samples = (samples - samples.mean()) * fade(length, 0.01, 0.01)
         return (samples * (rng.uniform(0.5, 0.9) / np.abs(samples).max())).astype(np.float32)
@@ -99,7 +140,9 @@ RECIPES: Mapping[str, Callable[[np.random.Generator, float], FloatArray]] = Mapp
 
 
 def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
-    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s; the same for the same arguments.
+    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s.
+
+    The same arguments give the same samples, whatever else is asked for.
 
     >>> clip = synthetic_clip("Bell", seed=0, index=0)
     >>> 4 * 44100 <= clip.size <= 6 * 44100
@@ -122,7 +165,9 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     if unknown:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
     if not labels or clips_per_label < 1:
-        raise CtxAudioError(f"{len(labels)} labels of {clips_per_label} clips make no corpus: ask for one or more of each")
+        raise CtxAudioError(
+            f"{len(labels)} labels of {clips_per_label} clips make no corpus: ask for one or more of each"
+        )
     rows = _clip_rows(sorted(set(labels)), clips_per_label)
     names = [name for name, _, _ in rows]
     manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "clips": names, "whole": True}
@@ -130,7 +175,10 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     if before == manifest and all((_audio_folder(folder) / f"{name}.wav").is_file() for name in names):
         return folder
     # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
-    write_json(writable_folder(folder) / MANIFEST, {**manifest, "clips": sorted({*before.get("clips", []), *names}), "whole": False})
+    write_json(
+        writable_folder(folder) / MANIFEST,
+        {**manifest, "clips": sorted({*before.get("clips", []), *names}), "whole": False},
+    )
     for name in before.get("clips", []):
         child_path(_audio_folder(folder), f"{name}.wav").unlink(missing_ok=True)
     for name, sounds, _ in rows:
@@ -169,7 +217,9 @@ def _mixed(name: str, sounds: tuple[str, ...], seed: int) -> FloatArray:
     index = int(name.rsplit("-", 1)[1])
     clips = [synthetic_clip(label, seed, index) for label in sounds]
     length = min(clip.size for clip in clips)
-    mixed = sum((clip[:length] * (0.7 if n == 0 else 0.2) for n, clip in enumerate(clips)), np.zeros(length, np.float32))
+    mixed = sum(
+        (clip[:length] * (0.7 if n == 0 else 0.2) for n, clip in enumerate(clips)), np.zeros(length, np.float32)
+    )
     return clips[0] if len(clips) == 1 else np.asarray(mixed, dtype=np.float32)
 
 

@@ -63,17 +63,18 @@ def slow_curve(rng: np.random.Generator, length: int, rate_hz: float) -> Samples
 
 
 def random_impulses(rng: np.random.Generator, length: int, rate_hz: float, spread: float) -> Samples:
-    """Poisson impulses `[length]`, `rate_hz` of them a second, of log-normal size (`spread` is its sigma) and either sign."""
+    """Poisson impulses `[length]`, `rate_hz` a second, of either sign and log-normal size (`spread` is its sigma)."""
     count = int(rng.poisson(rate_hz * length / SAMPLE_RATE))
     sizes = rng.lognormal(0.0, spread, count) * rng.choice([-1.0, 1.0], count)
-    return np.bincount(rng.integers(0, length, count), sizes, length)
+    return np.asarray(np.bincount(rng.integers(0, length, count), sizes, length), dtype=np.float64)
 
 
 def impulses_at(times_s: Sequence[float] | Samples, sizes: Sequence[float] | Samples, length: int) -> Samples:
     """Impulses `[length]` of the given sizes; those that lie outside the clip are left out."""
     places = np.round(np.asarray(times_s, dtype=np.float64) * SAMPLE_RATE).astype(np.int64)
     inside = (places >= 0) & (places < length)
-    return np.bincount(places[inside], np.asarray(sizes, dtype=np.float64)[inside], length)
+    inside_sizes = np.asarray(sizes, dtype=np.float64)[inside]
+    return np.asarray(np.bincount(places[inside], inside_sizes, length), dtype=np.float64)
 
 
 def ring(excitation: Samples, frequency_hz: float, decay_s: float) -> Samples:
@@ -85,7 +86,7 @@ def ring(excitation: Samples, frequency_hz: float, decay_s: float) -> Samples:
     """
     radius = 10 ** (-3 / (decay_s * SAMPLE_RATE))
     angle = 2 * np.pi * frequency_hz / SAMPLE_RATE
-    return np.asarray(lfilter([0.0, np.sin(angle)], [1.0, -2 * radius * np.cos(angle), radius**2], excitation))
+    return np.asarray(lfilter([0.0, radius * np.sin(angle)], [1.0, -2 * radius * np.cos(angle), radius**2], excitation))
 
 
 def shower(
@@ -107,7 +108,7 @@ def shower(
 
 def add_at(total: Samples, start_s: float, grain: Samples) -> None:
     """Add `grain` into `total` from `start_s` on, cutting what lies outside."""
-    start = int(round(start_s * SAMPLE_RATE))
+    start = round(start_s * SAMPLE_RATE)
     grain = grain[max(0, -start) :]
     start = max(0, start)
     grain = grain[: max(0, total.size - start)]
@@ -120,7 +121,7 @@ def glide(frequency_hz: Samples) -> Samples:
 
 
 def harmonics(cycles: Samples, gains: Sequence[float] | Samples) -> Samples:
-    """A periodic wave `[T]` at phase `cycles`: harmonic n+1 has gain `gains[n]` (by table, so its cost is one look-up)."""
+    """A periodic wave `[T]` at phase `cycles`: harmonic n+1 has gain `gains[n]`. One look-up in a table."""
     size = 8192
     orders = np.arange(1, len(gains) + 1)
     table = np.asarray(gains, dtype=np.float64) @ np.sin(2 * np.pi * np.outer(orders, np.arange(size) / size))

@@ -60,13 +60,14 @@ def modes(
     decay_s: float,
     damping: float,
     beat_hz: float,
+    tilt: float = 0.3,
 ) -> Samples:
     """Ring `base_hz * ratios`, higher modes dying sooner (`ratio ** -damping`), each split in two that beat."""
     total = np.zeros(blows.size)
     for ratio in ratios:
         if base_hz * ratio > 0.45 * SAMPLE_RATE:
             continue
-        lasts_s, gain = decay_s * float(ratio) ** -damping, rng.uniform(0.4, 1.0) * float(ratio) ** -0.5
+        lasts_s, gain = decay_s * float(ratio) ** -damping, rng.uniform(0.4, 1.0) * float(ratio) ** -tilt
         split_hz = beat_hz * rng.uniform(0.3, 1.0)
         total += gain * ring(blows, base_hz * ratio, lasts_s)
         total += 0.6 * gain * ring(blows, base_hz * ratio + split_hz, lasts_s)
@@ -79,19 +80,26 @@ def gong(rng: np.random.Generator, length: int) -> Samples:
     seconds = np.arange(length) / SAMPLE_RATE
     blow = impulses_at([0.05], [1.0], length)
     low = modes(rng, blow, base_hz, (1.0, 1.52, 2.0, 2.47, 3.01, 3.56), rng.uniform(8, 16), 0.3, 1.2)
-    ratios = np.sort(rng.uniform(4, 22, 22))
-    shimmer = modes(rng, blow, base_hz, ratios, rng.uniform(5, 9), 0.25, 2.5) * (1 - np.exp(-seconds / rng.uniform(0.1, 0.4)))
+    ratios = np.sort(rng.uniform(4, 30, 30))
+    shimmer = modes(rng, blow, base_hz, ratios, rng.uniform(5, 9), 0.25, 2.5) * (
+        1 - np.exp(-seconds / rng.uniform(0.1, 0.4))
+    )
     thump = ring(blow, 0.8 * base_hz, 0.25)
-    return at_level(low, 1.0) + at_level(shimmer, rng.uniform(0.3, 0.8)) + at_level(thump, 0.15)
+    return at_level(low, 1.0) + at_level(shimmer, rng.uniform(0.8, 1.6)) + at_level(thump, 0.15)
 
 
 def rung(rng: np.random.Generator, length: int, base_hz: float, decay_s: float, period_s: float) -> Samples:
     """A bell with the classic partials (hum, prime, tierce, quint, nominal, ...), struck every `period_s`."""
-    ratios = np.array((0.5, 1.0, 1.183, 1.506, 2.0, 2.514, 2.662, 3.011, 4.166, 5.433, 6.796)) * rng.normal(1.0, 0.006, 11)
+    ratios = np.array((0.5, 1.0, 1.183, 1.506, 2.0, 2.514, 2.662, 3.011, 4.166, 5.433, 6.796)) * rng.normal(
+        1.0, 0.006, 11
+    )
     times_s = np.arange(0.05, length / SAMPLE_RATE, period_s)
     blows = impulses_at(times_s, rng.uniform(0.75, 1.0, times_s.size), length)
-    clang = band_noise(rng, int(0.015 * SAMPLE_RATE), 2.0 * base_hz, 8.0 * base_hz) * np.hanning(int(0.03 * SAMPLE_RATE))[-int(0.015 * SAMPLE_RATE):]
-    total = modes(rng, blows, base_hz, ratios, decay_s, 0.8, 0.004 * base_hz)
+    clang = (
+        band_noise(rng, int(0.015 * SAMPLE_RATE), 2.0 * base_hz, 8.0 * base_hz)
+        * np.hanning(int(0.03 * SAMPLE_RATE))[-int(0.015 * SAMPLE_RATE) :]
+    )
+    total = modes(rng, blows, base_hz, ratios, decay_s, 0.3, 0.004 * base_hz, tilt=-0.2)
     for time_s in times_s:
         add_at(total, time_s, 0.15 * np.abs(total).max() * clang / np.abs(clang).max())
     return total
@@ -106,19 +114,29 @@ def church_bell(rng: np.random.Generator, length: int) -> Samples:
     base_hz, swing_s = log_uniform(rng, 220, 480), rng.uniform(1.1, 2.0)
     total = rung(rng, length, base_hz, rng.uniform(6, 12), swing_s)
     if rng.random() < 0.6:
-        total += 0.6 * rung(rng, length, base_hz * rng.choice([0.75, 0.8, 1.2, 1.25]), rng.uniform(6, 12), swing_s * 0.87)
+        total += 0.6 * rung(
+            rng, length, base_hz * rng.choice([0.75, 0.8, 1.2, 1.25]), rng.uniform(6, 12), swing_s * 0.87
+        )
     return room(rng, total, rng.uniform(1.2, 2.2), 0.25)
 
 
 def wind_chime(rng: np.random.Generator, length: int) -> Samples:
     """Five to seven free tubes (modes 1 : 2.756 : 5.404), struck in gusts."""
-    root_hz, decay_s = log_uniform(rng, 900, 1900), rng.uniform(1.2, 3.0)
+    root_hz, decay_s = log_uniform(rng, 1400, 2800), rng.uniform(2.0, 5.0)
     total, gust = np.zeros(length), np.exp(0.8 * slow_curve(rng, length, 0.6))
     for step in rng.choice((0, 2, 4, 7, 9, 12, 14), int(rng.integers(5, 8)), replace=False):
-        count = int(rng.poisson(rng.uniform(0.8, 2.0) * length / SAMPLE_RATE)) + 1
+        count = int(rng.poisson(rng.uniform(0.5, 1.5) * length / SAMPLE_RATE)) + 1
         times_s = rng.uniform(0.0, length / SAMPLE_RATE, count)
         blows = impulses_at(times_s, rng.lognormal(0.0, 0.5, count), length) * gust
-        total += modes(rng, blows, root_hz * 2 ** (step / 12), (1.0, 2.756, 5.404, 8.933), decay_s, 0.6, 1.5)
+        total += modes(
+            rng,
+            blows,
+            root_hz * 2 ** (step / 12) * rng.normal(1.0, 0.02),
+            (1.0, 2.756, 5.404, 8.933),
+            decay_s,
+            0.6,
+            1.5,
+        )
     return room(rng, total, 0.8, 0.1)
 
 
@@ -140,7 +158,7 @@ def harp(rng: np.random.Generator, length: int) -> Samples:
     total, step, direction = np.zeros(length), int(rng.integers(0, 6)), 1
     for now in np.arange(0.05, length / SAMPLE_RATE - 0.2, pace_s):
         pitch_hz = root_hz * 2 ** (step // 5 + PENTATONIC[step % 5] / 12)
-        string = plucked(pitch_hz, int(1.6 * SAMPLE_RATE), 1200 / (pitch_hz + 200), rng.uniform(0.3, 0.45), -0.1)
+        string = plucked(pitch_hz, int(1.6 * SAMPLE_RATE), 1200 / (pitch_hz + 200), rng.uniform(0.2, 0.45), 0.3)
         add_at(total, now + rng.normal(0, 0.008), rng.uniform(0.5, 1.0) * string)
         direction = -direction if step + direction not in range(16) or rng.random() < 0.12 else direction
         step += direction * int(rng.integers(1, 3)) if 2 <= step <= 13 else direction
@@ -149,7 +167,7 @@ def harp(rng: np.random.Generator, length: int) -> Samples:
 
 def electric_guitar(rng: np.random.Generator, length: int) -> Samples:
     """Power chords or a riff on steel strings, pushed into a soft clip and through a speaker cabinet."""
-    root_hz, beat_s, drive = 82.4 * 2 ** (rng.integers(0, 8) / 12), rng.uniform(0.25, 0.6), log_uniform(rng, 1.5, 25)
+    root_hz, beat_s, drive = 82.4 * 2 ** (rng.integers(0, 8) / 12), rng.uniform(0.25, 0.6), log_uniform(rng, 4, 60)
     chord, total = ((0, 7, 12) if rng.random() < 0.6 else (0,)), np.zeros(length)
     for now in np.arange(0.05, length / SAMPLE_RATE - 0.1, beat_s):
         step, lasts = rng.choice((0, 0, 3, 5, 7, 10)), int(min(1.5, 2 * beat_s) * SAMPLE_RATE)
@@ -165,7 +183,9 @@ def organ(rng: np.random.Generator, length: int) -> Samples:
     """Pipes: slow chords of steady harmonics, with the breath of the wind chest and a church behind."""
     root_hz, chord_s = log_uniform(rng, 110, 260), rng.uniform(1.2, 2.5)
     stops = np.zeros(16)
-    stops[[0, 1, 2, 3, 5, 7, 9, 11, 15]] = rng.uniform(0.1, 1.0, 9) * np.array((1, 0.8, 0.5, 0.6, 0.3, 0.35, 0.12, 0.12, 0.15))
+    stops[[0, 1, 2, 3, 5, 7, 9, 11, 15]] = rng.uniform(0.1, 1.0, 9) * np.array(
+        (1, 0.8, 0.5, 0.6, 0.3, 0.35, 0.12, 0.12, 0.15)
+    )
     total = np.zeros(length)
     for now in np.arange(0.0, length / SAMPLE_RATE, chord_s):
         step, size = int(rng.choice((0, 5, 7, -3, 2))), int((chord_s + 0.05) * SAMPLE_RATE)
@@ -179,19 +199,19 @@ def organ(rng: np.random.Generator, length: int) -> Samples:
 
 def bowed_string(rng: np.random.Generator, length: int) -> Samples:
     """A violin, viola or cello: a sawtooth of harmonics with vibrato, bow noise and the resonances of a body."""
-    root_hz, total, now = log_uniform(rng, 110, 440), np.zeros(length), 0.0
-    gains = 1 / np.arange(1, 25) ** rng.uniform(0.9, 1.3)
+    root_hz, total, now = log_uniform(rng, 90, 400), np.zeros(length), 0.0
+    gains = rng.uniform(0.5, 1.5, 30) / np.arange(1, 31) ** rng.uniform(0.6, 0.9)
     while now < length / SAMPLE_RATE:
-        size = int(rng.uniform(0.6, 1.8) * SAMPLE_RATE)
+        size = int(rng.uniform(0.5, 1.5) * SAMPLE_RATE)
         seconds = np.arange(size) / SAMPLE_RATE
         pitch_hz = root_hz * 2 ** (rng.choice((0, 2, 3, 5, 7, 8, 12)) / 12)
-        vibrato = 0.007 * np.clip(seconds / 0.4, 0, 1) * np.sin(2 * np.pi * rng.uniform(5, 6.3) * seconds)
-        bowed = harmonics(glide(pitch_hz * (1 + vibrato + 0.001 * slow_curve(rng, size, 8.0))), gains)
-        bow = 0.04 * band_noise(rng, size, 1500, 7000, 9.0)
-        add_at(total, now, (bowed + bow) * (1 + 0.1 * slow_curve(rng, size, 4.0)) * fade(size, 0.09, 0.12))
-        now += size / SAMPLE_RATE - 0.1
-    body = total + sum(0.02 * ring(total, hz * rng.uniform(0.95, 1.05), 0.02) for hz in (280, 460, 900, 2600))
-    return room(rng, np.asarray(body), 1.2, 0.2)
+        vibrato = 0.008 * np.clip(seconds / 0.3, 0, 1) * np.sin(2 * np.pi * rng.uniform(5, 6.3) * seconds)
+        bowed = harmonics(glide(pitch_hz * (1 + vibrato + 0.002 * slow_curve(rng, size, 12.0))), gains)
+        bow = 0.25 * band_noise(rng, size, 1500, 7000, 9.0) * (1 + 0.5 * slow_curve(rng, size, 30.0))
+        add_at(total, now, (bowed + bow) * (1 + 0.12 * slow_curve(rng, size, 5.0)) * fade(size, 0.07, 0.1))
+        now += size / SAMPLE_RATE - 0.08
+    body = sum(ring(total, hz * rng.uniform(0.93, 1.07), 0.02) for hz in (280, 460, 650, 1000, 2500, 3200))
+    return room(rng, at_level(total, 0.6) + at_level(np.asarray(body), 1.0), 0.8, 0.15)
 
 
 NOTES: Mapping[str, Recipe] = MappingProxyType(
