@@ -12,6 +12,7 @@ average is no rain that ever fell. The bank holds some thirty numbers a crop and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,13 @@ class GeneratorConfig:
         return self.n_fft // 4
 
 
+def gaussian(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
+    """White noise on `device`; with a generator (on the CPU) the same on every device."""
+    if random is None:
+        return torch.randn(shape, device=device)
+    return torch.randn(shape, generator=random).to(device)
+
+
 class NoisyBlock(nn.Module):
     """Residual block on `[B, C, frames]`: depthwise conv over time, own noise, style as scale and shift, mixing."""
 
@@ -65,7 +73,7 @@ class NoisyBlock(nn.Module):
     def forward(self, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
         scale, shift = self.modulate(style)[..., None].chunk(2, dim=1)
         y = self.over_time(x)
-        y = y + self.noise_level * torch.randn(y.shape, generator=noise, device=y.device)
+        y = y + self.noise_level * gaussian(y.shape, noise, y.device)
         y = y * torch.rsqrt(y.square().mean(1, keepdim=True) + 1e-6)
         y = F.gelu(self.expand(y * (1 + scale) + shift))
         return x + self.project(y)
@@ -182,7 +190,7 @@ class Generator(nn.Module):
         """The sound `[B, samples]` before the modulation layer."""
         frames = samples // self.config.hop + 1
         mean, spread = self.spectrum(latent, condition, frames, style, noise)
-        carrier = torch.randn(len(latent), samples, generator=noise, device=latent.device)
+        carrier = gaussian((len(latent), samples), noise, latent.device)
         return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop, phase_steps)
 
     def forward(

@@ -1,0 +1,114 @@
+"""Executing one notebook so that whatever can go wrong ends in one line, and stripping it for storage.
+
+Papermill alone is not enough: it calls a run completed though a widget's output holds an error, and a stored
+notebook should not hold players, times or the paths of the machine that ran it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from ctxaudio.errors import CtxAudioError
+
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+# Below the level of errors a kernel only says, on the terminal, that it talks over the loopback in plain text.
+KERNEL_ARGUMENTS = ["--log-level=40"]
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute_notebook(
+    source: Path, executed: Path, parameters: dict[str, Any], cell_timeout_s: int, bar: bool, cwd: Path | None = None
+) -> Any:
+    """Execute `source` into `executed`; raises `CtxAudioError` in one line for any way in which it can fail."""
+    try:
+        notebook = papermill.execute_notebook(
+            _without_placeholders(source),
+            _without_placeholders(executed),
+            parameters,
+            kernel_name="python3",
+            progress_bar=bar,
+            execution_timeout=cell_timeout_s,
+            cwd=cwd,
+            extra_arguments=KERNEL_ARGUMENTS,
+        )
+    except PapermillExecutionError as error:
+        ours = error.ename in ("CtxAudioError", "ClipError")
+        reason = error.evalue if ours else f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        reason = f"a cell took longer than {cell_timeout_s} s"
+    except DeadKernelError:
+        reason = "its Python process died, often for want of memory"
+    except NoSuchKernel:
+        reason = "no Jupyter kernel named python3: pip install ipykernel"
+    else:
+        reason = fault_of(notebook)
+    if reason:
+        raise CtxAudioError(f"{source.name} failed: {' '.join(reason.split())} (as far as it came: {executed})")
+    return notebook
+
+
+def _without_placeholders(path: Path) -> str:
+    """Papermill takes {name} in a path for a parameter; braces that are part of the path have to be doubled."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def fault_of(notebook: Any) -> str:
+    """What went wrong although papermill raised nothing; empty if nothing did.
+
+    An error inside a widget's output ends up in the widget state alone, and papermill calls that completed.
+    """
+    models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}).values()
+    outputs = [output for model in models for output in model.get("state", {}).get("outputs", ())]
+    for output in outputs:
+        if output.get("output_type") == "error":
+            return f"{output.get('ename')} in a widget: {output.get('evalue')}"
+    for number, cell in enumerate(notebook.cells, 1):
+        status = cell.metadata.get("papermill", {}).get("status", "completed")
+        if cell.cell_type == "code" and status != "completed":
+            return f"cell {number} is {status}, not completed"
+    return ""
+
+
+def strip(notebook: Any, folder: Path) -> None:
+    """Take out what differs from run to run or is too large to store.
+
+    That is: players, widgets, stderr, times, the injected cell, and the name of `folder` in paths.
+    """
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    notebook.cells = [cell for cell, its in zip(notebook.cells, tags, strict=True) if "injected-parameters" not in its]
+    count = 0
+    for cell in notebook.cells:
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            cell.outputs = [output for output in cell.outputs if _worth_storing(output, folder, count)]
+
+
+def _worth_storing(output: Any, folder: Path, count: int) -> bool:
+    """Strip one output in place; False if nothing is left of it."""
+    if output.output_type == "stream":
+        output.text = output.text.replace(str(folder), ".")
+        return output.name != "stderr"
+    if output.output_type == "execute_result":
+        output.execution_count = count
+    for kind in list(output.data):
+        text = output.data[kind]
+        if kind == WIDGET_VIEW or (kind == "text/html" and "<audio" in text):
+            del output.data[kind]
+        elif isinstance(text, str):
+            output.data[kind] = text.replace(str(folder), ".")
+    return bool(output.data)
