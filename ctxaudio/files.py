@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -103,10 +104,10 @@ def write_wav(path: Path, samples: FloatArray, sample_rate: int, comment: str = 
     if not np.isfinite(peak) or peak > 1.0:
         raise CtxAudioError(f"refusing to write {path}: peak {peak:.3g} is outside -1..1")
     channels = 1 if samples.ndim == 1 else samples.shape[0]
-    with (
-        written_whole(path) as aside,
-        soundfile.SoundFile(aside, "w", sample_rate, channels, "PCM_16", format="WAV") as sound,
-    ):
+    encoded = io.BytesIO()  # libsndfile does not always say that a disk is full; Python's own writing does
+    with soundfile.SoundFile(encoded, "w", sample_rate, channels, "PCM_16", format="WAV") as sound:
         if comment:
             sound.comment = comment
         sound.write(samples.T)
+    with written_whole(path) as aside:
+        aside.write_bytes(encoded.getvalue())

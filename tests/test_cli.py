@@ -111,10 +111,10 @@ def test_an_output_folder_that_cannot_be_written_to_is_named(tmp_path: Path, cap
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(trained: Run, tmp_path: Path, monkeypatch, capsys):
-    def full(self, frames):
+    def full(self, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("soundfile.SoundFile.write", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     model = ["--model_path", str(trained.model_path), "--output_dir", str(tmp_path)]
     assert "No space left on device" in one_line_and_two(["generate", *model], capsys)
     assert list(tmp_path.iterdir()) == []

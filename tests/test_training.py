@@ -199,3 +199,13 @@ def test_foreign_model_files_are_refused_in_one_line(trained: Run, tmp_path: Pat
 def test_training_over_a_model_of_another_context_is_refused(trained: Run, recordings: Path):
     with pytest.raises(CtxAudioError, match="is of context 'sleep'"):
         pipeline.train(dataclasses.replace(trained, context="focus"), CONFIG, progress=False)
+
+
+def test_the_moving_average_starts_fast_and_ends_at_its_decay():
+    average = loop.moving_average(0.99)
+    kept = [torch.zeros(3)]
+    average(kept, [torch.ones(3)], 0)
+    torch.testing.assert_close(kept[0], torch.full((3,), 0.9))
+    late = [torch.zeros(3)]
+    average(late, [torch.ones(3)], torch.tensor(100_000))
+    torch.testing.assert_close(late[0], torch.full((3,), 0.01))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,19 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
 
     `facts` says how the model came about: steps, seconds, clips per condition, licences.
     """
-    with written_whole(path) as aside:
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-        safetensors.torch.save_file(weights, aside)
-        digest = hashlib.sha256(aside.read_bytes()).hexdigest()
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+    encoded = safetensors.torch.save(weights)
     content = {
         "format": FORMAT,
         "ctxaudio": __version__,
         "context": context,
         "config": asdict(generator.config),
         "profile": asdict(generator.modulation.profile),
-        "weights_sha256": digest,
+        "weights_sha256": hashlib.sha256(encoded).hexdigest(),
         **facts,
     }
+    with written_whole(path) as aside:
+        aside.write_bytes(encoded)
     write_json(path.with_suffix(".json"), content)
     return path
 
@@ -74,8 +75,10 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
+    encoded = io.BytesIO()
+    torch.save(state, encoded)
     with written_whole(path) as aside:
-        torch.save(state, aside)
+        aside.write_bytes(encoded.getbuffer())
 
 
 def load_state(path: Path) -> dict[str, Any]:

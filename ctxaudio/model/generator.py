@@ -84,7 +84,7 @@ def edge_of(blocks: nn.ModuleList) -> int:
 
     They are cut off: a generator that can tell where a crop ends puts its crickets there, and nowhere else.
     """
-    return sum(block.over_time.padding[0] for block in blocks)
+    return sum(int(block.over_time.padding[0]) for block in blocks if isinstance(block, NoisyBlock))
 
 
 def middle_of(x: Tensor, frames: int) -> Tensor:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import csv
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from ctxaudio.data.batches import Batch, ClipBatches
@@ -28,6 +26,7 @@ from ctxaudio.model import losses
 from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.interruption import finishing_the_step_on_ctrl_c
 from ctxaudio.model.styles import StyleSpace, fit_style_space
 from ctxaudio.signal.modulation import ModulationProfile
 from ctxaudio.signal.texture import TextureStatistics
@@ -74,6 +73,7 @@ class TrainingConfig:
 
 
 Losses = dict[str, float]
+ParamList = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass
@@ -120,13 +120,24 @@ def begin(clips: PreparedClips, profile: ModulationProfile, model: GeneratorConf
     return Training(
         generator,
         discriminator,
-        AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=False),
+        AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
         torch.optim.Adam(generator.parameters(), lr=4 * config.lr, betas=(0.5, 0.95)),
         torch.optim.Adam(discriminator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
         space,
         batches,
         random,
     )
+
+
+def moving_average(decay: float) -> Callable[[ParamList, ParamList, Tensor | int], None]:
+    """Exponential moving average, faster in the beginning, so that a short training doesn't keep the first weights."""
+
+    @torch.no_grad()
+    def average(averaged: ParamList, current: ParamList, count: Tensor | int) -> None:
+        steps = int(count)
+        torch._foreach_lerp_(averaged, current, 1.0 - min(decay, (1 + steps) / (10 + steps)))
+
+    return average
 
 
 def training_step(training: Training, batch: Batch, config: TrainingConfig) -> dict[str, Tensor]:
@@ -174,28 +185,6 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         "texture": texture.detach(),
         "features": features.detach(),
     }
-
-
-@contextmanager
-def finishing_the_step_on_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C only sets a flag (the yielded function); a second Ctrl-C stops at once."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread: Ctrl-C does not come here
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def train(
