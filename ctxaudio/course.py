@@ -60,7 +60,7 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("quick", max_minutes=5.5, batch_size=8),
+        Preset("quick", max_minutes=7.0, batch_size=8),
         Preset("full", max_minutes=60.0, steps_between_samples=500),
     )
 }
@@ -70,7 +70,7 @@ def preset_named(name: str) -> Preset:
     """The preset of that name; raises `CtxAudioError` naming the choices for any other.
 
     >>> preset_named("quick").max_minutes
-    5.5
+    7.0
     """
     if name not in PRESETS:
         raise CtxAudioError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")

@@ -25,13 +25,18 @@ def condition_loss(verdicts: list[Verdict], condition: Tensor) -> Tensor:
     return torch.stack([F.cross_entropy(v.condition, condition) for v in verdicts]).mean()
 
 
+def strength(features: Tensor) -> Tensor:
+    """Root mean square over time, `[B, C, frames]` to `[B, C]`."""
+    return features.square().mean(-1).add(1e-6).sqrt()
+
+
 def feature_distance(real: list[Verdict], fake: list[Verdict]) -> Tensor:
-    """Mean distance of the features' averages over time, each fake beside the real crop whose style it was given.
+    """Mean distance of the features' mean and RMS over time, each fake beside the real crop whose style it was given.
 
     Averages, because two takes of the same rain share no single drop. `real` is taken as constant.
     """
     terms = [
-        (f.mean(-1) - r.mean(-1).detach()).abs().mean() + (f.std(-1) - r.std(-1).detach()).abs().mean()
+        (f.mean(-1) - r.mean(-1).detach()).abs().mean() + (strength(f) - strength(r).detach()).abs().mean()
         for a, b in zip(real, fake, strict=True)
         for r, f in zip(a.features, b.features, strict=True)
     ]

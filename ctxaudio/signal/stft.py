@@ -12,9 +12,8 @@ from torch import Tensor
 
 def stft(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     """Complex STFT `[B, n_fft//2+1, 1+T//hop]` of `[B, T]`, periodic Hann window, centred frames."""
-    window = torch.hann_window(n_fft, device=samples.device, dtype=samples.dtype)
-    spectrum = torch.stft(samples, n_fft, hop, window=window, pad_mode="reflect", return_complex=True)
-    return spectrum / window.square().sum().sqrt()
+    window = unit_window(n_fft, samples)
+    return torch.stft(samples, n_fft, hop, window=window, pad_mode="reflect", return_complex=True)
 
 
 def inverse_stft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
@@ -24,8 +23,13 @@ def inverse_stft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
     >>> bool(torch.allclose(inverse_stft(stft(noise, 512, 128), 512, 128, 2048), noise, atol=1e-5))
     True
     """
-    window = torch.hann_window(n_fft, device=spectrum.device, dtype=spectrum.real.dtype)
-    return torch.istft(spectrum * window.square().sum().sqrt(), n_fft, hop, window=window, length=length)
+    return torch.istft(spectrum, n_fft, hop, window=unit_window(n_fft, spectrum.real), length=length)
+
+
+def unit_window(n_fft: int, like: Tensor) -> Tensor:
+    """Periodic Hann window of norm 1, on the device and in the precision of `like`."""
+    window = torch.hann_window(n_fft, device=like.device, dtype=like.dtype)
+    return window / window.norm()
 
 
 def log_power(samples: Tensor, n_fft: int, hop: int, floor: float = 1e-8) -> Tensor:
@@ -45,10 +49,12 @@ def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, ho
     """
     length = noise.shape[-1]
     carrier = stft(noise, n_fft, hop)
-    loudness = carrier.abs().clamp_min(1e-6)
-    magnitude = torch.exp(log_mean + spread * loudness.log())
-    phase = carrier / loudness
+    loudness = carrier.abs().clamp_min(1e-6).log()
+    # the carrier's own magnitude leaves with the 1 that is taken off the spread: its phase stays
+    spectrum = torch.exp(log_mean + (spread - 1.0) * loudness) * carrier
+    if phase_steps:
+        magnitude = torch.exp(log_mean + spread * loudness)
     for _ in range(phase_steps):
-        consistent = stft(inverse_stft(magnitude * phase, n_fft, hop, length), n_fft, hop)
-        phase = consistent / consistent.abs().clamp_min(1e-9)
-    return inverse_stft(magnitude * phase, n_fft, hop, length)
+        consistent = stft(inverse_stft(spectrum, n_fft, hop, length), n_fft, hop)
+        spectrum = magnitude / consistent.abs().clamp_min(1e-9) * consistent
+    return inverse_stft(spectrum, n_fft, hop, length)
