@@ -39,6 +39,7 @@ def prepare(run: Run, num_workers: int = 4, progress: bool = True) -> PreparedCl
 
 def begin_training(run: Run, config: TrainingConfig, clips: PreparedClips, resume: bool = False) -> Training:
     """Networks ready to train on `clips`, fresh or taken up from the checkpoint in the run's folder."""
+    check_device(config.device)
     checkpoint = run.output_dir / "checkpoints" / "latest.pt"
     if checkpoint.exists() and not resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
@@ -51,7 +52,7 @@ def train(
     run: Run, config: TrainingConfig, num_workers: int = 4, resume: bool = False, progress: bool = True
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
-    check_device(config.device)
+    check_device(config.device)  # before the clips are prepared, which may take minutes
     check_context_of_model(run)
     clips = prepare(run, num_workers, progress)
     training = begin_training(run, config, clips, resume)

@@ -12,9 +12,10 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks, welch
 
 from ctxaudio.contexts import CONTEXTS, context_named
-from ctxaudio.data import embedded, grains
+from ctxaudio.data import embedded
 from ctxaudio.data.embedded import MANIFEST, RECIPES, synthetic_clip, write_embedded_corpus
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
+from ctxaudio.data.recipes import grains
 from ctxaudio.data.selection import select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_audio, read_json

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ctxaudio.data.drums import DRUMS
-from ctxaudio.data.grains import SAMPLE_RATE, Samples, fade
-from ctxaudio.data.notes import NOTES
-from ctxaudio.data.textures import TEXTURES, Recipe
+from ctxaudio.data.recipes.drums import DRUMS
+from ctxaudio.data.recipes.grains import SAMPLE_RATE, Samples, fade
+from ctxaudio.data.recipes.notes import NOTES
+from ctxaudio.data.recipes.textures import TEXTURES, Recipe
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json, write_wav, written_whole
 

@@ -86,7 +86,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CtxAudioError(f"nothing to resume: no checkpoint at {path}")
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for a damaged file, none of them its own
         raise CtxAudioError(f"{path} is damaged or no checkpoint of ours: start again without --resume") from error
     if not isinstance(state, dict):

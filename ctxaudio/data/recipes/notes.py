@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from ctxaudio.data.grains import (
+from ctxaudio.data.recipes.grains import (
     SAMPLE_RATE,
     Samples,
     add_at,
@@ -24,7 +24,7 @@ from ctxaudio.data.grains import (
     room,
     slow_curve,
 )
-from ctxaudio.data.textures import Recipe
+from ctxaudio.data.recipes.textures import Recipe
 
 PENTATONIC = (0, 2, 4, 7, 9)
 

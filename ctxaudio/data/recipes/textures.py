@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.signal import lfilter
 
-from ctxaudio.data.grains import (
+from ctxaudio.data.recipes.grains import (
     SAMPLE_RATE,
     Samples,
     add_at,

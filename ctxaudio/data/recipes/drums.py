@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ctxaudio.data.grains import (
+from ctxaudio.data.recipes.grains import (
     SAMPLE_RATE,
     Samples,
     add_at,
@@ -19,7 +19,7 @@ from ctxaudio.data.grains import (
     ring,
     room,
 )
-from ctxaudio.data.textures import Recipe
+from ctxaudio.data.recipes.textures import Recipe
 
 
 def kick_hit(rng: np.random.Generator) -> Samples:
