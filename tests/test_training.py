@@ -3,7 +3,6 @@ import dataclasses
 import os
 import pickle
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -90,11 +89,18 @@ def test_stopping_and_resuming_is_as_not_stopping(clips: PreparedClips, tmp_path
 def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: PreparedClips, tmp_path: Path):
     before = signal.getsignal(signal.SIGINT)  # a run in the background ignores it
     config = dataclasses.replace(CONFIG, num_epochs=100_000)
-    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    training = loop.train(begin(clips, config), config, tmp_path, progress=False)
-    assert training.interrupted and training.step > 0
-    assert loop.resume(begin(clips, config), tmp_path).step == training.step
+    training = begin(clips, config)
+    draw = training.batches.next
+
+    def pressed_in_the_third_step():
+        if training.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw()
+
+    training.batches.next = pressed_in_the_third_step
+    loop.train(training, config, tmp_path, progress=False)
+    assert training.interrupted and training.step == 3
+    assert loop.resume(begin(clips, config), tmp_path).step == 3
     assert signal.getsignal(signal.SIGINT) is before
 
 
