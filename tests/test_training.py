@@ -107,7 +107,8 @@ def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: Prepa
 def test_max_minutes_ends_training(clips: PreparedClips, tmp_path: Path):
     config = dataclasses.replace(CONFIG, num_epochs=100_000, max_minutes=0.01)
     training = loop.train(begin(clips, config), config, tmp_path, progress=False)
-    assert 0.6 <= training.seconds < 10 and not training.interrupted
+    assert training.seconds >= 0.6 and not training.interrupted
+    assert training.epoch < config.num_epochs
 
 
 def test_divergence_is_said_and_not_saved(clips: PreparedClips, tmp_path: Path):
