@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -91,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CtxAudioError as error:
         print(f"ctxaudio: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `ctxaudio contexts | head`: nobody reads on, and Python would say so again on leaving
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("ctxaudio: interrupted", file=sys.stderr)
         return 130

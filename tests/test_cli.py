@@ -123,3 +123,14 @@ def test_a_full_disk_is_named_and_leaves_nothing(trained: Run, tmp_path: Path, m
 def test_python_dash_m_answers_without_loading_torch():
     code = "import sys; from ctxaudio.cli import main; main(['contexts']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end in another way on Windows")
+def test_a_reader_that_stops_reading_is_no_traceback():
+    command = [sys.executable, "-u", "-m", "ctxaudio", "contexts"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
