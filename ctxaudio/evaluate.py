@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from ctxaudio.analysis.distance import texture_distances
-from ctxaudio.analysis.measures import analyse_clip
-from ctxaudio.contexts import TARGETS
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import GeneratedClip, generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
+from ctxaudio.signal.carriers import carrier_prominence_db
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.modulation import ModulationProfile
 
@@ -76,11 +75,10 @@ def modulation_figures(generator: Generator, sham: dict[int, list[GeneratedClip]
             {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(depth), "without": float(without)}
             for rate, depth, without in zip(profile.rates, depths, floor, strict=True)
         ]
-    named = {target.frequency_hz: name for name, target in TARGETS.items() if target.kind == "carrier"}
     for carrier in profile.carriers:
-        column = f"{named[carrier.frequency_hz]}_prominence_db"
         with_it, without = (
-            float(np.median([analyse_clip(s, sample_rate)[column] for s in group])) for group in (modulated, plain)
+            float(np.median([carrier_prominence_db(s, sample_rate, carrier.frequency_hz) for s in group]))
+            for group in (modulated, plain)
         )
         rows.append(
             {

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ctxaudio.contexts import condition_index, context_named
+from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, writable_folder, write_json, write_wav
 from ctxaudio.model.generator import PHASE_STEPS, Generator
@@ -61,7 +61,7 @@ def generate_clips(
         known = ", ".join(f"{i} {names[i]}" for i in trained)
         raise CtxAudioError(f"the model has seen no clip of condition {focus_condition}: choose from {known}")
     sample_rate = generator.config.sample_rate
-    modulation = generator.modulation if profile is None else FrequencyModulationLayer(profile, sample_rate)
+    modulation = FrequencyModulationLayer(profile or generator.modulation.profile, sample_rate)
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
     for number in range(num_samples):
@@ -96,7 +96,6 @@ def write_clips(
     licences = ", ".join(about.get("licences", {})) or "unknown"
     paths = []
     for number, clip in enumerate(clips, 1):
-        condition_index(context, list(context.conditions).index(clip.condition))
         path = folder / f"{context.name}_{number:02d}_{clip.condition}.wav"
         comment = (
             f"ctxaudio {about['ctxaudio']}; context {context.name}; condition {clip.condition}; seed {clip.seed}; "

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ctxaudio.contexts import condition_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import selection_table
 from ctxaudio.errors import CtxAudioError
@@ -108,6 +109,7 @@ def generate(
     folder: Path | None = None,
 ) -> list[Path]:
     """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`)."""
+    condition_index(run.about, focus_condition)
     generator, about = load_model(run, model_path)
     clips = list(generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile))
     used = profile if profile is not None else generator.modulation.profile

@@ -96,6 +96,7 @@ def test_a_mistake_gets_one_line_and_two(arguments, message, tmp_path, monkeypat
 def test_focus_condition_out_of_range_is_named(trained: Run, tmp_path: Path, capsys):
     model = ["--model_path", str(trained.model_path), "--output_dir", str(tmp_path)]
     assert "condition 17" in one_line_and_two(["generate", *model, "--focus_condition", "17"], capsys)
+    assert "condition -2" in one_line_and_two(["generate", *model, "--focus_condition", "-2"], capsys)
 
 
 def test_a_silent_folder_is_no_traceback(tmp_path: Path, capsys):

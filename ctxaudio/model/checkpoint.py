@@ -51,7 +51,8 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
     if not beside.is_file():
         raise CtxAudioError(f"{path} has no configuration beside it: put {beside.name} back")
     try:
-        weights = safetensors.torch.load_file(path)
+        encoded = path.read_bytes()
+        weights = safetensors.torch.load(encoded)
     except (OSError, safetensors.SafetensorError) as error:
         raise CtxAudioError(
             f"{path} is not a whole safetensors file (truncated, or a pickle, which is never loaded): train it again"
@@ -65,11 +66,12 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         carriers = tuple(Carrier(**carrier) for carrier in about["profile"]["carriers"])
         generator = Generator(config, ModulationProfile(rates, carriers))
         generator.load_state_dict(weights)
+        described = about["weights_sha256"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
         ) from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != about["weights_sha256"]:
+    if hashlib.sha256(encoded).hexdigest() != described:
         raise CtxAudioError(f"{path} is not the file that {beside.name} describes: use the pair as trained")
     return generator.eval(), about
 
