@@ -15,11 +15,10 @@ from typing import Any
 
 from ctxaudio import pipeline
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.model.training import TrainingConfig
-from ctxaudio.run import DataSource, Run, find_data, select_context
+from ctxaudio.run import DataSource, Run
 from ctxaudio.version import __version__
 
 try:
@@ -85,11 +84,7 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS) -> Path
     """
     sources = find_notebooks(notebooks)
     check_apart(run, notebooks)
-    writable_folder(run.output_dir)
-    source = find_data(run)
-    print(source.description, flush=True)
-    selection = select_context(run, source)
-    print(selection_table(selection), flush=True)
+    source, selection = pipeline.select(run)
     pipeline.check_context_of_model(run)
     remove_earlier_results(run)
     started = time.monotonic()

@@ -61,7 +61,7 @@ def generate_clips(
         known = ", ".join(f"{i} {names[i]}" for i in trained)
         raise CtxAudioError(f"the model has seen no clip of condition {focus_condition}: choose from {known}")
     sample_rate = generator.config.sample_rate
-    modulation = FrequencyModulationLayer(profile or generator.modulation.profile, sample_rate)
+    modulation = FrequencyModulationLayer(generator.modulation.profile if profile is None else profile, sample_rate)
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
     for number in range(num_samples):

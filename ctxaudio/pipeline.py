@@ -11,7 +11,7 @@ import torch
 
 from ctxaudio.contexts import condition_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import selection_table
+from ctxaudio.data.selection import Selection, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluate import figures_of_merit
 from ctxaudio.files import writable_folder, write_json, write_wav
@@ -21,17 +21,23 @@ from ctxaudio.model.checkpoint import load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.plots import clip_grid, save_figure
-from ctxaudio.run import Run, find_data, select_context
+from ctxaudio.run import DataSource, Run, find_data, select_context
 from ctxaudio.signal.modulation import ModulationProfile, context_profile
 
 
-def prepare(run: Run, num_workers: int = 4, progress: bool = True) -> PreparedClips:
-    """Find, select and prepare the clips of the run's context; prints which data it uses and what was left out."""
+def select(run: Run) -> tuple[DataSource, Selection]:
+    """The run's data and the clips of its context in it; prints which data it uses and what was left out."""
     writable_folder(run.output_dir)
     source = find_data(run)
     print(source.description, flush=True)
     selection = select_context(run, source)
     print(selection_table(selection), flush=True)
+    return source, selection
+
+
+def prepare(run: Run, num_workers: int = 4, progress: bool = True) -> PreparedClips:
+    """Select and prepare the clips of the run's context; prints what `select` does, and the clips it had to skip."""
+    _, selection = select(run)
     clips = prepare_clips(selection, run.output_dir / "prepared", run.sample_rate, num_workers, progress)
     for skipped in clips.skipped:
         print(f"skipped {skipped.clip_id}: {skipped.reason}")
