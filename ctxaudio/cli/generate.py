@@ -1,0 +1,36 @@
+"""Generate WAV files with a trained generator."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ctxaudio.cli.arguments import add_common, run_of
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+    add = parser.add_argument
+    add("--model_path", type=Path, required=True, help="generator_final.safetensors")
+    add("--num_samples", type=int, default=5, help="clips")
+    add("--focus_condition", type=int, default=-1, help="index of the condition; -1 random")
+    emphasis = "replaces the context's default; nothing after it switches that off"
+    add("--bands", nargs="*", metavar="NAME=DEPTH", help=f"such as alpha=0.3; {emphasis}")
+    add("--targets", nargs="*", metavar="NAME=DEPTH", help=f"such as earth=0.5; {emphasis}")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ctxaudio import pipeline
+    from ctxaudio.run import chosen_profile
+
+    run = run_of(options)
+    profile = None
+    if options.bands is not None or options.targets is not None:
+        profile = chosen_profile(run.about, options.bands, options.targets)
+    paths = pipeline.generate(
+        run, options.num_samples, options.focus_condition, options.model_path, profile, options.output_dir
+    )
+    for path in paths:
+        print(path)
+    print(f"evidence for context {run.context}: grade {run.about.evidence.grade}. {run.about.evidence.says}")
+    return 0

@@ -1,0 +1,34 @@
+"""Train a generator on the clips of a context; Ctrl-C leaves a usable generator and a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from ctxaudio.cli.arguments import add_common, on_a_terminal, run_of
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    add_common(parser)
+    add = parser.add_argument
+    add("--batch_size", type=int, default=16, help="crops a step")
+    add("--num_epochs", type=int, default=100, help="times through the clips")
+    add("--lr", type=float, default=0.0002, help="learning rate")
+    add("--lambda_aux", type=float, default=1.0, help="weight of the condition loss")
+    add("--num_workers", type=int, default=4, help="processes that decode clips before training")
+    add("--log_interval", type=int, default=10, help="steps between rows of the loss log")
+    add("--sample_interval", type=int, default=1, help="epochs between sample sounds and pictures")
+    add("--save_interval", type=int, default=10, help="epochs between checkpoints")
+    add("--max_minutes", type=float, default=None, help="stop after this time, whatever num_epochs says")
+    add("--resume", action="store_true", help="go on from the checkpoint in output_dir")
+    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ctxaudio import pipeline
+    from ctxaudio.model.training import TrainingConfig
+
+    names = {field.name for field in fields(TrainingConfig)} & vars(options).keys()
+    config = TrainingConfig(**{name: getattr(options, name) for name in names})
+    training = pipeline.train(run_of(options), config, options.num_workers, options.resume, on_a_terminal())
+    return 130 if training.interrupted else 0
