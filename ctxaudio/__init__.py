@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS
     from ctxaudio.errors import CtxAudioError
     from ctxaudio.run import Run
-    from ctxaudio.signal.modulation import FrequencyModulationLayer, ModulationProfile, modulation_profile
+    from ctxaudio.signal.modulation import FrequencyModulationLayer
+    from ctxaudio.signal.profile import ModulationProfile, modulation_profile
 
 __all__ = [
     "BANDS",
@@ -33,10 +34,10 @@ _HOME = {
     "TARGETS": "ctxaudio.contexts",
     "CtxAudioError": "ctxaudio.errors",
     "FrequencyModulationLayer": "ctxaudio.signal.modulation",
-    "ModulationProfile": "ctxaudio.signal.modulation",
+    "ModulationProfile": "ctxaudio.signal.profile",
     "Run": "ctxaudio.run",
     "batch_analyze_frequencies": "ctxaudio.analysis.batch",
-    "modulation_profile": "ctxaudio.signal.modulation",
+    "modulation_profile": "ctxaudio.signal.profile",
 }
 
 

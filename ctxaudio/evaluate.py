@@ -18,7 +18,7 @@ from ctxaudio.generate import GeneratedClip, generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.signal.carriers import carrier_prominence_db
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
-from ctxaudio.signal.modulation import ModulationProfile
+from ctxaudio.signal.profile import ModulationProfile
 
 LONGEST_S = 4.0
 SHORTEST_S = 2.0

@@ -14,7 +14,7 @@ from ctxaudio.generate import generate_clips
 from ctxaudio.run import Run, chosen_profile
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
-from ctxaudio.signal.modulation import ModulationProfile, Rate
+from ctxaudio.signal.profile import ModulationProfile, Rate
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator, Verdict
 from ctxaudio.model.generator import Generator, GeneratorConfig, StyleBank
 from ctxaudio.model.styles import fit_style_space
-from ctxaudio.signal.modulation import ModulationProfile, Rate, modulation_profile
+from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.texture import TextureStatistics
 
 CONDITIONS = ("Rain", "Wind", "Cricket")

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
-from ctxaudio.signal.modulation import (
+from ctxaudio.signal.modulation import FrequencyModulationLayer, spectral_emphasis
+from ctxaudio.signal.profile import (
     CARRIER_BOOST_DB,
     Carrier,
-    FrequencyModulationLayer,
     ModulationProfile,
     Rate,
     context_profile,
     modulation_profile,
-    spectral_emphasis,
 )
 
 RATE = 22050

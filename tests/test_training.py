@@ -18,7 +18,7 @@ from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
-from ctxaudio.signal.modulation import ModulationProfile, Rate, context_profile
+from ctxaudio.signal.profile import ModulationProfile, Rate, context_profile
 
 CONFIG = TrainingConfig(batch_size=2, num_epochs=2, log_interval=1, save_interval=1)
 SMALL = GeneratorConfig(Run().about.conditions, slow_width=16, middle_width=16, fast_width=16, style_count=12)

@@ -15,7 +15,7 @@ import torch
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.signal.modulation import Carrier, ModulationProfile, Rate
+from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.version import __version__
 
 FORMAT = 1
@@ -62,9 +62,7 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         if about["format"] != FORMAT:
             raise CtxAudioError(f"{beside} has format {about['format']}, this version reads {FORMAT}: train it again")
         config = GeneratorConfig(**{**about["config"], "conditions": tuple(about["config"]["conditions"])})
-        rates = tuple(Rate(**rate) for rate in about["profile"]["rates"])
-        carriers = tuple(Carrier(**carrier) for carrier in about["profile"]["carriers"])
-        generator = Generator(config, ModulationProfile(rates, carriers))
+        generator = Generator(config, ModulationProfile.from_dict(about["profile"]))
         generator.load_state_dict(weights)
         described = about["weights_sha256"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

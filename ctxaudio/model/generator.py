@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.signal.modulation import FrequencyModulationLayer, ModulationProfile
+from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 
 PHASE_STEPS = 3

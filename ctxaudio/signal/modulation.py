@@ -2,11 +2,12 @@
 
 A rate of 1-100 Hz as *waveform content* is infrasound. Here it multiplies the envelope,
 
-    y(t) = x(t) (1 + sum_k m_k sin(2 pi f_k t + phi_k)) / sqrt(1 + sum_k m_k^2 / 2),
+    y(t) = x(t) (1 + sum_k m_k w_k(t)) / sqrt(mean of the square of the numerator's factor),
 
-with f_k in hertz (never the nearest bin), m_k the modulation index in 0..1, and a divisor that keeps
-the power of a sound that does not itself fluctuate at f_k. Carriers (432, 528 Hz) are audible
-frequencies: a bell in the spectrum, up to `CARRIER_BOOST_DB` at depth 1.
+with w_k a sine or pulses of exactly f_k hertz (never the nearest bin), m_k the modulation index in 0..1, and a
+divisor that keeps the power of a sound that does not itself fluctuate at f_k. Carriers (432, 528 Hz) are audible
+frequencies: a bell in the spectrum, up to `CARRIER_BOOST_DB` at depth 1. The renderer (`ctxaudio.render`) gives the
+same signal block by block; tones are the renderer's alone.
 
 Source: amplitude modulation as in Viemeister 1979 (temporal modulation transfer functions).
 Notebook: 03_frequency_modulation_layer.ipynb
@@ -15,85 +16,14 @@ Notebook: 03_frequency_modulation_layer.ipynb
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ctxaudio.contexts import BANDS, TARGETS, Context
 from ctxaudio.errors import CtxAudioError
-
-CARRIER_BOOST_DB = 12.0
-CARRIER_WIDTH_HZ = 10.0
-MAX_RATE_HZ = 100.0
-
-
-@dataclass(frozen=True)
-class Rate:
-    """One envelope rate: `rate_hz` above 0 to 100, `depth` (modulation index m) in 0..1, `phase` in radians."""
-
-    rate_hz: float
-    depth: float
-    phase: float = 0.0
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """One emphasised audible frequency: `frequency_hz` from 20 Hz up, `depth` in 0..1 of `CARRIER_BOOST_DB`."""
-
-    frequency_hz: float
-    depth: float
-
-
-@dataclass(frozen=True)
-class ModulationProfile:
-    """What to emphasise. Raises `CtxAudioError` for a depth or frequency out of range, or depths that sum above 1."""
-
-    rates: tuple[Rate, ...] = ()
-    carriers: tuple[Carrier, ...] = ()
-
-    def __post_init__(self) -> None:
-        for rate in self.rates:
-            if not 0.0 < rate.rate_hz <= MAX_RATE_HZ:
-                raise CtxAudioError(f"rate {rate.rate_hz:g} Hz is outside 0-{MAX_RATE_HZ:g} Hz: give an envelope rate")
-        for carrier in self.carriers:
-            if not 20.0 <= carrier.frequency_hz <= 20000.0:
-                raise CtxAudioError(f"carrier {carrier.frequency_hz:g} Hz is not audible: give 20-20000 Hz")
-        depths = [rate.depth for rate in self.rates]
-        for depth in [*depths, *(carrier.depth for carrier in self.carriers)]:
-            if not 0.0 <= depth <= 1.0:
-                raise CtxAudioError(f"depth {depth:g} is outside 0..1")
-        if sum(depths) > 1.0 + 1e-9:
-            raise CtxAudioError(f"the depths of all rates sum to {sum(depths):g}; above 1 the envelope turns over")
-
-
-def modulation_profile(band_depths: Mapping[str, float], target_depths: Mapping[str, float]) -> ModulationProfile:
-    """A profile from named bands and targets; a band's depth is shared equally by its three rates.
-
-    >>> profile = modulation_profile({"alpha": 0.3}, {"deep_sleep": 0.2, "earth": 0.5})
-    >>> [(round(rate.rate_hz, 2), round(rate.depth, 2)) for rate in profile.rates]
-    [(8.67, 0.1), (10.2, 0.1), (11.99, 0.1), (2.5, 0.2)]
-    >>> profile.carriers
-    (Carrier(frequency_hz=432.0, depth=0.5),)
-    """
-    for kind, given, known in (("band", band_depths, BANDS), ("target", target_depths, TARGETS)):
-        for name in given:
-            if name not in known:
-                raise CtxAudioError(f"unknown {kind} {name!r}: choose from {', '.join(known)}")
-    rates: list[Rate] = []
-    for name, depth in band_depths.items():
-        inside = BANDS[name].rates_hz()
-        rates += [Rate(rate_hz, depth / len(inside)) for rate_hz in inside]
-    targets = [(TARGETS[name], depth) for name, depth in target_depths.items()]
-    rates += [Rate(target.frequency_hz, depth) for target, depth in targets if target.kind == "rate"]
-    carriers = [Carrier(target.frequency_hz, depth) for target, depth in targets if target.kind == "carrier"]
-    return ModulationProfile(tuple(rates), tuple(carriers))
-
-
-def context_profile(context: Context) -> ModulationProfile:
-    """The default profile of a context."""
-    return modulation_profile(context.band_depths, context.target_depths)
+from ctxaudio.signal.kernels import band_kernel, centred_convolution, emphasis_kernel
+from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.signal.waves import mean_and_variance, pulses, sines_and_cosines, wander
 
 
 def spectral_emphasis(samples: Tensor, sample_rate: int, frequency_hz: Tensor, depth: Tensor) -> Tensor:
@@ -106,25 +36,20 @@ def spectral_emphasis(samples: Tensor, sample_rate: int, frequency_hz: Tensor, d
     >>> bool((spectral_emphasis(noise, 8000, torch.tensor([432.0]), torch.zeros(1)) == noise).all())
     True
     """
-    length = samples.shape[-1]
-    padded = length + sample_rate // 8  # room for the bell's response, so that the end does not wrap to the start
-    frequencies = torch.fft.rfftfreq(padded, 1.0 / sample_rate, device=samples.device, dtype=samples.dtype)
-    distance = (frequencies - frequency_hz.to(samples.dtype)[:, None]) / CARRIER_WIDTH_HZ
-    boost_db = (CARRIER_BOOST_DB * depth.to(samples.dtype)[:, None] * torch.exp(-0.5 * distance**2)).sum(0)
-    added = torch.expm1(boost_db * (math.log(10.0) / 20.0))
-    return samples + torch.fft.irfft(torch.fft.rfft(samples, padded) * added, padded)[..., :length]
+    return samples + centred_convolution(samples, emphasis_kernel(frequency_hz, depth.to(samples.dtype), sample_rate))
 
 
 class FrequencyModulationLayer(nn.Module):
-    """Apply a `ModulationProfile` to sound `[B, T]`; differentiable in the sound and in the depths.
+    """Apply the rates and carriers of a `ModulationProfile` to sound `[B, T]`; differentiable in sound and depths.
 
     Args:
-        profile: the rates and carriers; their frequencies are fixed.
+        profile: the rates and carriers; their frequencies are fixed. Without tones, which the renderer adds.
         sample_rate: of the sound, in hertz; must be above twice every carrier.
         learnable: make the depths parameters, clamped to 0..1 when applied.
 
     Shape: `[B, T]` to `[B, T]`.
 
+    >>> from ctxaudio.signal.profile import modulation_profile
     >>> layer = FrequencyModulationLayer(modulation_profile({}, {"meditation": 0.5}), sample_rate=8000)
     >>> layer(torch.ones(1, 8000)).max() / layer(torch.ones(1, 8000)).min()
     tensor(3.)
@@ -133,12 +58,17 @@ class FrequencyModulationLayer(nn.Module):
     rates_hz: Tensor
     phases: Tensor
     carriers_hz: Tensor
+    wave_means: Tensor
+    wave_variances: Tensor
+    band: Tensor
 
     def __init__(self, profile: ModulationProfile, sample_rate: int, learnable: bool = False) -> None:
         super().__init__()
         for carrier in profile.carriers:
             if carrier.frequency_hz >= sample_rate / 2:
                 raise CtxAudioError(f"carrier {carrier.frequency_hz:g} Hz needs a sample rate above {sample_rate} Hz")
+        if profile.tones:
+            raise CtxAudioError("the layer modulates sound and adds none: render tones with ctxaudio modulate")
         self.profile = profile
         self.sample_rate = sample_rate
         # float64: at float32 the phase of a 100 Hz rate would wander by a degree within minutes.
@@ -147,6 +77,14 @@ class FrequencyModulationLayer(nn.Module):
         self.register_buffer("carriers_hz", torch.tensor([c.frequency_hz for c in profile.carriers]))
         self.rate_depths = nn.Parameter(torch.tensor([r.depth for r in profile.rates]), requires_grad=learnable)
         self.carrier_depths = nn.Parameter(torch.tensor([c.depth for c in profile.carriers]), requires_grad=learnable)
+        # What follows from the profile is not saved with the weights.
+        moments = torch.tensor([mean_and_variance(rate) for rate in profile.rates]).reshape(-1, 2)
+        self.register_buffer("wave_means", moments[:, 0], persistent=False)
+        self.register_buffer("wave_variances", moments[:, 1], persistent=False)
+        band = torch.empty(0) if profile.audio_band_hz is None else band_kernel(*profile.audio_band_hz, sample_rate)
+        self.register_buffer("band", band, persistent=False)
+        self.sines = [k for k, rate in enumerate(profile.rates) if rate.pulse is None and not rate.jitter]
+        self.others = [k for k in range(len(profile.rates)) if k not in self.sines]
 
     def random_phases(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
         """Phases `[B, K]` in radians, uniform: in training, so that no phase becomes a mark of the fakes."""
@@ -156,18 +94,37 @@ class FrequencyModulationLayer(nn.Module):
     def gain(self, length: int, phases: Tensor | None = None, start_sample: int = 0) -> Tensor:
         """The envelope gain `[B, T]` (B = 1 without `phases` `[B, K]`), from `start_sample` of one running phase."""
         depths = self.rate_depths.clamp(0.0, 1.0)
-        time_s = torch.arange(start_sample, start_sample + length, device=depths.device, dtype=torch.float64)
-        angle = 2.0 * math.pi * ((self.rates_hz[:, None] * time_s / self.sample_rate) % 1.0)  # [K, T]
         shift = self.phases[None] if phases is None else phases
-        # sin(a + p) = sin a cos p + cos a sin p turns a batch of phases into two small matrix products
-        sine, cosine = angle.sin().to(depths.dtype), angle.cos().to(depths.dtype)
-        wave = (depths * shift.cos().to(depths.dtype)) @ sine + (depths * shift.sin().to(depths.dtype)) @ cosine
-        return (1.0 + wave) / torch.sqrt(1.0 + 0.5 * (depths**2).sum())
+        wave = torch.zeros(1, 1, device=depths.device, dtype=depths.dtype)
+        if self.sines:
+            sine, cosine = sines_and_cosines(self.rates_hz[self.sines], self.sample_rate, start_sample, length)
+            # sin(a + p) = sin a cos p + cos a sin p turns a batch of phases into two small matrix products
+            d, p = depths[self.sines], shift[:, self.sines]
+            wave = (d * p.cos().to(d.dtype)) @ sine.to(d.dtype) + (d * p.sin().to(d.dtype)) @ cosine.to(d.dtype)
+        for k in self.others:
+            wave = wave + depths[k] * self.wave_of(k, length, shift[:, k], start_sample).to(depths.dtype)
+        power = (1.0 + (depths * self.wave_means).sum()) ** 2 + (depths**2 * self.wave_variances).sum()
+        return (1.0 + wave) / torch.sqrt(power)
+
+    def wave_of(self, k: int, length: int, phase: Tensor, start_sample: int) -> Tensor:
+        """The wave `[B, T]` of a rate that is no plain sine, at `phase` `[B]` radians."""
+        rate = self.profile.rates[k]
+        time_s = torch.arange(start_sample, start_sample + length, device=phase.device, dtype=torch.float64)
+        time_s /= self.sample_rate
+        turns = (
+            (rate.rate_hz * time_s) % 1.0 + wander(rate.rate_hz, rate.jitter, time_s) + phase[:, None] / (2 * math.pi)
+        )
+        if rate.pulse is None:
+            return torch.sin(2.0 * math.pi * turns)
+        return pulses(turns, rate.pulse.duty, rate.pulse.ramp_turns(rate.rate_hz))
 
     def forward(self, samples: Tensor, phases: Tensor | None = None, start_sample: int = 0) -> Tensor:
         if self.profile.carriers:
-            depths = self.carrier_depths.clamp(0.0, 1.0)
-            samples = spectral_emphasis(samples, self.sample_rate, self.carriers_hz, depths)
+            samples = spectral_emphasis(
+                samples, self.sample_rate, self.carriers_hz, self.carrier_depths.clamp(0.0, 1.0)
+            )
         if self.profile.rates:
-            samples = samples * self.gain(samples.shape[-1], phases, start_sample).to(samples.dtype)
+            gain = self.gain(samples.shape[-1], phases, start_sample).to(samples.dtype)
+            moving = centred_convolution(samples, self.band) if len(self.band) else samples
+            samples = samples * gain if moving is samples else samples + (gain - 1.0) * moving
         return samples
