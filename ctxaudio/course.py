@@ -177,7 +177,7 @@ def summarise(
     figures = read_json(run.analysis_dir / "figures_of_merit.json")
     made = [path for name in RESULT_FOLDERS for path in sorted((run.output_dir / name).rglob("*")) if path.is_file()]
     return {
-        "context": {"name": run.context, "conditions": run.about.conditions, "evidence": asdict(run.about.evidence)},
+        "context": {"name": run.context, "conditions": clips.condition_names, "evidence": asdict(run.about.evidence)},
         "preset": asdict(preset),
         "parameters": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()},
         "data": {

@@ -78,14 +78,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_audio(path: Path) -> tuple[FloatArray, int]:
+def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[FloatArray, int]:
     """Samples `[channels, T]` in -1..1 and the sample rate, of any format libsndfile reads.
 
+    `start` and `stop` (sample frames) read a part, without holding the rest in memory.
     Raises `ClipError` for a file that is missing, unreadable, empty or holds NaN or infinity.
     """
     try:
-        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
+        samples, sample_rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
+    except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
         reason = "no such file" if not path.exists() else "not readable as audio"
         raise ClipError(f"{path}: {reason}") from error
     if len(samples) == 0:

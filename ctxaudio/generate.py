@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ import torch
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.evidence import claims_of
 from ctxaudio.files import FloatArray, writable_folder, write_json, write_wav
-from ctxaudio.model.generator import PHASE_STEPS, Generator
-from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.signal.modulation import FrequencyModulationLayer, ModulationProfile
+from ctxaudio.model.generator import Generator
+from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
+from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
+from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.signal.profile import ModulationProfile
 
 LUFS = -27.0
 TRUE_PEAK_DB = -6.0
@@ -22,17 +25,29 @@ TRUE_PEAK_DB = -6.0
 
 @dataclass(frozen=True)
 class GeneratedClip:
-    """`samples` `[T]` in -1..1 at the generator's sample rate, the condition they are of and the loudness reached."""
+    """`samples` `[T]` in -1..1 at the generator's sample rate, the condition they are of and the levels reached."""
 
     samples: FloatArray
     condition: str
     seed: int
-    lufs: float
+    reached: LoudnessGain
+
+    @property
+    def lufs(self) -> float:
+        return self.reached.lufs
 
 
 def trained_conditions(generator: Generator) -> list[int]:
     """The conditions that the training data held, as indices: the others have no style to generate from."""
     return sorted({int(c) for c in generator.bank.conditions.tolist() if c >= 0})
+
+
+def check_condition(generator: Generator, condition: int) -> None:
+    """Raise `CtxAudioError` for a condition (index; -1 is any) that the training data did not hold."""
+    names, trained = generator.config.conditions, trained_conditions(generator)
+    if condition != -1 and condition not in trained:
+        known = ", ".join(f"{i} {names[i]}" for i in trained)
+        raise CtxAudioError(f"the model has seen no clip of condition {condition}: choose from -1 random, {known}")
 
 
 def generate_clips(
@@ -56,10 +71,8 @@ def generate_clips(
         raise CtxAudioError(f"num_samples {num_samples} must be at least 1")
     if not 0.4 <= duration_s <= 600.0:
         raise CtxAudioError(f"duration {duration_s:g} s is outside 0.4-600 s")
+    check_condition(generator, focus_condition)
     names, trained = generator.config.conditions, trained_conditions(generator)
-    if focus_condition >= 0 and focus_condition not in trained:
-        known = ", ".join(f"{i} {names[i]}" for i in trained)
-        raise CtxAudioError(f"the model has seen no clip of condition {focus_condition}: choose from {known}")
     sample_rate = generator.config.sample_rate
     modulation = FrequencyModulationLayer(generator.modulation.profile if profile is None else profile, sample_rate)
     device = next(generator.parameters()).device
@@ -75,37 +88,45 @@ def generate_clips(
                 round(duration_s * sample_rate),
                 None,
                 random,
-                PHASE_STEPS,
             )
             samples = modulation(bed.cpu())[0].numpy()
-        samples, reached = set_loudness(samples, sample_rate, lufs, TRUE_PEAK_DB)
-        yield GeneratedClip(samples, names[chosen], seed, reached)
+        meter = LevelMeter(sample_rate)
+        meter.add(samples)
+        gain = meter.gain_to(lufs, TRUE_PEAK_DB)
+        yield GeneratedClip(gain.applied_to(samples), names[chosen], seed, gain)
 
 
 def write_clips(
     clips: Sequence[GeneratedClip], sample_rate: int, folder: Path, about: dict[str, Any], profile: ModulationProfile
 ) -> list[Path]:
-    """Write `CONTEXT_01_CONDITION.wav` ... and `generated.json`, which says how each came about.
+    """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
-    `about` is what stands beside the model's weights. Each file's comment names the context, condition, seed,
-    model and training licences.
+    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share.
+
+    Raises `CtxAudioError` where a JSON of someone else's would be overwritten, before anything is written.
     """
     writable_folder(folder)
     context = context_named(about["context"])
-    model = about["weights_sha256"][:12]
-    licences = ", ".join(about.get("licences", {})) or "unknown"
-    paths = []
-    for number, clip in enumerate(clips, 1):
-        path = folder / f"{context.name}_{number:02d}_{clip.condition}.wav"
-        comment = (
-            f"ctxaudio {about['ctxaudio']}; context {context.name}; condition {clip.condition}; seed {clip.seed}; "
-            f"model {model}; trained on clips under: {licences}; "
-            f"evidence grade {context.evidence.grade}; no health claim"
+    made = Provenance(
+        "generate", claims_of(context, profile), profile, context.name, model=ModelOrigin.from_about(about)
+    )
+    paths = [folder / f"{context.name}_{number:02d}_{clip.condition}.wav" for number, clip in enumerate(clips, 1)]
+    for path in paths:
+        json_beside(path)
+    for number, (path, clip) in enumerate(zip(paths, clips, strict=True), 1):
+        own = replace(
+            made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
         )
-        write_wav(path, clip.samples, sample_rate, comment)
-        paths.append(path)
+        write_wav(path, clip.samples, sample_rate, own.comment())
+        own.write_beside(path)
     entries = [
-        {"file": path.name, "condition": clip.condition, "seed": clip.seed, "lufs": round(clip.lufs, 2)}
+        {
+            "file": path.name,
+            "condition": clip.condition,
+            "seed": clip.seed,
+            "lufs": round(clip.lufs, 2),
+            "true_peak_db": round(clip.reached.true_peak_db, 2),
+        }
         for path, clip in zip(paths, clips, strict=True)
     ]
     write_json(

@@ -3,66 +3,101 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctxaudio.contexts import condition_index
+from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import Selection, selection_table
+from ctxaudio.data.selection import Selection, SelectionOptions, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluate import figures_of_merit
 from ctxaudio.files import writable_folder, write_json, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator, save_generator
+from ctxaudio.model.finetune import check_fits, start_from
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.plots import clip_grid, save_figure
 from ctxaudio.run import DataSource, Run, find_data, select_context
-from ctxaudio.signal.modulation import ModulationProfile, context_profile
+from ctxaudio.signal.profile import ModulationProfile, context_profile
 
 
-def select(run: Run) -> tuple[DataSource, Selection]:
+def select(run: Run, options: SelectionOptions | None = None) -> tuple[DataSource, Selection]:
     """The run's data and the clips of its context in it; prints which data it uses and what was left out."""
     writable_folder(run.output_dir)
     source = find_data(run)
     print(source.description, flush=True)
-    selection = select_context(run, source)
+    selection = select_context(run, source, options)
     print(selection_table(selection), flush=True)
     return source, selection
 
 
-def prepare(run: Run, num_workers: int = 4, progress: bool = True) -> PreparedClips:
+def prepare(
+    run: Run, num_workers: int = 4, progress: bool = True, options: SelectionOptions | None = None
+) -> PreparedClips:
     """Select and prepare the clips of the run's context; prints what `select` does, and the clips it had to skip."""
-    _, selection = select(run)
+    _, selection = select(run, options)
     clips = prepare_clips(selection, run.output_dir / "prepared", run.sample_rate, num_workers, progress)
     for skipped in clips.skipped:
         print(f"skipped {skipped.clip_id}: {skipped.reason}")
     return clips
 
 
-def begin_training(run: Run, config: TrainingConfig, clips: PreparedClips, resume: bool = False) -> Training:
-    """Networks ready to train on `clips`, fresh or taken up from the checkpoint in the run's folder."""
+def begin_training(
+    run: Run, config: TrainingConfig, clips: PreparedClips, resume: bool = False, init_from: Path | None = None
+) -> Training:
+    """Networks ready to train on `clips`: fresh, with the weights of the generator at `init_from`, or taken up from
+    the checkpoint in the run's folder."""
     check_device(config.device)
+    model = GeneratorConfig(clips.condition_names, run.sample_rate, run.latent_dim)
+    given = load_given(init_from, model, resume)
     checkpoint = run.output_dir / "checkpoints" / "latest.pt"
     if checkpoint.exists() and not resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
-    model = GeneratorConfig(run.about.conditions, run.sample_rate, run.latent_dim)
     training = loop.begin(clips, context_profile(run.about), model, config)
+    if given is not None:
+        start_from(training, *given)
+        print(f"starting from {init_from} (trained for {given[1]['context']})")
     return loop.resume(training, run.output_dir) if resume else training
 
 
+def load_given(
+    init_from: Path | None, wanted: GeneratorConfig, resume: bool
+) -> tuple[Generator, dict[str, Any]] | None:
+    """The generator to start from and what to remember of it, or None for none.
+
+    Raises `CtxAudioError` where its shape is not `wanted`, and together with `resume`.
+    """
+    if init_from is None:
+        return None
+    if resume:
+        raise CtxAudioError("--init_from begins anew and --resume goes on: give one of them")
+    given, about = load_generator(init_from)
+    check_fits(init_from, given.config, wanted)
+    remembered = ("weights_sha256", "context", "attribution")
+    return given, {"conditions": list(given.config.conditions), **{name: about.get(name) for name in remembered}}
+
+
 def train(
-    run: Run, config: TrainingConfig, num_workers: int = 4, resume: bool = False, progress: bool = True
+    run: Run,
+    config: TrainingConfig,
+    num_workers: int = 4,
+    resume: bool = False,
+    progress: bool = True,
+    init_from: Path | None = None,
+    options: SelectionOptions | None = None,
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
     check_device(config.device)  # before the clips are prepared, which may take minutes
+    load_given(init_from, GeneratorConfig((), run.sample_rate, run.latent_dim), resume)
     check_context_of_model(run)
-    clips = prepare(run, num_workers, progress)
-    training = begin_training(run, config, clips, resume)
+    clips = prepare(run, num_workers, progress, options)
+    training = begin_training(run, config, clips, resume, init_from)
     loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
     save_model(run, training, config, clips)
     if training.interrupted:
@@ -71,8 +106,9 @@ def train(
 
 
 def save_model(run: Run, training: Training, config: TrainingConfig, clips: PreparedClips) -> Path:
-    """Write the averaged generator and, beside it, how it came about and whose clips it was trained on."""
-    used = [clips.clips[i] for i in clips.of("train")]
+    """Write the averaged generator and, beside it, how it came about and (`ATTRIBUTION.md`) whose sound is in it."""
+    attribution = attributed(clips, training.init_from.get("attribution") or [])
+    origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
     facts: dict[str, Any] = {
         "training": {
             "config": asdict(config),
@@ -83,15 +119,35 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "interrupted": training.interrupted,
         },
         "clips": clips.counts(),
-        "licences": dict(Counter(clip.licence for clip in used).most_common()),
-        "attribution": [
-            {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
-            for clip in used
-        ],
+        "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
+        "attribution": attribution,
+        "init_from": origin or None,
     }
     path = save_generator(run.model_path, training.best, run.context, facts)
+    write_credits(path, attribution)
     print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
     return path
+
+
+def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Whose clips are in the weights: those trained on and, after them, those of the model that was begun from."""
+    used = [
+        {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
+        for clip in (clips.clips[i] for i in clips.of("train"))
+    ]
+    return used + [entry for entry in earlier if entry not in used]
+
+
+def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
+    """Write `ATTRIBUTION.md` beside the model."""
+    credits = [
+        Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"], freesound_link(entry["clip"]))
+        for entry in attribution
+    ]
+    about = f"The sound that the generator {model_path.name} was trained on."
+    if any(credit.link for credit in credits):
+        about += f" {FSD50K_CREDIT}"
+    write_attribution(model_path.with_name(ATTRIBUTION), credits, about)
 
 
 def save_samples(run: Run, training: Training) -> None:
@@ -115,16 +171,25 @@ def generate(
     folder: Path | None = None,
 ) -> list[Path]:
     """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`)."""
-    condition_index(run.about, focus_condition)
     generator, about = load_model(run, model_path)
+    condition_index(replace(run.about, conditions=generator.config.conditions), focus_condition)
     clips = list(generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile))
     used = profile if profile is not None else generator.modulation.profile
     return write_clips(clips, run.sample_rate, folder or run.generated_dir, about, used)
 
 
 def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
-    """The figures of merit of the run's generator, written to `analysis/figures_of_merit.json` as well."""
+    """The figures of merit of the run's generator, written to `analysis/figures_of_merit.json` as well.
+
+    Raises `CtxAudioError` where `clips` have other conditions than it was trained on.
+    """
     generator, _ = load_model(run)
+    trained = generator.config.conditions
+    if trained != clips.condition_names:
+        raise CtxAudioError(
+            f"{run.model_path} knows the conditions {', '.join(trained)}, the clips are of "
+            f"{', '.join(clips.condition_names)}: take the clips it was trained on, or train again"
+        )
     figures = figures_of_merit(generator, clips, run.seed)
     write_json(run.analysis_dir / "figures_of_merit.json", figures)
     return figures

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ctxaudio.contexts import BANDS, TARGETS, Context, context_named
 from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
-from ctxaudio.data.selection import Selection, select_clips
+from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.signal.modulation import ModulationProfile, modulation_profile
+from ctxaudio.signal.profile import ModulationProfile, modulation_profile
 
 DEFAULT_DATA_DIR = Path("./data")
 
@@ -41,8 +42,8 @@ class Run:
             raise CtxAudioError(f"duration {self.duration:g} is outside 0.4-600 s")
         if not 1 <= self.latent_dim <= 4096:
             raise CtxAudioError(f"latent_dim {self.latent_dim} is outside 1-4096")
-        if self.seed < 0:
-            raise CtxAudioError(f"seed {self.seed} must not be negative")
+        if not 0 <= self.seed < 2**31:  # what every generator of random numbers takes, also multiplied as in generate
+            raise CtxAudioError(f"seed {self.seed} is outside 0-{2**31 - 1}")
 
     @property
     def about(self) -> Context:
@@ -63,29 +64,44 @@ class Run:
 
 @dataclass(frozen=True)
 class DataSource:
-    """The FSD50K folder a run reads, and one line that says what it is."""
+    """The folder a run reads, one line that says what it is, and whether it is FSD50K or the user's own sound."""
 
     folder: Path
     embedded: bool
     description: str
+    own: bool = False
 
 
 def find_data(run: Run) -> DataSource:
-    """The run's data folder; where the default folder holds no FSD50K, the embedded corpus, synthesised on the spot.
+    """The run's data folder: FSD50K, or a plain folder of audio. Where the default folder is neither, the embedded
+    corpus, synthesised on the spot.
 
-    A folder that was *given* and is not FSD50K is an error (raised by `select_context`), never replaced.
+    A folder that was *given* and is neither is an error (raised by `select_context`), never replaced.
     """
-    if run.data_dir != DEFAULT_DATA_DIR or is_fsd50k(run.data_dir):
-        return DataSource(run.data_dir, False, f"data: recordings in {run.data_dir}")
+    given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
+    if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
+        return DataSource(folder, False, f"data: recordings in {folder}")
+    if given or holds_sound(folder):
+        return DataSource(folder, False, f"data: your own sound in {folder}", own=True)
     folder = write_embedded_corpus(run.output_dir / "embedded_corpus", run.about.conditions, run.seed)
     return DataSource(
         folder, True, f"data: embedded corpus, synthesised, no recordings (no FSD50K in {run.data_dir}; set data_dir)"
     )
 
 
-def select_context(run: Run, source: DataSource) -> Selection:
-    """The clips of the run's context in `source`; raises `CtxAudioError` for a folder that is not FSD50K."""
-    return select_clips(read_index(source.folder), run.about)
+def select_context(run: Run, source: DataSource, options: SelectionOptions | None = None) -> Selection:
+    """The clips of the run's context in `source` that are as `options` say (None: all).
+
+    The conditions of your own sound are its sub-folders, not the context's, and there are no options for it. Raises
+    `CtxAudioError` for these, for a folder that is neither FSD50K nor audio, and for one that takes the output too.
+    """
+    if source.own:
+        if options is not None:
+            raise CtxAudioError(f"{source.folder} is your own sound: labels, licences and ratings are FSD50K's")
+        if source.folder.resolve() == run.output_dir.resolve():
+            raise CtxAudioError(f"output_dir {run.output_dir} is the folder of your sound: choose another output_dir")
+        return select_folder(source.folder, run.about, apart_from=run.output_dir)
+    return select_clips(read_index(source.folder), run.about, options)
 
 
 def chosen_profile(context: Context, bands: Sequence[str] | None, targets: Sequence[str] | None) -> ModulationProfile:

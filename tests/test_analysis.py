@@ -90,7 +90,15 @@ def test_loudness_centroid_and_level_of_a_known_tone() -> None:
 
 def test_stereo_is_measured_as_its_mono_mix() -> None:
     left, right = modulated_noise(6.0, 0.3, 1), modulated_noise(2.5, 0.3, 2)
-    assert analyse_clip(np.stack([left, right]), RATE) == analyse_clip((left + right) / 2, RATE)
+    mono, stereo = analyse_clip((left + right) / 2, RATE), analyse_clip(np.stack([left, right]), RATE)
+    level = {"lufs", "true_peak_db"}
+    assert {name: stereo[name] for name in mono if name not in level} == {
+        name: mono[name] for name in mono if name not in level
+    }
+    assert stereo["lufs"] == integrated_lufs(np.stack([left, right]), RATE)
+    assert stereo["meditation_depth_left"] == pytest.approx(0.3, abs=0.03)
+    assert stereo["meditation_depth_right"] < 0.05
+    assert set(analyse_clip(np.stack([left, left]), RATE)) == set(mono)
 
 
 def test_short_and_silent_clips_are_clip_errors() -> None:

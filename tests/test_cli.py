@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from ctxaudio.cli import build_parser, main
-from ctxaudio.files import write_wav
+from ctxaudio.files import read_json, write_wav
 from ctxaudio.run import Run
 
 
@@ -74,11 +75,15 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
     [
         (["train", "--context", "slep"], "unknown context 'slep'"),
         (["train", "--data_dir", "missing"], "missing: no such folder"),
-        (["train", "--data_dir", "."], "is missing in ."),
+        (["train", "--data_dir", "."], ". is empty"),
         (["train", "--batch_size", "0"], "batch_size 0 must be above 0"),
         (["train", "--sample_rate", "100"], "sample_rate 100 is outside"),
         (["train", "--device", "abacus"], "device 'abacus' is not to be had"),
         (["train", "--lr", "fast"], "invalid float value: 'fast'"),
+        (["train", "--seed", "99999999999999"], "seed 99999999999999 is outside 0-2147483647"),
+        (["train", "--seed", "-1"], "seed -1 is outside"),
+        (["train", "--init_from", "nothing.safetensors"], "no model at nothing.safetensors"),
+        (["train", "--init_from", "m.safetensors", "--resume"], "give one of them"),
         (["generate", "--model_path", "nothing.safetensors"], "no model at nothing.safetensors"),
         (["generate"], "required: --model_path"),
         (["analyze", "nowhere"], "nowhere is not a folder"),
@@ -91,6 +96,63 @@ def test_a_mistake_gets_one_line_and_two(arguments, message, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert message in one_line_and_two(arguments, capsys)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_selection_options_reach_the_clips_and_are_not_for_own_sound(recordings: Path, tmp_path: Path, capsys):
+    prepare = ["prepare", "--data_dir", str(recordings), "--output_dir", str(tmp_path), "--num_workers", "1"]
+    assert main([*prepare, "--labels", "Wind,Cricket", "--exclude", "Wind-000"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 excluded by --exclude" in printed and "prepared 7 clips" in printed
+    assert "none of" in one_line_and_two([*prepare, "--licenses", "cc-by-nc"], capsys)
+    assert "licence free" in one_line_and_two([*prepare, "--licenses", "free"], capsys)
+    write_own_sound(tmp_path / "own")
+    own = ["prepare", "--data_dir", str(tmp_path / "own"), "--output_dir", str(tmp_path / "out")]
+    assert "is your own sound" in one_line_and_two([*own, "--licenses", "cc0"], capsys)
+
+
+def write_own_sound(folder: Path) -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal((48000 * 3, 2))
+    for name in ("brook/a.flac", "brook/b.ogg", "Old fan/c.mp3"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, noise, 48000)
+    soundfile.write(folder / "Old fan" / "long.wav", np.tile(noise[:, 0], 12)[: 48000 * 33], 48000)
+    (folder / "brook" / "notes.txt").write_text("Sunday")
+
+
+def test_own_sound_from_folder_to_files_and_from_there_to_a_finer_model(tmp_path: Path, capsys):
+    write_own_sound(tmp_path / "own")
+    common = ["--data_dir", str(tmp_path / "own"), "--context", "focus", "--num_workers", "1", "--batch_size", "2"]
+    once = ["--num_epochs", "1", "--duration", "1"]
+    assert main(["train", *common, *once, "--output_dir", str(tmp_path / "first")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"data: your own sound in {tmp_path / 'own'}")
+    assert "brook/notes.txt: not readable as audio" in printed
+    model = tmp_path / "first" / "models" / "generator_final.safetensors"
+    about = read_json(model.with_suffix(".json"))
+    assert about["config"]["conditions"] == ["Old fan", "brook"] and about["licences"] == {"own": 4}
+    assert {entry["title"] for entry in about["attribution"]} == {"a.flac", "b.ogg", "long.wav"}  # c.mp3 is held out
+    assert '- "a.flac" by' in model.with_name("ATTRIBUTION.md").read_text()
+    assert {path.name for path in (tmp_path / "first" / "samples" / "epoch_0001").glob("*.wav")} == {
+        "Old fan.wav",
+        "brook.wav",
+    }
+    generate = ["generate", "--context", "focus", "--model_path", str(model), "--num_samples", "2", "--duration", "1"]
+    assert main([*generate, "--output_dir", str(tmp_path / "sounds"), "--focus_condition", "0"]) == 0
+    assert {path.name for path in (tmp_path / "sounds").glob("*.wav")} == {
+        "focus_01_Old fan.wav",
+        "focus_02_Old fan.wav",
+    }
+    capsys.readouterr()
+    assert "-1 random, 0 Old fan, 1 brook" in one_line_and_two([*generate, "--focus_condition", "2"], capsys)
+    tuned = ["--init_from", str(model), "--output_dir", str(tmp_path / "second")]
+    assert main(["train", *common, *once, *tuned]) == 0
+    finer = read_json(tmp_path / "second" / "models" / "generator_final.json")
+    assert finer["init_from"] == {
+        "conditions": ["Old fan", "brook"],
+        "weights_sha256": about["weights_sha256"],
+        "context": "focus",
+    }
+    assert about["init_from"] is None and finer["attribution"] == about["attribution"]
 
 
 def test_focus_condition_out_of_range_is_named(trained: Run, tmp_path: Path, capsys):

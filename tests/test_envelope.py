@@ -20,7 +20,8 @@ from ctxaudio.signal.envelope import (
     joint_depths,
     modulation_spectrum,
 )
-from ctxaudio.signal.modulation import FrequencyModulationLayer, modulation_profile
+from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.signal.profile import modulation_profile
 
 RATE = 8000
 TIME_S = np.arange(4 * RATE) / RATE

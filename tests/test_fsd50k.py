@@ -16,8 +16,11 @@ Row = tuple[str, str, str]
 
 
 def write_index(folder: Path, rows: list[Row], vocabulary: str | None = None) -> Path:
-    """An FSD50K folder without the audio itself, which the index must not need."""
+    """An FSD50K folder of which the clips are there in name only: the index must not open them."""
     (folder / "FSD50K.dev_audio").mkdir(parents=True)
+    for fname, _, _ in rows:
+        if fname.isalnum():
+            (folder / "FSD50K.dev_audio" / f"{fname}.wav").touch()
     ground_truth = folder / "FSD50K.ground_truth"
     ground_truth.mkdir()
     lines = ["fname,labels,mids,split", *(f'{fname},"{labels}","/m/0",{split}' for fname, labels, split in rows)]
@@ -45,6 +48,7 @@ def test_rows_become_clips_with_labels_in_row_order(tmp_path: Path) -> None:
 
 def test_eval_has_no_split_column(tmp_path: Path) -> None:
     (tmp_path / "FSD50K.eval_audio").mkdir()
+    (tmp_path / "FSD50K.eval_audio" / "5.wav").touch()
     (tmp_path / "FSD50K.ground_truth").mkdir()
     (tmp_path / "FSD50K.ground_truth" / "eval.csv").write_text('fname,labels,mids\n5,"Rain,Water","/m/0"\n')
     index = read_index(tmp_path, subset="eval")
@@ -67,7 +71,7 @@ def test_missing_parts_tell_the_layout(tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match=r"absent: no such folder; an FSD50K folder holds FSD50K\.dev_audio"):
         read_index(absent)
     folder = write_index(tmp_path / "whole", [("1", "Rain", "train")])
-    (folder / "FSD50K.dev_audio").rmdir()
+    (folder / "FSD50K.dev_audio").rename(folder / "elsewhere")
     with pytest.raises(CtxAudioError, match=r"FSD50K\.dev_audio is missing"):
         read_index(folder)
     (folder / "FSD50K.dev_audio").mkdir()

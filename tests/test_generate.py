@@ -67,6 +67,30 @@ def test_the_files_say_where_they_come_from(trained: Run, tmp_path: Path):
         assert "context sleep" in sound.comment and "no health claim" in sound.comment
 
 
+def test_each_file_has_its_own_provenance_beside_it(trained: Run, tmp_path: Path):
+    paths = pipeline.generate(trained, num_samples=2, folder=tmp_path)
+    _, about = pipeline.load_model(trained)
+    listed = read_json(tmp_path / "generated.json")["clips"]
+    for path, entry in zip(paths, listed, strict=True):
+        beside = read_json(path.with_suffix(".json"))
+        assert (beside["file"], beside["conditions"], beside["seed"]) == (path.name, [entry["condition"]], 0)
+        assert beside["model"]["sha256"] == about["weights_sha256"]
+        assert beside["model"]["attribution"] == about["attribution"] and beside["model"]["licences"]
+        assert (beside["lufs"], beside["true_peak_db"]) == (entry["lufs"], entry["true_peak_db"])
+        assert beside["true_peak_db"] <= -6.0
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert beside["lufs"] == pytest.approx(integrated_lufs(samples, rate), abs=0.02)
+        assert beside["true_peak_db"] == pytest.approx(true_peak_db(samples, rate), abs=0.05)
+
+
+def test_a_json_of_someone_else_is_not_overwritten(trained: Run, tmp_path: Path):
+    foreign = pipeline.generate(trained, num_samples=1, folder=tmp_path)[0].with_suffix(".json")
+    foreign.write_text('{"mine": 1}')
+    with pytest.raises(CtxAudioError, match="is not ctxaudio's"):
+        pipeline.generate(trained, num_samples=1, folder=tmp_path)
+    assert foreign.read_text() == '{"mine": 1}'
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -15,7 +15,9 @@ from ctxaudio.signal.profile import (
     CARRIER_BOOST_DB,
     Carrier,
     ModulationProfile,
+    Pulse,
     Rate,
+    Tone,
     context_profile,
     modulation_profile,
 )
@@ -190,3 +192,57 @@ def test_the_naive_bin_scaling_changes_nothing_that_can_be_heard_and_the_layer_d
 
     assert audible_change(naive) < 0.01
     assert audible_change(FrequencyModulationLayer(modulation_profile({"alpha": 0.3}, {}), RATE)(noise)) > 0.1
+
+
+def test_gradient_descent_finds_the_depth_of_modulated_sound_at_its_exact_rate():
+    sound = torch.randn(1, 4 * 2000, generator=torch.Generator().manual_seed(0))
+    heard = FrequencyModulationLayer(ModulationProfile((Rate(7.83, 0.4),)), 2000)(sound)
+    neighbours = (7.33, 7.83, 8.33)
+    layer = FrequencyModulationLayer(ModulationProfile(tuple(Rate(r, 0.1) for r in neighbours)), 2000, learnable=True)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.02)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (layer(sound) - heard).square().mean().backward()
+        optimizer.step()
+    assert layer.rate_depths.clamp(0, 1).tolist() == pytest.approx([0.0, 0.4, 0.0], abs=0.01)
+
+
+@pytest.mark.parametrize("pulse", [Pulse(), Pulse(0.3, 0.02)])
+def test_the_layer_gives_pulses_their_depth_and_gradients(pulse):
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(5.0, 0.6, 0.2, pulse),)), 400, learnable=True).double()
+    out = layer(torch.ones(1, 4000, dtype=torch.float64))[0].detach()
+    assert float((out.max() - out.min()) / (out.max() + out.min())) == pytest.approx(0.6, abs=1e-6)
+    sound = torch.randn(1, 80, dtype=torch.float64)
+
+    def apply(depths):
+        return torch.func.functional_call(layer, {"rate_depths": depths}, (sound,))
+
+    assert torch.autograd.gradcheck(apply, (layer.rate_depths,))
+
+
+def test_only_the_audio_band_asked_for_moves():
+    profile = ModulationProfile((Rate(8.0, 0.8),), audio_band_hz=(300.0, 1000.0))
+    layer = FrequencyModulationLayer(profile, RATE)
+    inside, outside = (layer(tone(hz, 4.0))[0].numpy() for hz in (600.0, 3000.0))
+    inner = slice(RATE // 4, -RATE // 4)
+    assert joint_depths(hilbert_envelope(inside, RATE)[inner], RATE, [8.0])[0] == pytest.approx(0.8, abs=5e-3)
+    assert joint_depths(hilbert_envelope(outside, RATE)[inner], RATE, [8.0])[0] < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ModulationProfile((Rate(6.0, 0.6), Rate(8.0, 0.6))), "sum to 1.2"),
+        (lambda: ModulationProfile(audio_band_hz=(500.0, 300.0)), "audio band"),
+        (lambda: Tone("binaural", 6.0, 800.0), "outside 200-500"),
+        (lambda: Tone("binaural", 40.0), "not heard"),
+        (lambda: Tone("binaural", 6.0, depth=0.5), "has no depth"),
+        (lambda: Tone("stereo", 6.0), "unknown method"),
+        (lambda: Pulse(0.99), "duty"),
+        (lambda: Pulse(ramp_s=0.0), "ramp"),
+        (lambda: FrequencyModulationLayer(ModulationProfile(tones=(Tone("am", 6.0),)), RATE), "adds none"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_refused(make, message):
+    with pytest.raises(CtxAudioError, match=message):
+        make()

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data import prepare
+from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.prepare import PreparedClips, decode_clip, prepare_clips
 from ctxaudio.data.selection import Selection
@@ -35,6 +42,11 @@ def select(paths: list[Path], conditions: list[int] | None = None) -> Selection:
 
 def prepare_quietly(selection: Selection, cache: Path, workers: int = 1, sample_rate: int = 22050) -> PreparedClips:
     return prepare_clips(selection, cache, sample_rate, workers, progress=False)
+
+
+def prepared_in(cache: Path) -> list[Path]:
+    """What lies in the cache beside its lock, half-written folders included."""
+    return [path for path in cache.iterdir() if path.name != ".lock"]
 
 
 @pytest.fixture
@@ -125,7 +137,7 @@ def test_a_second_call_reads_without_decoding(
 ) -> None:
     first = prepare_quietly(select(mixed), tmp_path / "cache")
 
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, *part: int | None) -> None:
         raise AssertionError(f"decoded {path} again")
 
     monkeypatch.setattr(prepare, "read_audio", refuse)
@@ -143,7 +155,7 @@ def test_what_the_clips_depend_on_changes_the_cache(mixed: list[Path], tmp_path:
 
     def folders_after(selection: Selection, sample_rate: int = 22050) -> int:
         prepare_quietly(selection, cache, sample_rate=sample_rate)
-        return len(list(cache.iterdir()))
+        return len(prepared_in(cache))
 
     assert folders_after(select(paths)) == 1
     assert folders_after(select(paths)) == 1
@@ -175,25 +187,95 @@ def test_an_interruption_leaves_nothing_and_the_next_call_succeeds(
 ) -> None:
     decode, calls = prepare._decode_or_reason, []
 
-    def interrupted(path: Path, sample_rate: int) -> FloatArray | str:
+    def interrupted(path: Path, *how: int) -> FloatArray | str:
         calls.append(path)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return decode(path, sample_rate)
+        return decode(path, *how)
 
     monkeypatch.setattr(prepare, "_decode_or_reason", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare_quietly(select(mixed), tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert prepared_in(tmp_path / "cache") == []
     monkeypatch.undo()
     assert len(prepare_quietly(select(mixed), tmp_path / "cache").clips) == 3
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from ctxaudio.data import prepare
+from ctxaudio.contexts import context_named
+from ctxaudio.data.folder import select_folder
+
+decode, seen = prepare._decode_or_reason, []
+
+def killed(*how):
+    seen.append(how)
+    if len(seen) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode(*how)
+
+prepare._decode_or_reason = killed
+selection = select_folder(Path(sys.argv[1]), context_named("sleep"))
+prepare.prepare_clips(selection, Path(sys.argv[2]), 22050, 1, False)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
+def test_what_a_killed_call_leaves_is_cleared_away_by_the_next(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "audio", tmp_path / "cache"
+    folder.mkdir()
+    for i in range(8):
+        soundfile.write(folder / f"{i}.wav", noise(0.5, 8000, i), 8000)
+    command = [sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(folder), str(cache)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert [path.name.startswith(".preparing-") for path in prepared_in(cache)] == [True]
+    prepared = prepare_quietly(select_folder(folder, SLEEP), cache)
+    assert len(prepared.clips) == 8
+    assert [path.name.startswith("sleep-22050-") for path in prepared_in(cache)] == [True]
+
+
+def test_what_a_living_call_is_writing_is_left_alone_and_waited_for(
+    mixed: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+    being_written = cache / ".preparing-other"
+    being_written.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(cache / ".lock"):
+            second = pool.submit(prepare_quietly, select(mixed), cache)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            assert prepared_in(cache) == [being_written]
+        assert len(second.result().clips) == 3
+    assert not being_written.exists()
+    assert "waiting for another run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_dask_workers_give_the_same_files(mixed: list[Path], tmp_path: Path, processes: bool) -> None:
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is an extra")
+    alone = prepare_quietly(select(mixed), tmp_path / "alone")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask"),
+    ):
+        shared = prepare_quietly(select(mixed), tmp_path / "shared")
+        done = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.transition_log))
+    assert done > 0
+    assert (shared.clips, shared.skipped) == (alone.clips, alone.skipped)
+    np.testing.assert_array_equal(shared.samples, alone.samples)
 
 
 def test_nothing_usable_is_an_error_and_leaves_no_cache(mixed: list[Path], tmp_path: Path) -> None:
     bad = [path for path in mixed if path.stem in ("silent", "missing")]
     with pytest.raises(CtxAudioError, match=r"none of the 2 clips of context 'sleep' .*silent\.wav"):
         prepare_quietly(select(bad), tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert prepared_in(tmp_path / "cache") == []
 
 
 def test_a_truncated_cache_is_named(mixed: list[Path], tmp_path: Path) -> None:

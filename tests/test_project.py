@@ -19,12 +19,12 @@ PACKAGE = ROOT / "ctxaudio"
 #: From the ground up; a module imports only from floors below its own, or from its own floor.
 FLOORS = (
     ("errors", "version"),
-    ("contexts", "files"),
+    ("contexts", "files", "audio_files"),
     ("signal",),
-    ("data",),
-    ("model",),
-    ("provenance",),
-    ("generate", "render"),
+    ("evidence", "data"),
+    ("model", "provenance"),
+    ("generate",),
+    ("render",),
     ("plots",),
     ("analysis",),
     ("evaluate", "run", "widgets"),

@@ -14,7 +14,8 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_audio, read_json, write_json
 from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.finetune import check_fits, start_from, take_weights
+from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
@@ -41,6 +42,8 @@ def weights(training: Training) -> torch.Tensor:
 def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
     _, about = load_generator(trained.model_path)
     assert about["context"] == "sleep" and about["clips"]["Rain"]["train"] > 0
+    credited = trained.model_path.with_name("ATTRIBUTION.md").read_text()
+    assert all(entry["clip"] in credited for entry in about["attribution"])
     assert about["training"]["epochs"] == 2 and sum(about["licences"].values()) == len(about["attribution"])
     with (trained.output_dir / "logs" / "losses.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -159,6 +162,85 @@ def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedCl
     (tmp_path / "checkpoints" / "latest.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(CtxAudioError, match="damaged"):
         loop.resume(begin(clips), tmp_path)
+
+
+def base_for(clips: PreparedClips, steps: int) -> Generator:
+    """A small generator trained for some steps."""
+    config = dataclasses.replace(CONFIG, lr=0.001)
+    training = begin(clips, config)
+    for _ in range(steps):
+        loop.training_step(training, training.batches.next(), config)
+    return training.best
+
+
+def texture_of_first_steps(training: Training, config: TrainingConfig, steps: int = 3) -> float:
+    torch.manual_seed(1)
+    losses = [loop.training_step(training, training.batches.next(), config)["texture"] for _ in range(steps)]
+    return float(torch.stack(losses).mean())
+
+
+def test_starting_from_a_model_of_the_same_clips_is_nearer_to_them_than_starting_from_nothing(clips: PreparedClips):
+    config = dataclasses.replace(CONFIG, batch_size=4)
+    tuned = begin(clips, config)
+    start_from(tuned, base_for(clips, 10), {"context": "sleep"})
+    assert texture_of_first_steps(tuned, config) < 0.9 * texture_of_first_steps(begin(clips, config), config)
+
+
+def test_conditions_of_the_same_name_keep_their_embedding_and_new_ones_get_the_mean(clips: PreparedClips):
+    given = Generator(SMALL, context_profile(Run().about))
+    other = dataclasses.replace(SMALL, conditions=("Brook", "Rain", "Hail"))
+    training = begin(clips)
+    made = Generator(other, ModulationProfile())
+    bank = made.bank.keys.clone()
+    take_weights(made, given)
+    rows = given.embedding.weight
+    torch.testing.assert_close(made.embedding.weight, torch.stack([rows.mean(0), rows[0], rows.mean(0)]))
+    torch.testing.assert_close(made.head.weight, given.head.weight)
+    assert torch.equal(made.bank.keys, bank) and made.modulation.profile == ModulationProfile()
+    filled = training.generator.bank.styles.clone()
+    start_from(training, given, {"context": "sleep"})
+    assert torch.equal(training.best.bank.styles, filled)
+    assert torch.equal(training.best.start.weight, given.start.weight)
+    assert training.init_from == {"context": "sleep"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [("sample_rate", 16000, "pass --sample_rate 16000"), ("latent_dim", 8, "pass --latent_dim 8")],
+)
+def test_starting_from_a_model_of_another_shape_is_refused(trained: Run, name: str, value: int, mend: str):
+    wanted = load_generator(trained.model_path)[0].config
+    given = dataclasses.replace(wanted, **{name: value, "conditions": ("Hail",)})
+    with pytest.raises(CtxAudioError, match=mend):
+        check_fits(trained.model_path, given, wanted)
+    with pytest.raises(CtxAudioError, match="slow_width 16, not 192: train without --init_from"):
+        check_fits(trained.model_path, dataclasses.replace(wanted, slow_width=16), wanted)
+    check_fits(trained.model_path, dataclasses.replace(wanted, conditions=("Hail",)), wanted)
+
+
+def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(trained: Run, tmp_path: Path):
+    run = dataclasses.replace(trained, output_dir=tmp_path / "out", latent_dim=50)
+    for resume, message in ((False, "pass --latent_dim 100"), (True, "give one of them")):
+        with pytest.raises(CtxAudioError, match=message):
+            pipeline.train(run, CONFIG, 1, resume, progress=False, init_from=trained.model_path)
+    with pytest.raises(CtxAudioError, match="no model at"):
+        pipeline.train(run, CONFIG, 1, progress=False, init_from=tmp_path / "nothing.safetensors")
+    assert not (tmp_path / "out").exists()
+
+
+def test_resuming_keeps_where_the_weights_came_from_and_refuses_other_conditions(clips: PreparedClips, tmp_path: Path):
+    training = begin(clips)
+    start_from(training, Generator(SMALL, ModulationProfile()), {"context": "sleep", "attribution": []})
+    loop.checkpoint(training, tmp_path)
+    assert loop.resume(begin(clips), tmp_path).init_from == {"context": "sleep", "attribution": []}
+    renamed = dataclasses.replace(SMALL, conditions=("Hail", *SMALL.conditions[1:]))
+    with pytest.raises(CtxAudioError, match="another configuration"):
+        loop.resume(loop.begin(clips, ModulationProfile(), renamed, CONFIG), tmp_path)
+
+
+def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: PreparedClips):
+    with pytest.raises(CtxAudioError, match="the clips are of Hail, "):
+        pipeline.judge(trained, dataclasses.replace(clips, condition_names=("Hail", *clips.condition_names[1:])))
 
 
 def copy_of_model(trained: Run, folder: Path) -> Path:

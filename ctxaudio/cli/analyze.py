@@ -1,25 +1,92 @@
-"""Measure every sound in a folder: a table, its JSON and a picture."""
+"""Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a picture."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-import ctxaudio
 from ctxaudio.cli.arguments import on_a_terminal
+from ctxaudio.errors import CtxAudioError
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("directory", type=Path, metavar="DIR")
-    add("--output_dir", type=Path, default=None, help="for the CSV, JSON and PNG; DIR itself if not given")
-    add("--num_workers", type=int, default=1, help="processes that analyse")
+    add("directory", type=Path, metavar="PATH", help="a folder of clips, or one file of any length")
+    add("--output_dir", type=Path, default=None, help="for the CSV, JSON and PNG; where the sound is if not given")
+    add("--against", type=Path, metavar="DIR", default=None, help="compare with the clips of this folder: the sham")
+    add("--rates_hz", type=float, nargs="+", default=[], metavar="RATE", help="rates to measure besides the targets")
+    add("--num_workers", type=int, default=None, help="processes that analyse; as many as pay off if not given")
+    add("--window_s", type=float, default=None, help="of a file: seconds a measurement; 30 if the file is long")
+    add("--psychoacoustics", action="store_true", help="of a folder: loudness in sone and roughness too; slow")
 
 
 def run(options: argparse.Namespace) -> int:
-    table = ctxaudio.batch_analyze_frequencies(
-        options.directory, options.output_dir, options.num_workers, on_a_terminal()
+    alone = {"--against": options.against, "--psychoacoustics": options.psychoacoustics}
+    if options.directory.is_file():
+        _refuse(f"{options.directory} is a file", alone | {"--num_workers": options.num_workers})
+        return _file(options)
+    _refuse(f"{options.directory} is not a file", {"--window_s": options.window_s})
+    if options.against is not None:
+        _refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
+        return _comparison(options)
+    return _folder(options)
+
+
+def _refuse(because: str, given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if value:
+            raise CtxAudioError(f"{because}: leave out {name}")
+
+
+def _folder(options: argparse.Namespace) -> int:
+    from ctxaudio.analysis.batch import batch_analyze_frequencies
+    from ctxaudio.analysis.psychoacoustics import ASSUMED_LEVEL
+
+    table = batch_analyze_frequencies(
+        options.directory,
+        options.output_dir,
+        options.num_workers,
+        on_a_terminal(),
+        options.rates_hz,
+        options.psychoacoustics,
     )
-    print(table.set_index("file").filter(regex="lufs|_depth$|prominence").round(3).to_string())
+    shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
+    print(shown.round(3).to_string())
+    if options.psychoacoustics:
+        print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
     print(f"analysis.csv, .json and .png are in {options.output_dir or options.directory}")
+    return 0
+
+
+def _comparison(options: argparse.Namespace) -> int:
+    from ctxaudio.analysis.comparison import ALPHA, compare_folders
+
+    table = compare_folders(
+        options.directory,
+        options.against,
+        options.output_dir,
+        options.num_workers,
+        on_a_terminal(),
+        options.rates_hz,
+    )
+    print(table.round(4).to_string(index=False, na_rep=""))
+    print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
+    print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
+    if table.attrs["smallest_p_holm"] >= ALPHA:
+        print("so few clips can't show a difference, whatever it is: give more of them")
+    print(f"comparison.csv, .json and .png are in {options.output_dir or options.directory}")
+    return 0
+
+
+def _file(options: argparse.Namespace) -> int:
+    from ctxaudio.analysis.long_file import analyse_file
+
+    table = analyse_file(options.directory, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
+    print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
+    print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
+    for stretch in table.attrs["found"]:
+        rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
+        print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
+    stem = f"{options.directory.stem}_modulation"
+    print(f"{stem}.csv, .json and .png are in {options.output_dir or options.directory.parent}")
     return 0

@@ -24,7 +24,12 @@ class OneLineParser(argparse.ArgumentParser):
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The arguments of a `Run`."""
     add = parser.add_argument_group("common arguments").add_argument
-    add("--data_dir", type=Path, default=Path("./data"), help="FSD50K folder; the embedded corpus if ./data holds none")
+    add(
+        "--data_dir",
+        type=Path,
+        default=Path("./data"),
+        help="FSD50K folder or your own sound; the embedded corpus if ./data holds none",
+    )
     add("--output_dir", type=Path, default=Path("./output"), help="folder for everything that is written")
     add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}")
     add("--sample_rate", type=int, default=22050, help="in hertz")

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Sequence
 
 import ctxaudio
-from ctxaudio.cli import analyze, contexts, course, generate, prepare, train
+from ctxaudio.cli import analyze, contexts, course, fetch, generate, modulate, prepare, session, train
 from ctxaudio.cli.arguments import OneLineParser
 from ctxaudio.errors import CtxAudioError
 
 COMMANDS = {
+    "fetch": (fetch, "fetch the FSD50K clips that a context needs"),
     "prepare": (prepare, "decode a context's clips once"),
     "train": (train, "train a generator"),
     "generate": (generate, "generate WAV files"),
+    "modulate": (modulate, "apply a modulation to an audio file of any length"),
+    "session": (session, "render hours of sound into one file"),
     "analyze": (analyze, "measure a folder of sound"),
     "contexts": (contexts, "print contexts, bands and targets with their evidence grades"),
     "course": (course, "run the five notebooks"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
+from pathlib import Path
 
 from ctxaudio.cli.arguments import add_common, on_a_terminal, run_of
+from ctxaudio.cli.selection_arguments import add_selection, selection_of
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
+    add_selection(parser)
     add = parser.add_argument
     add("--batch_size", type=int, default=16, help="crops a step")
     add("--num_epochs", type=int, default=100, help="times through the clips")
@@ -21,6 +24,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--save_interval", type=int, default=10, help="epochs between checkpoints")
     add("--max_minutes", type=float, default=None, help="stop after this time, whatever num_epochs says")
     add("--resume", action="store_true", help="go on from the checkpoint in output_dir")
+    add("--init_from", type=Path, metavar="MODEL", help="start from the weights of this generator: fine-tuning")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
 
 
@@ -30,5 +34,13 @@ def run(options: argparse.Namespace) -> int:
 
     names = {field.name for field in fields(TrainingConfig)} & vars(options).keys()
     config = TrainingConfig(**{name: getattr(options, name) for name in names})
-    training = pipeline.train(run_of(options), config, options.num_workers, options.resume, on_a_terminal())
+    training = pipeline.train(
+        run_of(options),
+        config,
+        options.num_workers,
+        options.resume,
+        on_a_terminal(),
+        options.init_from,
+        selection_of(options),
+    )
     return 130 if training.interrupted else 0

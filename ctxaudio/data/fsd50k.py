@@ -6,7 +6,10 @@ FSD50K: Fonseca et al. 2022, IEEE/ACM TASLP 30:829-852, arXiv:2010.00475; Zenodo
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +27,10 @@ _LAYOUT = (
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of the index. `labels` are in row order: leaves first, then their parents; `split` train, val or eval."""
+    """One row of the index. `labels` are in row order: leaves first, then their parents; `split` train, val or eval.
+
+    `start` and `stop` are the part of the file that is meant, in sample frames; None: to its end.
+    """
 
     clip_id: str
     path: Path
@@ -33,6 +39,8 @@ class Clip:
     title: str
     uploader: str
     licence: str
+    start: int = 0
+    stop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,19 +53,26 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Index:
-    """All clips of a subset, and the rows left out because their file name points outside the audio folder."""
+    """All clips of a subset, and the rows left out because their file name points outside the audio folder.
+
+    `on_disk` holds the ids of the clips that lie in the audio folder, None where nobody has looked; `vocabulary`
+    the labels and their AudioSet ids, empty without `vocabulary.csv`; `folder` is where all this was read.
+    """
 
     clips: tuple[Clip, ...]
     left_out: tuple[LeftOut, ...] = ()
+    on_disk: frozenset[str] | None = None
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def is_fsd50k(data_dir: Path) -> bool:
     """Whether `data_dir` has the audio folder and the ground truth of FSD50K's dev set."""
-    return _audio_folder(data_dir, "dev").is_dir() and _ground_truth(data_dir, "dev").is_file()
+    return audio_folder(data_dir, "dev").is_dir() and _ground_truth(data_dir, "dev").is_file()
 
 
 def read_index(data_dir: Path, subset: Subset = "dev") -> Index:
-    """Read the ground truth and metadata of `subset` under `data_dir`; the clips themselves are not touched.
+    """Read the ground truth and metadata of `subset` under `data_dir`, and which clips lie there, without opening any.
 
     A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
     uploaders are empty and licences "unknown". Clips of the eval set have the split "eval".
@@ -65,35 +80,77 @@ def read_index(data_dir: Path, subset: Subset = "dev") -> Index:
     Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
     a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
-    audio_folder, table = _audio_folder(data_dir, subset), _ground_truth(data_dir, subset)
     if not data_dir.is_dir():
         raise CtxAudioError(f"{data_dir}: no such folder; {_LAYOUT}")
-    for needed, found in ((audio_folder, audio_folder.is_dir()), (table, table.is_file())):
-        if not found:
-            raise CtxAudioError(f"{needed.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
+    folder = audio_folder(data_dir, subset)
+    if not folder.is_dir():
+        raise CtxAudioError(f"{folder.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
+    return replace(read_tables(data_dir, subset), on_disk=clips_on_disk(folder))
+
+
+def read_tables(data_dir: Path, subset: Subset = "dev") -> Index:
+    """`read_index` without looking for the clips: what `fetch` reads before there are any."""
+    table = _ground_truth(data_dir, subset)
+    if not table.is_file():
+        raise CtxAudioError(f"{table.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
     vocabulary = _read_vocabulary(data_dir)
     metadata = _read_metadata(data_dir, subset)
+    folder = audio_folder(data_dir, subset)
     clips, left_out = [], []
-    for line, row in _read_rows(table, ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")):
-        clip_id = row["fname"]
-        labels = tuple(label.strip() for label in row["labels"].split(",") if label.strip())
-        split = row["split"] if subset == "dev" else "eval"
+    labels_of: dict[str, tuple[str, ...]] = {}  # rows share a few thousand lists of labels
+    columns = ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")
+    for line, (clip_id, text, *rest) in _read_rows(table, columns):
+        if text not in labels_of:
+            labels_of[text] = tuple(label.strip() for label in text.split(",") if label.strip())
+            unknown = sorted(set(labels_of[text]) - vocabulary.keys())
+            if vocabulary and unknown:
+                names = ", ".join(unknown)
+                raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
+        labels = labels_of[text]
+        split = rest[0] if subset == "dev" else "eval"
         if split not in _SPLITS_OF[subset]:
             raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
-        if vocabulary and not vocabulary.issuperset(labels):
-            unknown = ", ".join(sorted(set(labels) - vocabulary))
-            raise CtxAudioError(f"{table} line {line}: {unknown} not in vocabulary.csv; mend the label or the list")
         try:
-            path = child_path(audio_folder, clip_id and f"{clip_id}.wav")
+            path = child_path(folder, clip_id and f"{clip_id}.wav")
         except ClipError as error:
             left_out.append(LeftOut(clip_id, str(error)))
             continue
         title, uploader, licence = metadata.get(clip_id, ("", "", "unknown"))
         clips.append(Clip(clip_id, path, labels, split, title, uploader, licence))
-    return Index(tuple(clips), tuple(left_out))
+    return Index(tuple(clips), tuple(left_out), None, vocabulary, data_dir)
 
 
-def _audio_folder(data_dir: Path, subset: Subset) -> Path:
+def clips_on_disk(folder: Path) -> frozenset[str]:
+    """Ids of the clips that lie in an audio folder; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name.removesuffix(".wav") for entry in entries if entry.name.endswith(".wav"))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
+
+
+def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:
+    """What the annotators voted: `{clip id: {AudioSet id: votes}}`, over dev and eval alike.
+
+    1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
+    Raises `CtxAudioError` where the file is missing or not such a table.
+    """
+    path = data_dir / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json"
+    if not path.is_file():
+        raise CtxAudioError(
+            f"{path.relative_to(data_dir)} is missing in {data_dir}: it has the ratings; do without them"
+        )
+    ratings = read_json(path)
+    for clip_id, votes in ratings.items():
+        if not isinstance(votes, dict) or not all(isinstance(given, list) for given in votes.values()):
+            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a table of votes: fetch the file again")
+    return ratings
+
+
+def audio_folder(data_dir: Path, subset: Subset) -> Path:
+    """Where the clips of a subset lie, `FSD50K.dev_audio` or `FSD50K.eval_audio`."""
     return data_dir / f"FSD50K.{subset}_audio"
 
 
@@ -101,29 +158,29 @@ def _ground_truth(data_dir: Path, subset: Subset) -> Path:
     return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
 
 
-def _read_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line number and values of `columns` of every row below the header."""
     lines = _read_csv(path)
     header = lines[0][1] if lines else []
     missing = [column for column in columns if column not in header]
     if missing:
         raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(header) or 'none'}")
-    rows = []
+    wanted = itemgetter(*(header.index(column) for column in columns))
     for line, values in lines[1:]:
         if len(values) != len(header):
             raise CtxAudioError(f"{path} line {line} has {len(values)} fields, not {len(header)}: fetch the file again")
-        rows.append((line, dict(zip(header, values, strict=True))))
-    return rows
+        yield line, wanted(values)
 
 
-def _read_vocabulary(data_dir: Path) -> frozenset[str]:
+def _read_vocabulary(data_dir: Path) -> dict[str, str]:
     path = data_dir / "FSD50K.ground_truth" / "vocabulary.csv"
     if not path.exists():
-        return frozenset()
+        return {}
     rows = _read_csv(path)
     for line, values in rows:
         if len(values) != 3:
             raise CtxAudioError(f"{path} line {line} is not index,label,mid: fetch the file again")
-    return frozenset(values[1] for _, values in rows)
+    return {values[1]: values[2] for _, values in rows}
 
 
 def _read_csv(path: Path) -> list[tuple[int, list[str]]]:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import joblib
 import numpy as np
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ctxaudio.data.fsd50k import Clip, LeftOut
@@ -32,6 +33,7 @@ SHORTEST_S = 0.3
 SILENCE_DB = -80.0
 LEVEL_DB = -26.0
 CLIPS_PER_WORKER = 100
+UNFINISHED = ".preparing-"
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,18 @@ def prepare_clips(
         raise CtxAudioError(f"sample_rate {sample_rate} must be positive and workers {workers} not negative")
     folder = cache_dir / _cache_key(selection, sample_rate)
     if not folder.exists():
-        _write_cache(selection, folder, sample_rate, workers, progress)
+        with _only_writer(cache_dir):
+            if not folder.exists():  # another run may have prepared the same clips meanwhile
+                _write_cache(selection, folder, sample_rate, workers, progress)
     return _read_cache(selection, folder, sample_rate)
 
 
-def decode_clip(path: Path, sample_rate: int) -> FloatArray:
-    """One clip, mono `[T]` at `sample_rate`, high-passed and levelled; `ClipError` if it can't be used."""
-    channels, native_rate = read_audio(path)
+def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None = None) -> FloatArray:
+    """One clip, mono `[T]` at `sample_rate`, high-passed and levelled; `ClipError` if it can't be used.
+
+    `start` and `stop` (sample frames of the file) take a part of it; the rest is not read.
+    """
+    channels, native_rate = read_audio(path, start, stop)
     samples = channels.mean(axis=0, dtype=np.float32)
     if len(samples) < SHORTEST_S * native_rate:
         raise ClipError(f"{path}: {len(samples) / native_rate:.3f} s is shorter than {SHORTEST_S} s")
@@ -119,9 +126,9 @@ def _rms(samples: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-def _decode_or_reason(path: Path, sample_rate: int) -> FloatArray | str:
+def _decode_or_reason(path: Path, sample_rate: int, start: int, stop: int | None) -> FloatArray | str:
     try:
-        return decode_clip(path, sample_rate)
+        return decode_clip(path, sample_rate, start, stop)
     except ClipError as error:
         return str(error)
     except (CtxAudioError, OSError) as error:
@@ -130,7 +137,7 @@ def _decode_or_reason(path: Path, sample_rate: int) -> FloatArray | str:
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
     clips = [
-        (clip.clip_id, *_size_and_time(clip.path), condition, clip.split)
+        (clip.clip_id, *_size_and_time(clip.path), clip.start, clip.stop, condition, clip.split)
         for clip, condition in zip(selection.clips, selection.conditions, strict=True)
     ]
     context = selection.context
@@ -173,7 +180,7 @@ def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: 
 def _decoded(
     clips: tuple[Clip, ...], sample_rate: int, workers: int, progress: bool
 ) -> Iterator[tuple[Clip, FloatArray | str]]:
-    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate) for clip in clips)
+    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in clips)
     # A process takes a second or two to start, in which one decodes some hundred clips.
     parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(clips) // CLIPS_PER_WORKER)), return_as="generator")
     bar = tqdm(total=len(clips), desc="preparing clips", unit="clip", disable=not progress)
@@ -193,15 +200,36 @@ def _write_header(file: BinaryIO, length: int) -> None:
 
 
 @contextmanager
+def _only_writer(cache_dir: Path) -> Iterator[None]:
+    """Wait until no other process writes into `cache_dir`, and clear away what a killed one left half-written there.
+
+    The operating system lets go of the lock when its holder dies, so whoever has it is the only one alive.
+    """
+    lock = FileLock(writable_folder(cache_dir) / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another run that is preparing clips in {cache_dir}", flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise CtxAudioError(f"can't lock {cache_dir}: {error.strerror or error}; choose another folder") from error
+    try:
+        for left_behind in cache_dir.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def _folder_written_whole(folder: Path) -> Iterator[Path]:
     """Yield a folder beside `folder` to fill; it becomes `folder` only if the block succeeds."""
-    aside = Path(tempfile.mkdtemp(prefix=".preparing-", dir=writable_folder(folder.parent)))
+    aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
     try:
         yield aside
         aside.chmod(0o755)
-        # Another run may have prepared the same clips meanwhile: the same key means the same content.
-        if not folder.exists():
-            aside.rename(folder)
+        aside.rename(folder)
     except OSError as error:
         raise CtxAudioError(f"can't write {folder}: {error.strerror or error}; free space or move the cache") from error
     finally:

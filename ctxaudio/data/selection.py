@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import soundfile
+
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import Clip, Index, LeftOut
+from ctxaudio.data.fsd50k import Clip, Index, LeftOut, read_ratings
+from ctxaudio.data.licences import licence_name
+from ctxaudio.data.options import SelectionOptions, excluded_because, wanted_context
+from ctxaudio.data.uploaders import keep_uploaders_apart
 from ctxaudio.errors import CtxAudioError
 
-__all__ = ["LeftOut", "Selection", "count_by_condition", "count_selected", "select_clips", "selection_table"]
+__all__ = [
+    "LeftOut",
+    "Selection",
+    "SelectionOptions",
+    "count_by_condition",
+    "count_selected",
+    "left_out_lines",
+    "select_clips",
+    "selection_table",
+]
 
 SPLITS = ("train", "val", "eval")
+PREDOMINANT = 1.0
 _REASONS_SHOWN = 12
 
 
@@ -21,7 +36,9 @@ class Selection:
     """The clips of a context: `conditions[i]` is the index into `context.conditions` that `clips[i]` belongs to.
 
     `left_out` lists clips that were refused though they carry a label of the context, clips listed twice and
-    unsafe file names; the many clips with no label of the context are only counted, in `without_condition`.
+    unsafe file names; the many clips with no label of the context are only counted, in `without_condition`, and so
+    are those that lie in the ground truth but not on disk, in `not_fetched`. `moved` clips changed between train and
+    val to keep uploaders apart; `not_apart` val clips share an uploader with train clips all the same.
     """
 
     context: Context
@@ -29,42 +46,113 @@ class Selection:
     conditions: tuple[int, ...]
     left_out: tuple[LeftOut, ...]
     without_condition: int = 0
+    not_fetched: int = 0
+    moved: int = 0
+    not_apart: int = 0
 
 
-def select_clips(index: Index, context: Context) -> Selection:
-    """The clips of `index` that belong to `context`.
+def select_clips(index: Index, context: Context, options: SelectionOptions | None = None) -> Selection:
+    """The clips of `index` that belong to `context` and are as `options` say (None: the defaults, no licence refused).
 
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is
     refused where any of its labels is vetoed by the context or everywhere. A condition may end up without clips.
+    An uploader with clips in both train and val has them moved to one side, see `keep_uploaders_apart`.
+    Where `index.on_disk` is known, only clips on disk are taken.
 
     Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none).
     """
+    options = options or SelectionOptions()
+    context = wanted_context(context, options.labels, index.vocabulary)
     condition_of = {label: i for i, label in enumerate(context.conditions)}
-    vetoes = frozenset((*context.vetoes, *VETOES_EVERYWHERE))
-    clips, conditions, left_out, without_condition = [], [], list(index.left_out), 0
+    refusal = _Refusals(index, context, options)
+    clips, conditions, left_out = [], [], list(index.left_out)
+    without_condition = not_fetched = 0
     seen: set[str] = set()
     for clip in index.clips:
         condition = next((condition_of[label] for label in clip.labels if label in condition_of), None)
-        veto = next((label for label in clip.labels if label in vetoes), None)
         if clip.clip_id in seen:
             left_out.append(LeftOut(clip.clip_id, "listed twice: the first row counts"))
         elif condition is None:
             without_condition += 1
-        elif veto is not None:
-            left_out.append(LeftOut(clip.clip_id, f"vetoed by its label {veto}"))
+        elif reason := refusal.of(clip, context.conditions[condition]):
+            left_out.append(LeftOut(clip.clip_id, reason))
+        elif index.on_disk is not None and clip.clip_id not in index.on_disk:
+            not_fetched += 1
+        elif reason := refusal.of_sound(clip):
+            left_out.append(LeftOut(clip.clip_id, reason))
         else:
             clips.append(clip)
             conditions.append(condition)
         seen.add(clip.clip_id)
-    _check_enough(clips, context, len(index.clips))
-    return Selection(context, tuple(clips), tuple(conditions), tuple(left_out), without_condition)
+    _check_enough(clips, context, index, not_fetched)
+    apart = keep_uploaders_apart(clips, conditions)
+    return Selection(
+        context=context,
+        clips=apart.clips,
+        conditions=tuple(conditions),
+        left_out=tuple(left_out),
+        without_condition=without_condition,
+        not_fetched=not_fetched,
+        moved=apart.moved,
+        not_apart=apart.not_apart,
+    )
 
 
-def _check_enough(clips: list[Clip], context: Context, looked_at: int) -> None:
+class _Refusals:
+    """Why a clip that bears a label of the context is not taken; an empty text where it is."""
+
+    def __init__(self, index: Index, context: Context, options: SelectionOptions) -> None:
+        self.vetoes = frozenset((*context.vetoes, *VETOES_EVERYWHERE))
+        self.options = options
+        self.excluded = frozenset(options.exclude)
+        self.vocabulary = index.vocabulary
+        self.ratings = {}
+        if options.rating is not None:
+            if index.folder is None or not index.vocabulary:
+                raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
+            self.ratings = read_ratings(index.folder)
+
+    def of(self, clip: Clip, label: str) -> str:
+        veto = next((label for label in clip.labels if label in self.vetoes), None)
+        if veto is not None:
+            return f"vetoed by its label {veto}"
+        if clip.clip_id in self.excluded:
+            return excluded_because(clip.clip_id)
+        if self.options.licences is not None and (licence := licence_name(clip.licence)) not in self.options.licences:
+            return f"licence {licence}"
+        if self.options.rating is not None and not self._is_predominant(clip, label):
+            return "not rated as present and predominant by all"
+        return ""
+
+    def of_sound(self, clip: Clip) -> str:
+        if self.options.min_seconds <= 0.0:
+            return ""
+        try:
+            seconds = float(soundfile.info(clip.path).duration)
+        except (OSError, soundfile.SoundFileError):
+            return ""  # preparing says what is wrong with it
+        return f"shorter than {self.options.min_seconds:g} s" if seconds < self.options.min_seconds else ""
+
+    def _is_predominant(self, clip: Clip, label: str) -> bool:
+        """Whether all votes on `label` are 1; a parent has votes only on its children, which stand before it."""
+        given = self.ratings.get(clip.clip_id, {})
+        votes = given.get(self.vocabulary[label], [])
+        if not votes:
+            children = clip.labels[: clip.labels.index(label)]
+            votes = [vote for child in children for vote in given.get(self.vocabulary[child], [])]
+        return bool(votes) and all(vote == PREDOMINANT for vote in votes)
+
+
+def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
     labels = ", ".join(context.conditions)
+    if not clips and not_fetched:
+        raise CtxAudioError(
+            f"none of the {not_fetched} clips of context {context.name!r} is in {index.folder}: "
+            f"`ctxaudio fetch --context {context.name}` brings some"
+        )
     if not clips:
         raise CtxAudioError(
-            f"none of {looked_at} clips is usable for context {context.name!r}: looked for the labels {labels}"
+            f"none of {len(index.clips)} clips is usable for context {context.name!r}: looked for the labels {labels}"
         )
     if all(clip.split == "val" for clip in clips):
         raise CtxAudioError(
@@ -100,9 +188,21 @@ def selection_table(selection: Selection) -> str:
     for name, by_split in counts.items():
         note = "" if any(by_split.values()) else "  (no clips)"
         lines.append("  ".join([f"{name:<{width}}", *(f"{by_split[split]:>6}" for split in splits)]) + note)
+    return "\n".join([*lines, *left_out_lines(selection)])
+
+
+def left_out_lines(selection: Selection) -> list[str]:
+    """What was moved, left out and not found, counted by reason, a line each."""
+    lines = []
+    if selection.moved:
+        lines.append(f"moved between train and val: {selection.moved}, so that no uploader is on both sides")
+    if selection.not_apart:
+        lines.append(f"not independent of train: {selection.not_apart} val clips by uploaders of train clips")
     lines.append(f"left out: {selection.without_condition} clips with none of these labels")
+    if selection.not_fetched:
+        lines.append(f"not on disk: {selection.not_fetched} more clips (ctxaudio fetch brings them)")
     reasons = Counter(left_out.reason for left_out in selection.left_out).most_common()
     lines += [f"left out: {count} {reason}" for reason, count in reasons[:_REASONS_SHOWN]]
     if len(reasons) > _REASONS_SHOWN:
         lines.append(f"left out: {sum(count for _, count in reasons[_REASONS_SHOWN:])} for other reasons")
-    return "\n".join(lines)
+    return lines

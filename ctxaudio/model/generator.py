@@ -23,8 +23,6 @@ from ctxaudio.signal.modulation import FrequencyModulationLayer
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 
-PHASE_STEPS = 3
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -72,11 +70,13 @@ class NoisyBlock(nn.Module):
         self.project = nn.Conv1d(2 * width, width, 1)
 
     def forward(self, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
-        scale, shift = self.modulate(style)[..., None].chunk(2, dim=1)
+        scale, shift = self.modulate(style).chunk(2, dim=1)
         y = self.over_time(x)
-        y = y + self.noise_level * gaussian(y.shape, noise, y.device)
+        y = torch.addcmul(y, self.noise_level, gaussian(y.shape, noise, y.device))
         y = y * torch.rsqrt(y.square().mean(1, keepdim=True) + 1e-6)
-        y = F.gelu(self.expand(y * (1 + scale) + shift))
+        # scaling the weights instead of every frame: expand(y * (1 + scale) + shift) with fewer passes over y
+        mix = self.expand.weight[..., 0]
+        y = F.gelu(torch.baddbmm(F.linear(shift, mix, self.expand.bias)[..., None], mix * (1 + scale)[:, None], y))
         return x + self.project(y)
 
 
@@ -169,7 +169,9 @@ class Generator(nn.Module):
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
         x = middle_of(self.through(self.fast, middle_of(x, fast_frames), s, noise), frames)
-        mean, spread = (self.head(x) + self.style_spectrum(s)[..., None]).chunk(2, dim=1)
+        # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
+        head = F.linear(x.transpose(1, 2), self.head.weight[..., 0], self.head.bias) + self.style_spectrum(s)[:, None]
+        mean, spread = head.transpose(1, 2).chunk(2, dim=1)
         # -4 is about the level of normalised training clips (-26 dBFS); the tanh keeps e^mean finite
         return 8.0 * torch.tanh(mean / 8.0) - 4.0, 1.5 * torch.sigmoid(spread)
 
@@ -186,13 +188,19 @@ class Generator(nn.Module):
         samples: int,
         style: Tensor | None = None,
         noise: torch.Generator | None = None,
-        phase_steps: int = 0,
     ) -> Tensor:
         """The sound `[B, samples]` before the modulation layer."""
-        frames = samples // self.config.hop + 1
-        mean, spread = self.spectrum(latent, condition, frames, style, noise)
+        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, style, noise)
         carrier = gaussian((len(latent), samples), noise, latent.device)
-        return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop, phase_steps)
+        return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop)
+
+    def beds(
+        self, latent: Tensor, condition: Tensor, samples: int, channels: int, noise: torch.Generator | None = None
+    ) -> Tensor:
+        """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
+        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, None, noise)
+        carriers = gaussian((channels, samples), noise, latent.device)
+        return shaped_noise(mean, spread, carriers, self.config.n_fft, self.config.hop)
 
     def forward(
         self,
@@ -202,7 +210,6 @@ class Generator(nn.Module):
         style: Tensor | None = None,
         phases: Tensor | None = None,
         noise: torch.Generator | None = None,
-        phase_steps: int = 0,
     ) -> Tensor:
-        bed = self.unmodulated(latent, condition, samples, style, noise, phase_steps)
+        bed = self.unmodulated(latent, condition, samples, style, noise)
         return self.modulation(bed, phases)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.interruption import finishing_the_step_on_ctrl_c
 from ctxaudio.model.styles import StyleSpace, fit_style_space
-from ctxaudio.signal.modulation import ModulationProfile
+from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.texture import TextureStatistics
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -93,6 +94,7 @@ class Training:
     seconds: float = 0.0
     history: list[Losses] = field(default_factory=list)
     interrupted: bool = False
+    init_from: dict[str, Any] = field(default_factory=dict)
 
     @property
     def best(self) -> Generator:
@@ -260,6 +262,8 @@ def checkpoint(training: Training, output_dir: Path) -> None:
             "torch_random": torch.get_rng_state(),
             "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
             "history": training.history,
+            "conditions": training.generator.config.conditions,
+            "init_from": training.init_from,
         },
     )
     with written_whole(output_dir / "logs" / "losses.csv") as aside, aside.open("w", newline="") as file:
@@ -273,6 +277,9 @@ def resume(training: Training, output_dir: Path) -> Training:
     path = output_dir / "checkpoints" / "latest.pt"
     state = load_state(path)
     try:
+        if tuple(state["conditions"]) != training.generator.config.conditions:
+            raise ValueError("other conditions")
+        training.init_from = state["init_from"]
         training.generator.load_state_dict(state["generator"])
         training.discriminator.load_state_dict(state["discriminator"])
         training.average.load_state_dict(state["average"])

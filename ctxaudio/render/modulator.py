@@ -36,6 +36,10 @@ class Modulation:
         """Channels that come out: two for a binaural tone, else those of the sound."""
         return max([of_sound, *(tone.channels for tone in self.profile.tones)])
 
+    def rates_hz(self) -> tuple[float, ...]:
+        """The rates of the schedule, which the profile does not name."""
+        return tuple(step.rate_hz for step in self.schedule.steps if step.depth > 0.0) if self.schedule else ()
+
     def rate_tracks(self) -> list[Track]:
         return [self._track(rate) for rate in self.profile.rates]
 

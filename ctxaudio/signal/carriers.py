@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 import scipy.signal
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.signal.sinusoids import Array, sinusoid_fits
 
 NARROW_HZ = 5.0
 NEIGHBOURHOOD_HZ = (10.0, 60.0)
@@ -26,10 +31,8 @@ def carrier_level_db(samples: npt.NDArray[np.floating], sample_rate: int, freque
     -20.0
     """
     _check_range(sample_rate, frequency_hz)
-    angle = 2.0 * np.pi * frequency_hz / sample_rate * np.arange(len(samples))
-    waves = np.stack([np.ones(len(samples)), np.cos(angle), np.sin(angle)], axis=1)
-    _, cosine, sine = np.linalg.solve(waves.T @ waves, waves.T @ samples.astype(np.float64))
-    return float(20.0 * np.log10(max(np.hypot(cosine, sine), 10.0 ** (LOWEST_DB / 20.0))))
+    wave = sinusoid_fits(samples, sample_rate, np.array([[frequency_hz]]))[0, 1]
+    return float(20.0 * np.log10(max(2.0 * abs(wave), 10.0 ** (LOWEST_DB / 20.0))))
 
 
 def carrier_prominence_db(samples: npt.NDArray[np.floating], sample_rate: int, frequency_hz: float) -> float:
@@ -39,13 +42,31 @@ def carrier_prominence_db(samples: npt.NDArray[np.floating], sample_rate: int, f
     turns the median of a noise spectrum (exponentially distributed) into its mean. `samples` is `[T]`; 0.0 where
     the neighbourhood and the carrier are both silent. Raises `CtxAudioError` as `carrier_level_db`.
     """
-    _check_range(sample_rate, frequency_hz)
-    bins_hz, power = scipy.signal.periodogram(samples.astype(np.float64), sample_rate, "hann")
-    away_hz = np.abs(bins_hz - frequency_hz)
-    inside = power[away_hz <= NARROW_HZ].mean()
-    outside = np.median(power[(away_hz >= NEIGHBOURHOOD_HZ[0]) & (away_hz <= NEIGHBOURHOOD_HZ[1])]) / np.log(2.0)
+    return carrier_prominences_db(samples, sample_rate, [frequency_hz])[0]
+
+
+def carrier_prominences_db(
+    samples: npt.NDArray[np.floating], sample_rate: int, frequencies_hz: Sequence[float]
+) -> tuple[float, ...]:
+    """`carrier_prominence_db` at each of `frequencies_hz`, from one spectrum."""
+    for frequency_hz in frequencies_hz:
+        _check_range(sample_rate, frequency_hz)
+    window = _hann(len(samples))
+    # Scaled as a one-sided power density, so that the lowest level means the same for any length.
+    power = np.abs(scipy.fft.rfft((samples - samples.mean()) * window)) ** 2 * (2.0 / (sample_rate * (window**2).sum()))
     lowest = 10.0 ** (LOWEST_DB / 10.0)
-    return float(10.0 * np.log10(max(inside, lowest) / max(outside, lowest)))
+    found = []
+    for frequency_hz in frequencies_hz:
+        away_hz = np.abs(np.arange(len(power)) * (sample_rate / len(samples)) - frequency_hz)
+        inside = power[away_hz <= NARROW_HZ].mean()
+        outside = np.median(power[(away_hz >= NEIGHBOURHOOD_HZ[0]) & (away_hz <= NEIGHBOURHOOD_HZ[1])]) / np.log(2.0)
+        found.append(float(10.0 * np.log10(max(inside, lowest) / max(outside, lowest))))
+    return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def _hann(length: int) -> Array:
+    return np.asarray(scipy.signal.windows.hann(length, sym=False))
 
 
 def _check_range(sample_rate: int, frequency_hz: float) -> None:

@@ -17,12 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import scipy.signal
-import scipy.stats
 
 from ctxaudio.errors import CtxAudioError
-
-Array = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
+from ctxaudio.signal.sinusoids import Array as Array
+from ctxaudio.signal.sinusoids import fourier_sums, geometric_series, sinusoid_fits
 
 NEIGHBOURS_FROM_HZ = 0.5
 NEIGHBOURS_TO_HZ = 1.5
@@ -63,11 +61,9 @@ def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float, low_
 
     Raises `CtxAudioError` for samples that are empty or not mono and for a limit outside 0..`sample_rate`/2.
     """
-    if samples.ndim != 1 or samples.size == 0:
-        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
+    _check_mono(samples)
     length = len(samples)
-    # A fast length, because a prime one takes the FFT many times as long; the padding also keeps end from start.
-    padded = scipy.fft.next_fast_len(length + int(sample_rate) // 8)
+    padded = _padded_length(length, sample_rate)
     envelope: Array = np.abs(scipy.signal.hilbert(samples.astype(np.float64), padded))[:length]
     if low_pass_hz is None:
         return envelope
@@ -88,7 +84,7 @@ def fit_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
     for low_hz, high_hz in zip(sorted(rates_hz), sorted(rates_hz)[1:], strict=False):
         if (high_hz - low_hz) * duration_s < 0.5:
             raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
-    coefficients = _least_squares(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
+    coefficients = sinusoid_fits(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
     mean, waves = float(coefficients[0].real), coefficients[1 : 1 + len(rates_hz)]
     return EnvelopeFit(
         mean,
@@ -117,7 +113,7 @@ def modulation_spectrum(envelope: Array, sample_rate: float, rates_hz: npt.Array
     """Modulation depth `[R]` of `envelope` `[T]` at `rates_hz` `[R]`, each fitted alone; errors as `fit_envelope`."""
     grid = np.asarray(rates_hz, dtype=np.float64)
     _check_envelope(envelope, sample_rate, grid.tolist())
-    coefficients = _least_squares(envelope, sample_rate, grid[:, None])
+    coefficients = sinusoid_fits(envelope, sample_rate, grid[:, None])
     return np.asarray(2 * np.abs(coefficients[:, 1]) / coefficients[:, 0].real, dtype=np.float64)
 
 
@@ -129,25 +125,58 @@ def detect_rates(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
 
     Raises `CtxAudioError` as `fit_envelope` does and where the sound is too short for a neighbour.
     """
-    fit = fit_envelope(envelope, sample_rate, rates_hz)
-    rest = envelope - fit.curve(len(envelope), sample_rate)
-    duration_s = len(envelope) / sample_rate
+    fit_envelope(envelope, sample_rate, rates_hz)
+    return tuple(found[0] for found in detect_rates_in_bands(envelope[None], sample_rate, rates_hz))
+
+
+def detect_rates_in_bands(
+    envelopes: Array, sample_rate: float, rates_hz: Sequence[float]
+) -> tuple[tuple[RateDetection, ...], ...]:
+    """`detect_rates` for `envelopes` `[K, T]` of K bands at once: a tuple of K for each of `rates_hz`."""
+    rates = np.asarray(rates_hz, dtype=np.float64)
+    duration_s = envelopes.shape[1] / sample_rate
+    coefficients = sinusoid_fits(envelopes, sample_rate, rates[None])[:, 0]
+    mean = coefficients[:, :1].real
+    depths = 2 * np.abs(coefficients[:, 1 : 1 + len(rates)]) / mean
+    neighbours = [_neighbours_hz(rate_hz, rates, duration_s) for rate_hz in rates]
+    counts = [len(hz) for hz in neighbours]
+    if min(counts) == 0:
+        rate_hz = rates[counts.index(0)]
+        raise CtxAudioError(f"{duration_s:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
+    beside_hz = np.concatenate(neighbours)
+    # What the fit itself has at the neighbours is a sum of geometric series, so nothing need be subtracted in time.
+    fitted_hz = np.concatenate([[0.0], rates, -rates])
+    leak = geometric_series(2.0 * np.pi * (fitted_hz[:, None] - beside_hz) / sample_rate, envelopes.shape[1])
+    rest = fourier_sums(envelopes, sample_rate, beside_hz) - coefficients @ leak
+    power = (2 * np.abs(rest) / envelopes.shape[1] / mean) ** 2
     found = []
-    for rate_hz, depth in zip(fit.rates_hz, fit.depths, strict=True):
-        neighbours_hz = _neighbours_hz(rate_hz, fit.rates_hz, duration_s)
-        if len(neighbours_hz) == 0:
-            raise CtxAudioError(f"{duration_s:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
-        amplitudes = 2 * np.abs(_correlate(rest, sample_rate, neighbours_hz)) / len(rest)
-        floor = float(np.sqrt(np.mean(amplitudes**2))) / fit.mean
-        f_statistic = (depth / floor) ** 2 if floor > 0.0 else np.inf
-        p_value = float(scipy.stats.f.sf(f_statistic, 2, 2 * len(neighbours_hz)))
-        found.append(RateDetection(rate_hz, depth, floor, f_statistic, p_value))
+    for k, beside in enumerate(np.split(power, np.cumsum(counts)[:-1], axis=1)):
+        floor = np.sqrt(beside.mean(axis=1))
+        with np.errstate(divide="ignore"):
+            f_statistic = (depths[:, k] / floor) ** 2
+        p_value = (1.0 + f_statistic / counts[k]) ** -float(counts[k])  # what F(2, 2N) leaves above it, in closed form
+        found.append(
+            tuple(
+                RateDetection(float(rates[k]), *map(float, measured))
+                for measured in zip(depths[:, k], floor, f_statistic, p_value, strict=True)
+            )
+        )
     return tuple(found)
 
 
 def envelope_floor(envelope: Array, sample_rate: float, rate_hz: float, others_hz: Sequence[float] = ()) -> float:
     """Rms modulation depth beside `rate_hz`, with `rate_hz` and `others_hz` taken out; errors as `detect_rates`."""
     return detect_rates(envelope, sample_rate, [rate_hz, *others_hz])[0].floor
+
+
+def _check_mono(samples: npt.NDArray[np.floating]) -> None:
+    if samples.ndim != 1 or samples.size == 0:
+        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
+
+
+def _padded_length(length: int, sample_rate: float) -> int:
+    """A fast length, because a prime one takes the FFT many times as long; the padding also keeps end from start."""
+    return int(scipy.fft.next_fast_len(length + int(sample_rate) // 8))
 
 
 def _check_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> float:
@@ -163,45 +192,10 @@ def _check_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[floa
     return duration_s
 
 
-def _neighbours_hz(rate_hz: float, requested_hz: Sequence[float], duration_s: float) -> Array:
+def _neighbours_hz(rate_hz: float, requested_hz: Array, duration_s: float) -> Array:
     first = int(np.ceil(NEIGHBOURS_FROM_HZ * duration_s - 1e-6))
     last = int(np.floor(NEIGHBOURS_TO_HZ * duration_s + 1e-6))
     steps = np.arange(max(first, 1), last + 1) / duration_s
     candidates = rate_hz + np.concatenate([-steps[::-1], steps])
-    apart = np.abs(candidates[:, None] - np.asarray(requested_hz)).min(axis=1, initial=np.inf)
+    apart = np.abs(candidates[:, None] - requested_hz).min(axis=1, initial=np.inf)
     return np.asarray(candidates[(candidates >= 1.0 / duration_s) & (apart > 1.0 / duration_s - 1e-6)])
-
-
-def _correlate(signal: Array, sample_rate: float, rates_hz: Array) -> ComplexArray:
-    """Sum of `signal[n] exp(-i w n)` for each rate `[R]`: a Fourier sum at any frequency, in two short steps.
-
-    With n = block * row + column, exp(-iwn) splits into a factor per row and one per column: R * sqrt(T)
-    exponentials instead of R * T, and the rest is a matrix product.
-    """
-    angle = 2.0 * np.pi * rates_hz / sample_rate
-    block = int(np.ceil(np.sqrt(len(signal))))
-    rows = np.pad(signal, (0, -len(signal) % block)).reshape(-1, block)
-    columns = np.arange(block)[:, None] * angle
-    inside = rows @ np.cos(columns) - 1j * (rows @ np.sin(columns))
-    return np.asarray((inside * np.exp(-1j * block * np.arange(len(rows))[:, None] * angle)).sum(axis=0))
-
-
-def _least_squares(envelope: Array, sample_rate: float, rates_hz: Array) -> ComplexArray:
-    """R fits of K rates each, `rates_hz` `[R, K]`: coefficients `[R, 1+2K]` of 1, exp(iwn) and exp(-iwn).
-
-    The normal equations need no design matrix: their entries are geometric series in closed form.
-    """
-    length = len(envelope)
-    zero = np.zeros((len(rates_hz), 1))
-    signed_hz = np.concatenate([zero, rates_hz, -rates_hz], axis=1)
-    gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
-    waves = _correlate(envelope, sample_rate, rates_hz.ravel()).reshape(rates_hz.shape)
-    right = np.concatenate([zero + envelope.sum(), waves, waves.conj()], axis=1)
-    return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
-
-
-def _geometric_series(angle: Array, length: int) -> ComplexArray:
-    """Sum of `exp(i angle n)` over n = 0 .. length-1."""
-    still = np.abs(angle) < 1e-12
-    turning = np.where(still, 1.0, angle)
-    return np.where(still, length, np.expm1(1j * turning * length) / np.expm1(1j * turning))

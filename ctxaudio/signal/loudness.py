@@ -1,82 +1,198 @@
-"""Loudness by ITU-R BS.1770-4: integrated LUFS (through pyloudnorm), true peak, and one linear gain to set both."""
+"""Loudness by ITU-R BS.1770-4, block by block, and the one gain that sets loudness and true peak.
+
+A meter takes a sound in blocks of any length and keeps a few numbers per 0.1 s, so that a night of sound is
+measured in the memory of a second. The K-weighting is pyloudnorm's. A gain changes every level alike, so what it
+would do to the loudness (gates included) follows from the same numbers: nothing is filtered twice.
+"""
 
 from __future__ import annotations
 
+import functools
+from array import array
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
+import scipy.signal
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.filters import resample
+from ctxaudio.signal.true_peak import TruePeakMeter, channel_rows, count_channels, decibels
+from ctxaudio.signal.true_peak import true_peak_db as true_peak_db
 
 BLOCK_S = 0.4
-TRUE_PEAK_OVERSAMPLING = 4
+BLOCKS_OVERLAP = 4  # 75 %: each block of 0.4 s is four sub-blocks, and the next begins one sub-block later
+ABSOLUTE_GATE_LUFS = -70.0
+RELATIVE_GATE_LU = -10.0
+OFFSET_LUFS = -0.691  # BS.1770-4 equation 2: makes a 997 Hz tone at full scale read -3.01
+NEGLIGIBLE_STATE = 1e-30
+
+
+@dataclass(frozen=True)
+class LoudnessGain:
+    """One linear gain, and the loudness (LUFS) and true peak (dBTP) that the sound has with it."""
+
+    factor: float
+    lufs: float
+    true_peak_db: float
+
+    def applied_to(self, samples: FloatArray) -> FloatArray:
+        return np.asarray(samples * np.float32(self.factor), dtype=np.float32)
+
+
+class LoudnessMeter:
+    """Integrated loudness of a sound given in blocks: `add` them, then read `integrated_lufs`.
+
+    Args:
+        sample_rate: in hertz.
+        channels: 1 or 2; the powers of left and right are summed, as the standard says.
+
+    >>> meter = LoudnessMeter(48000)
+    >>> t = np.arange(48000) / 48000
+    >>> for block in np.array_split(np.sin(2 * np.pi * 997 * t), 7):  # the standard's own tone
+    ...     meter.add(block)
+    >>> round(meter.integrated_lufs(), 1), round(meter.integrated_lufs(gain_db=-20.0), 1)
+    (-3.0, -23.0)
+    """
+
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.frames = 0
+        self._sections = k_weighting_sections(sample_rate)
+        self._states = np.zeros((channels, len(self._sections), 2))
+        self._energies = array("d")  # of each 0.1 s, all channels summed; the last may be still open
+
+    def add(self, block: FloatArray) -> None:
+        """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
+        rows = channel_rows(block, self.channels)
+        for start in range(0, rows.shape[1], self.sample_rate):
+            self._add_piece(rows[:, start : start + self.sample_rate])
+
+    def integrated_lufs(self, gain_db: float = 0.0) -> float:
+        """Gated loudness of all blocks so far in LUFS, as it would be after a gain of `gain_db`.
+
+        `-inf` where no block of 0.4 s passes the absolute gate at -70 LUFS. As in pyloudnorm, a last block that
+        lacks up to 0.05 s counts. Raises `CtxAudioError` for under 0.4 s of sound.
+        """
+        seconds = self.frames / self.sample_rate
+        if self.frames < BLOCK_S * self.sample_rate:
+            raise CtxAudioError(
+                f"loudness needs at least {BLOCK_S} s of sound (one BS.1770 block), not {seconds:.3f} s"
+            )
+        count = int(np.round((seconds - BLOCK_S) / (BLOCK_S / BLOCKS_OVERLAP)) + 1)
+        energies = np.array(self._energies)
+        power = np.sum([energies[k : k + count] for k in range(BLOCKS_OVERLAP)], axis=0)
+        power *= 10.0 ** (gain_db / 10.0) / (BLOCK_S * self.sample_rate)
+        power = power[power >= _power_at(ABSOLUTE_GATE_LUFS)]
+        if not len(power):
+            return -np.inf
+        power = power[power > power.mean() * 10.0 ** (RELATIVE_GATE_LU / 10.0)]
+        return float(OFFSET_LUFS + 10.0 * np.log10(power.mean()))
+
+    def _add_piece(self, piece: FloatArray) -> None:
+        length = piece.shape[1]
+        power = np.zeros(length)
+        for channel, row in enumerate(piece):
+            weighted, state = scipy.signal.sosfilt(self._sections, row, zi=self._states[channel])
+            # In silence the state would decay into denormal numbers, which cost 25 times the time.
+            self._states[channel] = np.where(np.abs(state) < NEGLIGIBLE_STATE, 0.0, state)
+            power += np.square(weighted, out=weighted)
+        first, last = self._sub_block_at(self.frames), self._sub_block_at(self.frames + length - 1)
+        borders = np.arange(first + 1, last + 1) * self.sample_rate // 10 - self.frames
+        sums = np.add.reduceat(power, np.concatenate([[0], borders]))
+        if len(self._energies) == first:
+            self._energies.append(0.0)
+        self._energies[first] += sums[0]
+        self._energies.extend(sums[1:])
+        self.frames += length
+
+    def _sub_block_at(self, frame: int) -> int:
+        """The sub-block that holds `frame`: the k-th runs from k sample_rate // 10 to the next."""
+        return (10 * (frame + 1) - 1) // self.sample_rate
+
+
+class LevelMeter:
+    """Loudness and true peak of a sound given in blocks, and the gain that sets both; arguments of `LoudnessMeter`."""
+
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
+        self.loudness = LoudnessMeter(sample_rate, channels)
+        self.true_peak = TruePeakMeter(channels)
+
+    def add(self, block: FloatArray) -> None:
+        """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
+        self.loudness.add(block)
+        self.true_peak.add(block)
+
+    def unchanged(self) -> LoudnessGain:
+        """A gain of 1, with the levels as they are; the loudness of under 0.4 s is not a number."""
+        long_enough = self.loudness.frames >= BLOCK_S * self.loudness.sample_rate
+        lufs = self.loudness.integrated_lufs() if long_enough else np.nan
+        return LoudnessGain(1.0, lufs, decibels(self.true_peak.peak))
+
+    def gain_to(self, lufs: float = -27.0, true_peak_db: float = -6.0) -> LoudnessGain:
+        """The gain to `lufs`, or less where the true peak would pass `true_peak_db` (dBTP).
+
+        Raises `CtxAudioError` for a silent sound (below -70 LUFS throughout) and for one under 0.4 s.
+        """
+        if self.loudness.integrated_lufs() == -np.inf:
+            raise CtxAudioError("can't set the loudness of silence (nothing above -70 LUFS)")
+        peak_db = decibels(self.true_peak.peak)
+        # From full scale: in a quiet sound the gate at -70 LUFS would hide parts that count once it is louder.
+        # A few steps, since such parts may pass the gate, or fall below it, with each change of the gain.
+        gain_db = -peak_db
+        for _ in range(4):
+            reached = self.loudness.integrated_lufs(gain_db)
+            if abs(lufs - reached) < 1e-4 or reached == -np.inf:
+                break
+            gain_db += lufs - reached
+        factor = float(np.float32(10.0 ** (min(gain_db, true_peak_db - peak_db) / 20.0)))  # as the samples will see it
+        gain_db = decibels(factor)
+        return LoudnessGain(factor, self.loudness.integrated_lufs(gain_db), peak_db + gain_db)
 
 
 def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
-    """Integrated loudness of mono `samples` `[T]` in LUFS, gated (ITU-R BS.1770-4).
+    """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; see `LoudnessMeter`.
 
     `-inf` where no block of 0.4 s passes the absolute gate at -70 LUFS, so for silence too.
 
-    Raises `CtxAudioError` for samples under 0.4 s (one gating block), not mono, or not finite.
+    Raises `CtxAudioError` for samples under 0.4 s (one gating block), of more than two channels, or not finite.
 
     >>> t = np.arange(48000) / 48000
-    >>> round(integrated_lufs(np.sin(2 * np.pi * 997 * t).astype(np.float32), 48000), 1)  # the standard's own tone
+    >>> round(integrated_lufs(np.sin(2 * np.pi * 997 * t).astype(np.float32), 48000), 1)
     -3.0
     """
-    _check_finite_mono(samples)
-    if len(samples) < BLOCK_S * sample_rate:
-        raise CtxAudioError(
-            f"loudness needs at least {BLOCK_S} s of sound (one BS.1770 block), not {len(samples) / sample_rate:.3f} s"
-        )
-    # De Man's filters follow the standard to 0.01 dB at 48 kHz; pyloudnorm's default ones read 0.04 dB low.
-    meter = pyloudnorm.Meter(sample_rate, filter_class="DeMan", block_size=BLOCK_S)
-    return float(meter.integrated_loudness(samples.astype(np.float64)))
-
-
-def true_peak_db(samples: FloatArray, sample_rate: int) -> float:
-    """Peak of the waveform between the samples `[T]`, in dBTP, by four-fold oversampling (BS.1770-4 annex 2).
-
-    `-inf` for silence. Raises `CtxAudioError` for samples that are not mono, empty or not finite.
-
-    >>> quarter_rate_tone = np.sin(2 * np.pi * (np.arange(4000) / 4 + 1 / 8)).astype(np.float32)
-    >>> round(float(20 * np.log10(quarter_rate_tone.max())), 1)  # the samples miss the crests
-    -3.0
-    >>> abs(round(true_peak_db(quarter_rate_tone[1000:3000] * np.hanning(2000), 8000), 1))
-    0.0
-    """
-    peak = _true_peak(samples, sample_rate)
-    return float(20.0 * np.log10(peak)) if peak > 0.0 else -np.inf
+    meter = LoudnessMeter(sample_rate, count_channels(samples))
+    meter.add(samples)
+    return meter.integrated_lufs()
 
 
 def set_loudness(
     samples: FloatArray, sample_rate: int, lufs: float = -27.0, true_peak_db: float = -6.0
 ) -> tuple[FloatArray, float]:
-    """Scale `samples` `[T]` by one gain to `lufs`, or less where the true peak would pass `true_peak_db` (dBTP).
+    """Scale `samples` (`[T]` or stereo `[2, T]`) by one gain to `lufs`, or less where the true peak would be too high.
 
-    Nothing is compressed: dynamics and envelope depth stay as they are. Returns the scaled samples `[T]` and
-    the loudness reached in LUFS, measured on them.
+    Nothing is compressed: dynamics and envelope depth stay as they are. Returns the scaled samples and the loudness
+    that they have, in LUFS.
 
     Raises `CtxAudioError` for silent samples (below -70 LUFS throughout) and as `integrated_lufs` does.
     """
-    if integrated_lufs(samples, sample_rate) == -np.inf:
-        raise CtxAudioError("can't set the loudness of silence (nothing above -70 LUFS)")
-    # At full scale first: in a quiet sound the gate at -70 LUFS would hide parts that count once it is louder.
-    at_full_scale = samples / _true_peak(samples, sample_rate)
-    loudness_gain = 10.0 ** ((lufs - integrated_lufs(at_full_scale, sample_rate)) / 20.0)
-    scaled = (at_full_scale * min(loudness_gain, 10.0 ** (true_peak_db / 20.0))).astype(np.float32)
-    return scaled, integrated_lufs(scaled, sample_rate)
+    meter = LevelMeter(sample_rate, count_channels(samples))
+    meter.add(samples)
+    gain = meter.gain_to(lufs, true_peak_db)
+    return gain.applied_to(samples), gain.lufs
 
 
-def _true_peak(samples: FloatArray, sample_rate: int) -> float:
-    _check_finite_mono(samples)
-    oversampled = resample(samples, sample_rate, TRUE_PEAK_OVERSAMPLING * sample_rate)
-    # The resampler smooths the very first and last sample, so look at the samples themselves as well.
-    return max(float(np.abs(oversampled).max()), float(np.abs(samples).max()))
+@functools.lru_cache
+def k_weighting_sections(sample_rate: int) -> npt.NDArray[np.float64]:
+    """The two second-order sections `[2, 6]` of the K-weighting, for `scipy.signal.sosfilt`.
+
+    De Man's filters follow the standard to 0.01 dB at 48 kHz; pyloudnorm's default ones read 0.04 dB low.
+    """
+    stages = pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values()
+    return np.array([[*stage.b, *stage.a] for stage in stages])
 
 
-def _check_finite_mono(samples: FloatArray) -> None:
-    if samples.ndim != 1 or samples.size == 0:
-        raise CtxAudioError(f"expected mono samples [T] with T >= 1, not an array of shape {samples.shape}")
-    if not np.isfinite(samples).all():
-        raise CtxAudioError("can't measure the loudness of samples that hold NaN or infinity")
+def _power_at(lufs: float) -> float:
+    return float(10.0 ** ((lufs - OFFSET_LUFS) / 10.0))

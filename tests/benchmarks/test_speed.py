@@ -15,7 +15,7 @@ from ctxaudio.analysis.measures import analyse_clip
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.generate import generate_clips
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.signal.modulation import context_profile
+from ctxaudio.signal.profile import context_profile
 from ctxaudio.signal.stft import inverse_stft, stft
 
 RATE, SECONDS = 22050, 4.0

@@ -1,0 +1,199 @@
+"""Your own sound: a plain folder of audio files in place of FSD50K.
+
+Either one sub-folder a condition, which gives it its name, or all files in the folder itself, which then is the only
+condition. What lies deeper belongs to the sub-folder at the top. The context gives modulation and evidence only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import soundfile
+
+from ctxaudio.contexts import Context
+from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.selection import Selection
+from ctxaudio.errors import CtxAudioError
+
+LONGEST_CLIP_S = 30.0  # as in FSD50K
+LONGEST_FILE_H = 100.0
+VALIDATION_SHARE = 5  # one file in so many
+LICENCE = "own"
+
+# A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
+_SAFE_NAME = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A readable audio file: `name` is its path inside the folder; `condition` is empty in the folder itself."""
+
+    name: str
+    path: Path
+    condition: str
+    frames: int
+    sample_rate: int
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate
+
+
+def holds_sound(folder: Path) -> bool:
+    """Whether there is an audio file that libsndfile reads in `folder` or below it."""
+    return folder.is_dir() and any(isinstance(found, Recording) for found in _look_at_files(folder, None))
+
+
+def select_folder(folder: Path, context: Context, apart_from: Path | None = None) -> Selection:
+    """The sounds of `folder` as clips of `context` with conditions of their own.
+
+    A file longer than 30 s is cut into pieces of equal length, at most 30 s each (so that none is a short rest); a
+    piece's id is the file's with `#1`, `#2` ... Training and validation are divided by file, see `held_out`. Hidden
+    files, and all in `apart_from` (the run's output may lie inside), are passed over; files that are no audio and
+    sub-folders without any are listed in `left_out`.
+
+    Raises `CtxAudioError` for a folder that is missing, can't be read or holds no audio, for audio both in the folder
+    itself and in sub-folders, and for the name of a sub-folder that can't name files.
+    """
+    if not folder.is_dir():
+        raise CtxAudioError(f"{folder}: no such folder")
+    found = list(_look_at_files(folder, apart_from))
+    recordings = [one for one in found if isinstance(one, Recording)]
+    left_out = [one for one in found if isinstance(one, LeftOut)]
+    conditions = sorted({recording.condition for recording in recordings})
+    _check_layout(folder, recordings, len(found))
+    silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - set(conditions)
+    left_out += [LeftOut(name, f"{name}: a sub-folder without readable audio") for name in sorted(silent)]
+    names = [condition or folder.resolve().name for condition in conditions]
+    _check_names(folder, names)
+    clips, indices = [], []
+    for i, condition in enumerate(conditions):
+        own = [recording for recording in recordings if recording.condition == condition]
+        validation = held_out(own)
+        for recording in own:
+            pieces = cut(recording, names[i], "val" if recording.name in validation else "train")
+            clips += pieces
+            indices += [i] * len(pieces)
+    context = replace(context, conditions=tuple(names), vetoes=())
+    return Selection(context, tuple(clips), tuple(indices), tuple(left_out))
+
+
+def held_out(recordings: Sequence[Recording]) -> frozenset[str]:
+    """Names of the files of one condition kept for validation: whole files, so that no recording is on both sides.
+
+    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: where
+    that leaves none (a single file, two of the same length), all is for training and nothing is held out.
+    """
+    wanted = max(1, len(recordings) // VALIDATION_SHARE)
+    most_s = sum(recording.duration_s for recording in recordings) / 3 + 1e-6
+    chosen: set[str] = set()
+    for recording in sorted(recordings, key=lambda one: hashlib.sha256(one.name.encode()).digest()):
+        if len(chosen) < wanted and recording.duration_s <= most_s:
+            chosen.add(recording.name)
+            most_s -= recording.duration_s
+    return frozenset(chosen)
+
+
+def cut(recording: Recording, label: str, split: str) -> list[Clip]:
+    """The recording as clips of at most 30 s, all of the same length.
+
+    >>> minute = Recording("rain.wav", Path("rain.wav"), "", frames=61 * 8000, sample_rate=8000)
+    >>> [(clip.clip_id, clip.start, clip.stop) for clip in cut(minute, "rain", "train")]
+    [('rain.wav#1', 0, 162666), ('rain.wav#2', 162666, 325333), ('rain.wav#3', 325333, 488000)]
+    """
+    count = math.ceil(recording.duration_s / LONGEST_CLIP_S)
+    edges = [recording.frames * i // count for i in range(count + 1)]
+    return [
+        Clip(
+            clip_id=recording.name if count == 1 else f"{recording.name}#{i + 1}",
+            path=recording.path,
+            labels=(label,),
+            split=split,
+            title=recording.path.name,
+            uploader="",
+            licence=LICENCE,
+            start=edges[i],
+            stop=edges[i + 1],
+        )
+        for i in range(count)
+    ]
+
+
+def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[Recording | LeftOut]:
+    for path in _files(folder, apart_from):
+        relative = path.relative_to(folder)
+        name = relative.as_posix()
+        condition = relative.parts[0] if len(relative.parts) > 1 else ""
+        # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+            yield LeftOut(ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text")
+            continue
+        if not path.is_file():  # opening a pipe would wait for ever
+            yield LeftOut(name, f"{name}: neither a file nor a link to one")
+            continue
+        try:
+            with path.open("rb"):  # says why where libsndfile does not
+                about = soundfile.info(path)
+        except OSError as error:
+            yield LeftOut(name, f"{name}: can't be opened ({error.strerror})")
+        except (TypeError, soundfile.SoundFileError):  # TypeError: .raw has no header to go by
+            yield LeftOut(name, f"{name}: not readable as audio")
+        else:
+            if about.frames < 1:
+                yield LeftOut(name, f"{name}: holds no samples")
+            elif about.frames > LONGEST_FILE_H * 3600 * about.samplerate:  # a streamed file may not know its length
+                yield LeftOut(name, f"{name}: longer than {LONGEST_FILE_H:g} h or of unknown length, convert it")
+            else:
+                yield Recording(name, path, condition, about.frames, about.samplerate)
+
+
+def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
+    """Files under `folder` in order of their names, without hidden ones; links are followed, in circles only once."""
+
+    def unreadable(error: OSError) -> None:
+        raise CtxAudioError(f"can't read the folder {error.filename}: {error.strerror}") from error
+
+    seen = {apart_from.resolve()} if apart_from else set()
+    for parent, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        if Path(parent).resolve() in seen:
+            folders.clear()
+            continue
+        seen.add(Path(parent).resolve())
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int) -> None:
+    if not looked_at:
+        raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
+    if not recordings:
+        raise CtxAudioError(
+            f"{folder} holds no readable audio ({looked_at} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
+        )
+    loose = next((recording for recording in recordings if not recording.condition), None)
+    nested = next((recording for recording in recordings if recording.condition), None)
+    if loose and nested:
+        raise CtxAudioError(
+            f"{folder} holds audio both itself ({loose.name}) and in sub-folders ({nested.name}): "
+            "move all into sub-folders, one a condition, or all out of them"
+        )
+
+
+def _check_names(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if not _SAFE_NAME.fullmatch(name):
+            raise CtxAudioError(
+                f"the folder {name!r} of {folder} can't name a condition and its files: "
+                "rename it with letters, digits, spaces and _ - + , . & ( ) '"
+            )
+    alike = {name.casefold(): name for name in names}
+    for name in names:
+        if alike[name.casefold()] != name:
+            raise CtxAudioError(f"{folder} has the sub-folders {name!r} and {alike[name.casefold()]!r}: rename one")

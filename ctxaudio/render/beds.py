@@ -1,0 +1,179 @@
+"""Beds: sound without end and without joints, in blocks, each made from the seed and its number alone.
+
+A block can be made without those before it, so a session can be taken up anywhere. Neighbouring pieces overlap and
+are crossfaded with equal power: they are independent, so their powers add and the level stays.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ctxaudio.audio_files import AudioReader
+from ctxaudio.data.batches import seamless_loop
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.generate import check_condition, trained_conditions
+from ctxaudio.model.generator import Generator
+from ctxaudio.signal.filters import resample
+from ctxaudio.signal.loudness import LoudnessMeter
+
+BLOCK_S = 10.0
+FADE_S = 1.0
+LUFS = -27.0
+WORKERS = 2
+AHEAD = 2
+
+
+class Bed(ABC):
+    """Blocks `[channels, block_samples]` at `sample_rate`, each at about -27 LUFS."""
+
+    def __init__(self, sample_rate: int, channels: int, seed: int) -> None:
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.seed = seed
+        self.block_samples = round(BLOCK_S * sample_rate)
+        self.fade_samples = round(FADE_S * sample_rate)
+
+    @abstractmethod
+    def piece(self, number: int) -> FloatArray:
+        """Piece `number`, `[channels, block_samples + fade_samples]`: its end is faded into the next."""
+
+    def blocks(self, first: int = 0) -> Iterator[FloatArray]:
+        """Blocks from number `first` on, without end; the next pieces are made meanwhile, on both cores."""
+        angle = (np.arange(self.fade_samples, dtype=np.float32) + 0.5) / self.fade_samples * (np.pi / 2)
+        rising, falling = np.sin(angle), np.cos(angle)
+        waiting: list[Future[FloatArray]] = []
+        with ThreadPoolExecutor(WORKERS) as workers, one_torch_thread_each():
+            try:
+                tail = self.piece(first - 1)[:, self.block_samples :] if first else None
+                for number in count(first):
+                    while len(waiting) <= AHEAD:
+                        waiting.append(workers.submit(self.piece, number + len(waiting)))
+                    piece = waiting.pop(0).result()
+                    if tail is not None:
+                        piece[:, : self.fade_samples] = rising * piece[:, : self.fade_samples] + falling * tail
+                    tail = piece[:, self.block_samples :]
+                    yield piece[:, : self.block_samples]
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+@contextmanager
+def one_torch_thread_each() -> Iterator[None]:
+    """Several Python threads with several torch threads each would fight for the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def random_of(seed: int, *numbers: int) -> np.random.Generator:
+    """A generator of random numbers for one place: the same whatever was drawn before."""
+    return np.random.default_rng((seed, *numbers))
+
+
+class GeneratedBed(Bed):
+    """Pieces from a trained generator, of one condition; their style wanders slowly from piece to piece.
+
+    Two channels share what the network says of every bin and frame and have noise of their own (decorrelated stereo).
+    """
+
+    WANDER = 0.1
+
+    def __init__(self, generator: Generator, condition: int, channels: int, seed: int) -> None:
+        super().__init__(generator.config.sample_rate, channels, seed)
+        self.generator = generator.eval()
+        check_condition(generator, condition)
+        trained = trained_conditions(generator)
+        self.condition = condition if condition >= 0 else trained[int(random_of(seed).integers(len(trained)))]
+
+    def latent(self, number: int) -> torch.Tensor:
+        """A random walk of unit variance that forgets half of itself in some 23 minutes."""
+        steps = random_of(self.seed, 0).standard_normal((number + 1, self.generator.config.latent_dim))
+        steps[1:] *= self.WANDER
+        weights = (1.0 - self.WANDER**2) ** (0.5 * np.arange(number, -1, -1))
+        return torch.from_numpy(weights @ steps).float()[None]
+
+    def piece(self, number: int) -> FloatArray:
+        random = torch.Generator().manual_seed(int(random_of(self.seed, number, 1).integers(2**62)))
+        length = self.block_samples + self.fade_samples
+        with torch.inference_mode():
+            sound = self.generator.beds(
+                self.latent(number), torch.tensor([self.condition]), length, self.channels, random
+            )
+        return at_loudness(sound.numpy(), self.sample_rate)
+
+
+class RecordingBed(Bed):
+    """A recording: from start to end where it is long enough for `seconds`, else excerpts of it in random order.
+
+    Raises `CtxAudioError` for a recording that is silent, and as `AudioReader` for one that can't be read.
+    """
+
+    def __init__(self, path: Path, channels: int, seed: int, seconds: float, sample_rate: int | None = None) -> None:
+        with AudioReader(path) as reader:
+            self.native_rate, self.frames = reader.sample_rate, reader.frames
+            super().__init__(sample_rate or self.native_rate, channels, seed)
+            meter = LoudnessMeter(self.sample_rate, channels)
+            for block in reader.blocks(BLOCK_S):
+                meter.add(self._converted(block))
+        self.path = path
+        lufs = meter.integrated_lufs()
+        if not np.isfinite(lufs):
+            raise CtxAudioError(f"{path} is silent (nothing above -70 LUFS): choose another recording")
+        self.gain = np.float32(10.0 ** ((LUFS - lufs) / 20.0))
+        self.needed = round((BLOCK_S + FADE_S) * self.native_rate)
+        self.from_start_to_end = self.frames >= (seconds + FADE_S) * self.native_rate
+
+    def piece(self, number: int) -> FloatArray:
+        """An excerpt at the recording's own rate, resampled; a short recording is folded into a loop first."""
+        if self.from_start_to_end:
+            start = round(number * BLOCK_S * self.native_rate)
+        else:
+            start = int(random_of(self.seed, number).integers(max(1, self.frames - self.needed + 1)))
+        with AudioReader(self.path) as reader:
+            found = next(reader.blocks(self.needed / self.native_rate, start))
+        excerpt = with_channels(found, self.channels)
+        if self.frames < self.needed:
+            fade = round(min(FADE_S, self.frames / self.native_rate / 4) * self.native_rate)
+            loops = [seamless_loop(channel, fade) for channel in excerpt]
+            at = int(random_of(self.seed, number, 1).integers(len(loops[0])))
+            excerpt = np.stack([loop[(at + np.arange(self.needed)) % len(loop)] for loop in loops])
+        length = self.block_samples + self.fade_samples
+        resampled = self._converted(excerpt)
+        piece = np.zeros((self.channels, length), dtype=np.float32)
+        piece[:, : min(length, resampled.shape[1])] = resampled[:, :length]
+        return piece * self.gain
+
+    def _converted(self, sound: FloatArray) -> FloatArray:
+        """To the bed's channels and rate."""
+        rows = with_channels(sound, self.channels)
+        return np.stack([resample(row, self.native_rate, self.sample_rate) for row in rows])
+
+
+def with_channels(sound: FloatArray, channels: int) -> FloatArray:
+    """`[C, T]` as `[channels, T]`: one channel is the mean of all, two are the first two or the one twice."""
+    if channels == 1:
+        return sound.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound[:2]
+
+
+def at_loudness(sound: FloatArray, sample_rate: int) -> FloatArray:
+    """`sound` `[channels, T]` scaled to -27 LUFS; raises `CtxAudioError` for silence."""
+    meter = LoudnessMeter(sample_rate, len(sound))
+    meter.add(sound)
+    lufs = meter.integrated_lufs()
+    if not np.isfinite(lufs):
+        raise CtxAudioError("the generator made silence: train it longer, or choose another condition")
+    return sound * np.float32(10.0 ** ((LUFS - lufs) / 20.0))

@@ -1,0 +1,79 @@
+"""Any audio file, of any length, through a modulation into another, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ctxaudio.audio_files import AudioReader
+from ctxaudio.contexts import context_named
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evidence import claims_of
+from ctxaudio.files import FloatArray
+from ctxaudio.provenance import Provenance, json_beside, source_file
+from ctxaudio.render.finish import Finish, Format, write_finished
+from ctxaudio.render.modulator import Modulation, Modulator
+from ctxaudio.signal.loudness import LoudnessMeter
+
+BLOCK_S = 10.0
+
+
+def modulate_file(
+    source: Path,
+    path: Path,
+    modulation: Modulation,
+    finish: Finish,
+    context: str | None = None,
+    progress: bool = True,
+) -> Provenance:
+    """Write `source` with `modulation` to `path` (WAV or FLAC): as long as it was, mono or stereo.
+
+    The file is gone through two or three times (tones need its loudness first) instead of being held in memory.
+    `context` only says whose evidence goes with the file; the provenance is in the file, beside it, and given back.
+
+    Raises `CtxAudioError` for a source that can't be read, is the output itself, or has more than two channels.
+    """
+    if path.exists() and source.exists() and path.samefile(source):
+        raise CtxAudioError(f"{path} is the input itself: choose another output file")
+    json_beside(path)
+    with AudioReader(source) as reader:
+        sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
+    if channels > 2:
+        raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
+    made = Provenance(
+        "modulate",
+        claims_of(None if context is None else context_named(context), modulation.profile, modulation.rates_hz()),
+        modulation.profile,
+        context,
+        sources=(source_file(source),),
+        settings={"finish": asdict(finish), "schedule": modulation.schedule and asdict(modulation.schedule)},
+    )
+    lufs = loudness_of(source) if modulation.profile.tones else None
+
+    def blocks() -> Iterator[FloatArray]:
+        modulator = Modulator(modulation, sample_rate, channels, lufs)
+        with AudioReader(source) as reader:
+            for block in reader.blocks(BLOCK_S):
+                yield modulator.process(block)
+        yield modulator.flush()
+
+    layout = Format(sample_rate, modulation.channels(channels), samples)
+    reached = write_finished(blocks, layout, finish, path, lambda gain: made.reaching(gain).comment(), progress)
+    made = made.reaching(reached)
+    made.write_beside(path)
+    return made
+
+
+def loudness_of(source: Path) -> float:
+    """Integrated loudness of a file in LUFS; raises `CtxAudioError` where it is silent."""
+    with AudioReader(source) as reader:
+        meter = LoudnessMeter(reader.sample_rate, reader.channels)
+        for block in reader.blocks(BLOCK_S):
+            meter.add(block)
+    lufs = meter.integrated_lufs()
+    if not np.isfinite(lufs):
+        raise CtxAudioError(f"{source} is silent (nothing above -70 LUFS): a tone has no level to refer to")
+    return lufs

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import hashlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopback import CutAfter, Fault, IgnoreRange, LoopbackServer, Response, Stall, Status, WrongByte
+
+from ctxaudio.data import download as module
+from ctxaudio.data.download import Patience, download, part_path
+from ctxaudio.data.record import FSD50K_RECORD, record_url
+from ctxaudio.errors import CtxAudioError
+
+CONTENT = np.random.default_rng(1).bytes(3_000_000)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+QUICK = Patience(attempts=4, first_wait_s=0.01, longest_wait_s=0.02, silence_s=0.3)
+LOST = 64 * 1024  # what a break can lose of what was sent: one piece on its way
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with LoopbackServer({"/a.zip": CONTENT}) as serving:
+        yield serving
+
+
+def fetch(server: LoopbackServer, path: Path, patience: Patience = QUICK, md5: str = MD5) -> None:
+    download(server.url + "/a.zip", path, len(CONTENT), md5, progress=False, patience=patience)
+
+
+def test_it_arrives_once_and_is_not_fetched_again(server: LoopbackServer, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.zip"
+    fetch(server, path)
+    fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert [(request.method, request.range) for request in server.log] == [("GET", None)]
+    assert list(path.parent.iterdir()) == [path]
+
+
+# name: faults, requests that bring it in the end, bytes sent in vain at most
+FAULTS: dict[str, tuple[list[Fault], int, int]] = {
+    "cut once": ([CutAfter(1_000_000)], 2, LOST),
+    "cut before the first byte": ([CutAfter(0)], 2, 0),
+    "cut thrice": ([CutAfter(500_000)] * 3, 4, 3 * LOST),
+    "429": ([Status(429, retry_after=0)], 2, 0),
+    "429 without a wait": ([Status(429)], 2, 0),
+    "503 thrice": ([Status(503)] * 3, 4, 0),
+    "500 after a cut": ([CutAfter(1_500_000), Status(500)], 3, LOST),
+    "wrong byte": ([WrongByte(2_000_000)], 2, len(CONTENT)),
+    "wrong byte in what is resumed": ([CutAfter(1_000_000), WrongByte(10)], 2, LOST),
+    "stall": ([Stall(30.0, after=1_200_000)], 2, LOST),
+    "stall before the first byte": ([Stall(30.0)], 2, 0),
+    "no ranges": ([CutAfter(1_000_000), IgnoreRange()], 2, 1_000_000),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_it_arrives_whole_through(server: LoopbackServer, tmp_path: Path, name: str) -> None:
+    faults, requests, in_vain = FAULTS[name]
+    server.fail("/a.zip", *faults)
+    fetch(server, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert len(server.requests_of("/a.zip")) == requests
+    assert len(CONTENT) <= server.sent("/a.zip") <= len(CONTENT) + in_vain
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.zip"]
+
+
+def test_a_break_that_brought_a_megabyte_is_not_the_last(server: LoopbackServer, tmp_path: Path) -> None:
+    server.fail("/a.zip", CutAfter(1_200_000), CutAfter(1_200_000))
+    fetch(server, tmp_path / "a.zip", Patience(attempts=2, first_wait_s=0.01))
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_cut_goes_on_from_the_byte_where_the_part_ends(server: LoopbackServer, tmp_path: Path) -> None:
+    part_path(tmp_path / "a.zip").write_bytes(CONTENT[:1_234_567])
+    fetch(server, tmp_path / "a.zip")
+    assert [request.range for request in server.log] == ["bytes=1234567-"]
+    assert server.sent() == len(CONTENT) - 1_234_567
+
+
+def test_a_whole_part_only_needs_its_name(server: LoopbackServer, tmp_path: Path) -> None:
+    part_path(tmp_path / "a.zip").write_bytes(CONTENT)
+    fetch(server, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.log == []
+
+
+@pytest.mark.parametrize("left", [CONTENT + b"more", bytes(1000), CONTENT[:-1] + b"?"])
+def test_a_part_of_something_else_is_thrown_away(server: LoopbackServer, tmp_path: Path, left: bytes) -> None:
+    part_path(tmp_path / "a.zip").write_bytes(left)
+    fetch(server, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_md5_that_is_wrong_twice_is_an_error_and_leaves_nothing(server: LoopbackServer, tmp_path: Path) -> None:
+    with pytest.raises(CtxAudioError, match=r"a\.zip: md5 is not 0{32} in two downloads"):
+        fetch(server, tmp_path / "a.zip", md5="0" * 32)
+    assert len(server.log) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refusals_are_errors_at_once(server: LoopbackServer, tmp_path: Path) -> None:
+    server.fail("/a.zip", Status(403))
+    with pytest.raises(CtxAudioError, match="the server answers 403 Forbidden"):
+        fetch(server, tmp_path / "a.zip")
+    with pytest.raises(CtxAudioError, match=r"the server offers 3000000 bytes, not the file's 5"):
+        download(server.url + "/a.zip", tmp_path / "b.zip", 5, MD5, progress=False, patience=QUICK)
+    with pytest.raises(CtxAudioError, match="can't be fetched"):
+        download("zenodo.org/a.zip", tmp_path / "c.zip", 5, MD5, progress=False, patience=QUICK)
+    assert len(server.log) == 2
+    assert [path.suffix for path in tmp_path.iterdir() if path.stat().st_size] == []
+
+
+def test_a_server_that_says_nonsense_about_ranges_is_left_after_some_tries(tmp_path: Path) -> None:
+    for content_range in ("bytes 7-9/3000000", "bytes */3000000", ""):
+        answer = Response(b"abc", 206, {"Content-Range": content_range})
+        part_path(tmp_path / "a.zip").write_bytes(CONTENT[:1000])
+        with LoopbackServer({"/a.zip": answer}) as server, pytest.raises(CtxAudioError, match="4 times in a row; 1000"):
+            fetch(server, tmp_path / "a.zip")
+        assert part_path(tmp_path / "a.zip").read_bytes() == CONTENT[:1000]
+
+
+def test_when_the_network_is_gone_the_part_waits_for_it(server: LoopbackServer, tmp_path: Path) -> None:
+    server.fail("/a.zip", Stall(30.0, after=2_000_000))
+    patience = Patience(attempts=3, first_wait_s=0.01, silence_s=0.2)
+    server.fail("/a.zip", *[Status(503)] * 3)
+    with pytest.raises(CtxAudioError, match=r"503 Service .*, 3 times in a row; \d+ of 3000000 bytes are kept"):
+        fetch(server, tmp_path / "a.zip", patience)
+    server.close()
+    with pytest.raises(CtxAudioError, match=r"no connection, 3 times in a row; \d+ of 3000000 bytes are kept"):
+        fetch(server, tmp_path / "a.zip", patience)
+    kept = part_path(tmp_path / "a.zip").stat().st_size
+    assert 2_000_000 - LOST <= kept <= 2_000_000
+    with LoopbackServer({"/a.zip": CONTENT}) as back:
+        fetch(back, tmp_path / "a.zip")
+        assert back.sent() == len(CONTENT) - kept
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_download_goes_on_in_the_next_process(
+    server: LoopbackServer, tmp_path: Path, ending: signal.Signals
+) -> None:
+    path = tmp_path / "a.zip"
+    server.fail("/a.zip", Stall(30.0, after=1_900_000))
+    call = (
+        "import signal; from pathlib import Path; from ctxaudio.data.download import download\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"download({server.url + '/a.zip'!r}, Path({str(path)!r}), {len(CONTENT)}, {MD5!r}, progress=False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", call], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: part_path(path).exists() and part_path(path).stat().st_size > 1_700_000)
+    finally:
+        process.send_signal(ending)
+        assert process.wait(20) != 0
+    kept = part_path(path).stat().st_size
+    assert not path.exists()
+    assert 1_700_000 < kept <= 1_900_000
+    fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests_of("/a.zip")[1].sent == len(CONTENT) - kept
+
+
+def wait_for(condition: object, patience_s: float = 20.0) -> None:
+    assert callable(condition)
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_full_disk_is_one_line_and_the_part_is_kept(server: LoopbackServer, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # the system refuses to write more, as on a full disk
+    try:
+        with pytest.raises(CtxAudioError, match=r"can't write .*a\.zip: File too large; mend that and start again"):
+            fetch(server, tmp_path / "a.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "a.zip").exists()
+    kept = part_path(tmp_path / "a.zip").stat().st_size
+    assert 900_000 < kept <= 1_000_000
+    fetch(server, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.log[-1].range == f"bytes={kept}-"
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waits: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", waits.append)
+    return waits
+
+
+def test_waits_double_up_to_a_bound_and_differ(server: LoopbackServer, tmp_path: Path, slept: list[float]) -> None:
+    server.fail("/a.zip", *[Status(503)] * 7)
+    fetch(server, tmp_path / "a.zip", Patience(first_wait_s=1.0, longest_wait_s=10.0))
+    longest = [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert len(slept) == 7
+    assert all(bound / 2 <= wait <= bound for wait, bound in zip(slept, longest, strict=True))
+    assert len(set(slept)) == 7
+
+
+def test_what_the_server_asks_for_is_waited_within_bounds(
+    server: LoopbackServer, tmp_path: Path, slept: list[float]
+) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=100), usegmt=True)
+    for asked in (7, "99999", soon, past):
+        server.fail("/a.zip", Status(429, retry_after=asked))
+    server.fail("/a.zip", Status(503, retry_after="soon"))
+    fetch(server, tmp_path / "a.zip", Patience(first_wait_s=0.5, longest_wait_s=0.5))
+    assert slept[:2] == [7.0, 300.0]
+    assert 90.0 < slept[2] <= 100.0
+    assert slept[3] == 0.0
+    assert 0.25 <= slept[4] <= 0.5
+
+
+def test_progress_tells_rate_and_trouble_and_can_be_silent(
+    server: LoopbackServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.fail("/a.zip", CutAfter(1_000_000), IgnoreRange())
+    url = server.url + "/a.zip"
+    download(url, tmp_path / "a.zip", len(CONTENT), MD5, patience=QUICK)
+    out, shown = capfd.readouterr()
+    assert out == ""
+    assert "3.00M/3.00M" in shown
+    assert "B/s" in shown
+    assert "a.zip: the connection broke; trying again in 0 s" in shown
+    assert "starting anew" in shown
+    server.fail("/a.zip", Status(503), WrongByte(5))
+    download(url, tmp_path / "b.zip", len(CONTENT), MD5, progress=False, patience=QUICK)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_record_is_complete_and_its_address_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = FSD50K_RECORD
+    archives = (record.dev_audio, record.eval_audio, record.ground_truth, record.metadata, record.doc)
+    parts = [part for archive in archives for part in archive.parts]
+    assert len({part.md5 for part in parts}) == len({part.name for part in parts}) == 11
+    assert all(len(part.md5) == 32 and part.size > 0 for part in parts)
+    assert round(sum(part.size for part in parts) / 1e9, 2) == 24.68
+    assert all(archive.parts[-1].name == f"{archive.name}.zip" for archive in archives)
+    monkeypatch.setenv("ZENODO_ENDPOINT", "http://127.0.0.1:9/")
+    assert record_url("a.zip") == "http://127.0.0.1:9/records/4060432/files/a.zip?download=1"

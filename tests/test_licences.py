@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxaudio.data.attribution import Credit, attribution_text, freesound_link
+from ctxaudio.data.licences import LICENCES, check_licences, licence_name
+from ctxaudio.errors import CtxAudioError
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("version", ["1.0", "2.0", "2.5", "3.0", "4.0"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("publicdomain/zero", "cc0"),
+        ("licenses/by", "cc-by"),
+        ("licenses/by-nc", "cc-by-nc"),
+        ("licenses/sampling+", "sampling+"),
+        ("licenses/by-sa", "unknown"),
+        ("licenses/by-nc-nd", "unknown"),
+        ("licenses/by-nc-sa", "unknown"),
+    ],
+)
+def test_any_version_and_scheme_of_a_licence_has_its_short_name(
+    scheme: str, version: str, path: str, name: str
+) -> None:
+    for uri in (
+        f"{scheme}://creativecommons.org/{path}/{version}/",
+        f"{scheme}://creativecommons.org/{path}/{version}",
+    ):
+        assert licence_name(uri) == name
+        assert licence_name(uri.replace("creative", "www.creative")) == name
+    assert licence_name(f"{scheme}://example.org/{path}/{version}/") == "unknown"
+
+
+@pytest.mark.parametrize("uri", ["", "unknown", "https://pixabay.com/service/license-summary/", "CC0", "cc-by"])
+def test_what_is_no_licence_uri_is_unknown(uri: str) -> None:
+    assert licence_name(uri) == "unknown"
+
+
+@given(st.text())
+def test_every_text_has_one_of_the_names(text: str) -> None:
+    assert licence_name(text) in LICENCES
+
+
+@pytest.mark.parametrize("names", [[], ["gpl"], ["cc0", "CC-BY"]])
+def test_unknown_names_are_refused(names: list[str]) -> None:
+    with pytest.raises(CtxAudioError, match="is not one of cc0, cc-by, cc-by-nc"):
+        check_licences(names)
+
+
+def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
+    by, zero = "http://creativecommons.org/licenses/by/3.0/", "http://creativecommons.org/publicdomain/zero/1.0/"
+    credits = [
+        Credit("12", "Rain", "ann", by, freesound_link("12")),
+        Credit("9", "Wind", "bob", by),
+        Credit("7", "", "", zero),
+        Credit("12", "Rain", "ann", by, freesound_link("12")),
+        Credit("x", "Bowl", "eve", "https://pixabay.com/service/license-summary/"),
+    ]
+    assert attribution_text(credits, "About.").splitlines() == [
+        "# Attribution",
+        "",
+        "About.",
+        "",
+        "## CC0 (no credit needed, given all the same): 1 clips",
+        "",
+        f"- Untitled by an unnamed uploader, clip 7, {zero}",
+        "",
+        "## CC BY (credit the uploader): 2 clips",
+        "",
+        f'- "Wind" by bob, clip 9, {by}',
+        f'- "Rain" by ann, clip 12, https://freesound.org/s/12/, {by}',
+        "",
+        "## Other or unknown licences: 1 clips",
+        "",
+        '- "Bowl" by eve, clip x, https://pixabay.com/service/license-summary/',
+    ]
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_no_text_of_the_metadata_can_break_a_line_or_bring_markup(
+    clip_id: str, title: str, uploader: str, licence: str
+) -> None:
+    lines = attribution_text([Credit(clip_id, title, uploader, licence)], "About.").split("\n")
+    assert len(lines) == 8
+    for mark in "<[`*|":
+        assert lines[6].count(mark) == lines[6].count(f"\\{mark}")

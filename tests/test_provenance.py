@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxaudio.audio_files import WAV_COMMENT_BYTES, audio_writer
+from ctxaudio.contexts import CONTEXTS, TARGETS
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evidence import SAFE_LISTENING, Claim, claims_of, evidence_lines
+from ctxaudio.files import read_json, write_json
+from ctxaudio.provenance import ModelOrigin, Provenance, json_beside, licences_text, profile_text, source_file
+from ctxaudio.signal.loudness import LoudnessGain
+from ctxaudio.signal.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
+
+SLEEP = CONTEXTS["sleep"]
+CREDITS = [{"clip": "7", "title": "Rän", "uploader": "ann", "licence": "http://creativecommons.org/licenses/by/4.0/"}]
+MODEL = ModelOrigin("ab" * 32, "0.1.0", "sleep", {"http://creativecommons.org/licenses/by/4.0/": 1}, CREDITS)
+
+
+def provenance(**changes) -> Provenance:
+    profile = context_profile(SLEEP)
+    settings = {"minutes": 480.0}
+    values = {"context": "sleep", "conditions": ("Rain",), "seed": 3, "model": MODEL, "settings": settings, **changes}
+    return Provenance("session", claims_of(SLEEP, profile), profile, **values).reaching(LoudnessGain(0.5, -27.0, -9.3))
+
+
+@pytest.mark.parametrize("name", ["night.wav", "night.flac"])
+def test_the_comment_comes_back_from_the_file_and_says_it_all(tmp_path: Path, name: str) -> None:
+    with audio_writer(tmp_path / name, 8000, 1, provenance().comment()) as out:
+        out.write(np.zeros(8000, np.float32))
+    with soundfile.SoundFile(tmp_path / name) as sound:
+        comment = sound.comment
+    assert comment == provenance().comment()
+    for said in (
+        *("session", "context sleep", "condition Rain", "2.5 Hz m 0.2", "seed 3", "-27.0 LUFS, -9.3 dBTP"),
+        *("model abababababab", "1 clips (1 cc-by)", "target deep_sleep (2.5 Hz) D", "H.870", "no health claim"),
+    ):
+        assert said in comment
+
+
+def test_the_json_beside_holds_credits_grades_and_what_it_takes_to_make_the_file_again(tmp_path: Path) -> None:
+    path = provenance().write_beside(tmp_path / "night.flac")
+    assert path == tmp_path / "night.json"
+    about = read_json(path)
+    assert about["file"] == "night.flac" and about["made_by"] == "ctxaudio session" and about["seed"] == 3
+    assert about["model"]["attribution"] == CREDITS and about["model"]["sha256"] == MODEL.sha256
+    assert ModulationProfile.from_dict(about["profile"]) == context_profile(SLEEP)
+    assert about["evidence"][0] == {
+        "subject": "context sleep",
+        "grade": "D",
+        "says": SLEEP.evidence.says,
+        "source": SLEEP.evidence.source,
+    }
+    assert about["settings"] == {"minutes": 480.0} and about["safe_listening"] == SAFE_LISTENING
+    assert (about["lufs"], about["true_peak_db"]) == (-27.0, -9.3)
+
+
+long_text = st.text(max_size=3000)
+
+
+@given(st.lists(long_text, max_size=4), long_text, long_text, st.dictionaries(long_text, st.integers(1, 99)))
+def test_the_comment_is_short_ascii_whatever_it_is_told(
+    conditions: list[str], context: str, file: str, licences: dict[str, int]
+) -> None:
+    told = Provenance(
+        "session",
+        tuple(Claim(condition, SLEEP.evidence) for condition in conditions),
+        ModulationProfile(tuple(Rate(1.0 + k, 0.01) for k in range(60))),
+        context,
+        tuple(conditions),
+        model=ModelOrigin("0" * 64, "0", context, licences, ()),
+        sources=({"file": file},),
+    ).comment()
+    assert told.isascii() and len(told) <= WAV_COMMENT_BYTES and told.isprintable() and told.endswith(SAFE_LISTENING)
+
+
+@pytest.mark.parametrize("lufs", [-np.inf, np.nan])
+def test_silence_is_valid_json(lufs: float) -> None:
+    silent = provenance().reaching(LoudnessGain(1.0, lufs, -np.inf))
+    assert json.loads(json.dumps(silent.as_json(), allow_nan=False))["lufs"] is None
+    assert "LUFS" not in silent.comment()
+
+
+def test_the_file_of_someone_else_is_not_overwritten(tmp_path: Path) -> None:
+    provenance().write_beside(tmp_path / "night.flac")
+    provenance().write_beside(tmp_path / "night.flac")  # its own it may replace
+    write_json(tmp_path / "rain.json", {"ctxaudio": "a model's, say"})
+    with pytest.raises(CtxAudioError, match=r"rain\.json would be overwritten.*another name than rain\.wav"):
+        json_beside(tmp_path / "rain.wav")
+
+
+def test_a_source_is_known_by_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"abc")
+    told = source_file(tmp_path / "a.wav")
+    assert (told["file"], told["bytes"], told["sha256"][:8]) == ("a.wav", 3, "ba7816bf")  # FIPS 180-2, appendix B.1
+    with pytest.raises(CtxAudioError, match="can't read"):
+        source_file(tmp_path / "b.wav")
+
+
+def subjects(profile: ModulationProfile, *other_rates_hz: float) -> list[str]:
+    return [claim.subject for claim in claims_of(None, profile, other_rates_hz)]
+
+
+def test_every_target_is_graded_where_it_is_used() -> None:
+    for target in TARGETS.values():
+        if target.kind == "rate":
+            assert subjects(ModulationProfile((Rate(target.frequency_hz, 0.1),)))[0].startswith(f"target {target.name}")
+        else:
+            carrier = ModulationProfile(carriers=(Carrier(target.frequency_hz, 0.1),))
+            assert subjects(carrier)[0].startswith(f"target {target.name}")
+
+
+def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
+    binaural = ModulationProfile(tones=(Tone("binaural", 6.0, 432.0),))
+    assert subjects(binaural) == ["target earth (432 Hz)", "target meditation (6 Hz)", "binaural beats"]
+    assert subjects(ModulationProfile((Rate(10.0, 0.2, pulse=Pulse()),))) == [
+        "band alpha (8-13 Hz)",
+        "isochronic pulses",
+    ]
+    assert subjects(ModulationProfile(), 10.0, 6.0, 2.6) == [
+        "target meditation (6 Hz)",
+        "band delta (1-4 Hz)",
+        "band alpha (8-13 Hz)",
+    ]
+    assert subjects(ModulationProfile((Rate(2.5, 0.2),)).sham()) == []
+    assert subjects(ModulationProfile((Rate(0.2, 0.3),))) == []  # slower than any band: a swell
+
+
+def test_what_is_printed_has_grade_reason_source_and_the_note() -> None:
+    *lines, note = evidence_lines(claims_of(SLEEP, context_profile(SLEEP)))
+    assert len(lines) == 3 and lines[0].startswith("evidence grade D, context sleep: Nature sounds mark")
+    assert all("doi:" in line for line in lines)
+    assert note == f"safe listening: {SAFE_LISTENING}" and "80 dBA for 40 hours" in note
+
+
+def test_texts() -> None:
+    profile = ModulationProfile(
+        (Rate(16.0, 0.3, pulse=Pulse(), jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),), (500.0, 2000.0)
+    )
+    assert profile_text(profile) == (
+        "16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1 (rates in 500-2000 Hz only)"
+    )
+    assert profile_text(ModulationProfile()) == "none"
+    assert licences_text({}) == "clips of unknown licence"

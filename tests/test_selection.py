@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_fsd50k import BY, CC0, NC
+
+from ctxaudio.contexts import context_named
+from ctxaudio.data.fsd50k import Clip, Index, read_index
+from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
+from ctxaudio.data.plan import Candidate, balanced, in_order_of_preference
+from ctxaudio.data.selection import Selection, select_clips, selection_table
+from ctxaudio.data.uploaders import keep_uploaders_apart
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import write_wav
+
+SLEEP = context_named("sleep")
+
+
+def clip(clip_id: str, labels: str = "Rain", split: str = "train", uploader: str = "", licence: str = CC0) -> Clip:
+    return Clip(clip_id, Path(f"{clip_id}.wav"), tuple(labels.split(",")), split, "", uploader, licence)
+
+
+def select(clips: list[Clip], **options: Any) -> Selection:
+    return select_clips(Index(tuple(clips)), SLEEP, SelectionOptions(**options))
+
+
+def ids(selection: Selection) -> list[str]:
+    return [clip.clip_id for clip in selection.clips]
+
+
+def reasons(selection: Selection) -> dict[str, str]:
+    return {left_out.clip_id: left_out.reason for left_out in selection.left_out}
+
+
+def test_licences_filter_only_when_asked() -> None:
+    clips = [clip("1"), clip("2", licence=BY), clip("3", licence=NC), clip("4", licence="unknown")]
+    assert ids(select(clips)) == ["1", "2", "3", "4"]
+    selection = select(clips, licences=("cc0", "cc-by"))
+    assert ids(selection) == ["1", "2"]
+    assert reasons(selection) == {"3": "licence cc-by-nc", "4": "licence unknown"}
+
+
+def test_known_wrong_and_excluded_clips_are_left_out_with_the_reason() -> None:
+    clips = [clip("1"), clip("121351", "Rain,Stream"), clip("2")]
+    assert reasons(select(clips)) == {"121351": f"known wrong: {KNOWN_WRONG['121351']}"}
+    assert reasons(select(clips, exclude=("2",))) == {"2": "excluded by --exclude"}
+
+
+def test_labels_take_the_place_of_the_conditions() -> None:
+    index = Index((clip("1"), clip("2", "Meow,Cat"), clip("3", "Wind")), vocabulary={"Rain": "", "Meow": "", "Cat": ""})
+    selection = select_clips(index, SLEEP, SelectionOptions(labels=("Cat", "Rain", "Cat")))
+    assert selection.context.conditions == ("Cat", "Rain")
+    assert (selection.context.name, selection.context.vetoes) == ("sleep", SLEEP.vetoes)
+    assert list(zip(ids(selection), selection.conditions, strict=True)) == [("1", 1), ("2", 0)]
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [("Rian", "Rian is not in FSD50K's vocabulary"), ("Thunder", "Thunder is kept out"), ("Dog", "Dog is kept out")],
+)
+def test_a_label_that_cannot_be_is_named(label: str, says: str) -> None:
+    index = Index((clip("1"),), vocabulary={"Rain": "", "Thunder": "", "Dog": ""})
+    with pytest.raises(CtxAudioError, match=says):
+        select_clips(index, SLEEP, SelectionOptions(labels=("Rain", label)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"licences": ()}, {"labels": ()}, {"min_seconds": -1.0}, {"min_seconds": np.inf}, {"rating": "good"}]
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CtxAudioError):
+        SelectionOptions(**wrong)
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
+    """Clips whose id says how they were rated; Organ is a parent, its votes stand with its child Church_organ."""
+    votes = {
+        "all": {"/m/rain": [1.0, 1.0]},
+        "one": {"/m/rain": [1.0]},
+        "mixed": {"/m/rain": [1.0, 1.0, 0.5]},
+        "unsure": {"/m/rain": [0.0]},
+        "none": {"/m/rain": []},
+        "other": {"/m/wind": [1.0]},
+        "child": {"/m/drizzle": [1.0, 1.0]},
+        "background": {"/m/drizzle": [0.5]},
+    }
+    for folder in ("FSD50K.dev_audio", "FSD50K.ground_truth", "FSD50K.metadata"):
+        (tmp_path / folder).mkdir()
+    labels = dict.fromkeys(votes, "Rain,Water") | {"child": "Drizzle,Rain", "background": "Drizzle,Rain"}
+    rows = [f'{name},"{labels[name]}","",train' for name in votes]
+    for name in votes:
+        (tmp_path / "FSD50K.dev_audio" / f"{name}.wav").touch()
+    truth = tmp_path / "FSD50K.ground_truth"
+    (truth / "dev.csv").write_text("\n".join(["fname,labels,mids,split", *rows, 'unrated,Rain,"",train']) + "\n")
+    (tmp_path / "FSD50K.dev_audio" / "unrated.wav").touch()
+    (truth / "vocabulary.csv").write_text(
+        "".join(f"{i},{x},/m/{x.lower()}\n" for i, x in enumerate(("Rain", "Water", "Wind", "Drizzle")))
+    )
+    (tmp_path / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json").write_text(json.dumps(votes))
+    return tmp_path
+
+
+def test_only_clips_that_all_found_predominant_are_rated_present(rated: Path) -> None:
+    selection = select_clips(read_index(rated), SLEEP, SelectionOptions(rating="present"))
+    assert ids(selection) == ["all", "one", "child"]
+    assert set(reasons(selection).values()) == {"not rated as present and predominant by all"}
+    assert len(select_clips(read_index(rated), SLEEP).clips) == 9
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "is missing"), ('{"1": [1.0]}', "clip 1 is not"), ("[", "JSON")])
+def test_ratings_that_cannot_be_read_are_named(rated: Path, content: str | None, says: str) -> None:
+    path = rated / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(CtxAudioError, match=rf"pp_pnp_ratings_FSD50K\.json.* {says}"):
+        select_clips(read_index(rated), SLEEP, SelectionOptions(rating="present"))
+
+
+def test_min_seconds_looks_at_the_clips_on_disk(tmp_path: Path) -> None:
+    for name, seconds in (("long", 1.0), ("short", 0.4)):
+        write_wav(tmp_path / f"{name}.wav", np.zeros(round(44100 * seconds), np.float32), 44100)
+    clips = [Clip(name, tmp_path / f"{name}.wav", ("Rain",), "train", "", "", CC0) for name in ("long", "short")]
+    selection = select(clips, min_seconds=0.5)
+    assert ids(selection) == ["long"]
+    assert reasons(selection) == {"short": "shorter than 0.5 s"}
+
+
+def test_clips_that_are_not_on_disk_are_counted_not_listed() -> None:
+    clips = tuple(clip(str(i), "Rain" if i % 2 else "Meow") for i in range(1000))
+    index = Index(clips, on_disk=frozenset({"1", "3", "4"}))
+    selection = select_clips(index, SLEEP)
+    assert ids(selection) == ["1", "3"]
+    assert (selection.not_fetched, selection.without_condition, selection.left_out) == (498, 500, ())
+    assert "not on disk: 498 more clips (ctxaudio fetch brings them)" in selection_table(selection)
+    with pytest.raises(CtxAudioError, match=r"none of the 500 clips of context 'sleep' is in .*ctxaudio fetch"):
+        select_clips(Index(clips, on_disk=frozenset()), SLEEP)
+
+
+def test_an_uploader_on_both_sides_goes_where_more_of_the_clips_lie() -> None:
+    clips = [
+        *[clip(f"a{i}", uploader="ann", split=split) for i, split in enumerate(["train", "train", "val"])],
+        *[clip(f"b{i}", uploader="bob", split=split) for i, split in enumerate(["train", "val", "val"])],
+        *[clip(f"t{i}", uploader="tie", split=split) for i, split in enumerate(["val", "train"])],
+        *[clip(f"n{i}", uploader="", split=split) for i, split in enumerate(["train", "val"])],
+    ]
+    selection = select(clips)
+    split = {clip.clip_id: clip.split for clip in selection.clips}
+    assert {clip_id for clip_id, side in split.items() if side == "val"} == {"b0", "b1", "b2", "n1"}
+    assert (selection.moved, selection.not_apart) == (3, 0)
+    assert "moved between train and val: 3, so that no uploader is on both sides" in selection_table(selection)
+
+
+def test_a_condition_keeps_its_val_clips_where_one_uploader_made_them_all() -> None:
+    clips = [clip(str(i), uploader="ann", split="val" if i == 3 else "train") for i in range(4)]
+    clips += [
+        clip(str(i), "Wind", uploader="ann" if i < 7 else "bob", split="val" if i > 5 else "train") for i in range(4, 8)
+    ]
+    selection = select(clips)
+    assert [c.clip_id for c in selection.clips if c.split == "val"] == ["3", "7"], "Rain keeps 3, Wind gives up 6"
+    assert (selection.moved, selection.not_apart) == (1, 1)
+    assert "not independent of train: 1 val clips by uploaders of train clips" in selection_table(selection)
+
+
+CLIPS = st.lists(
+    st.tuples(st.sampled_from("abcd "), st.sampled_from(["train", "val"]), st.integers(0, 2)), min_size=1, max_size=40
+)
+
+
+@given(CLIPS)
+def test_uploaders_are_apart_unless_a_condition_would_lose_a_side(rows: list[tuple[str, str, int]]) -> None:
+    clips = [clip(str(i), uploader=who.strip(), split=split) for i, (who, split, _) in enumerate(rows)]
+    conditions = [condition for _, _, condition in rows]
+    apart = keep_uploaders_apart(clips, conditions)
+    assert [c.clip_id for c in apart.clips] == [c.clip_id for c in clips]
+    sides_before = set(zip(conditions, (c.split for c in clips), strict=True))
+    assert sides_before <= set(zip(conditions, (c.split for c in apart.clips), strict=True)), "no side is emptied"
+    assert apart.moved == sum(a.split != b.split for a, b in zip(apart.clips, clips, strict=True))
+    trains = {c.uploader for c in apart.clips if c.split == "train" and c.uploader}
+    assert apart.not_apart == sum(c.split == "val" and c.uploader in trains for c in apart.clips)
+    assert all(a.split == b.split for a, b in zip(apart.clips, clips, strict=True) if not b.uploader)
+
+
+CANDIDATES = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from("abc "), st.sampled_from(["train", "val"])), max_size=60
+)
+
+
+def queues_of(rows: list[tuple[int, str, str]], seed: int) -> dict[int, list[Candidate]]:
+    every = [
+        Candidate(clip(str(i), uploader=who.strip(), split=split), condition, 1000, str(i))
+        for i, (condition, who, split) in enumerate(rows)
+    ]
+    return {c: in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)}
+
+
+@given(CANDIDATES, st.integers(1, 70), st.integers(0, 3))
+def test_a_plan_is_balanced_the_same_each_time_and_begins_every_longer_plan(
+    rows: list[tuple[int, str, str]], max_clips: int, seed: int
+) -> None:
+    queues = queues_of(rows, seed)
+    plan = balanced(queues, max_clips)
+    assert len(plan) == min(max_clips, len(rows)) == len(set(plan))
+    assert plan == balanced(queues_of(rows, seed), max_clips)
+    count = Counter(candidate.condition for candidate in plan)
+    most = max(count.values(), default=0)
+    assert all(count[c] >= most - 1 for c, queue in queues.items() if len(queue) > count[c])
+    assert balanced(queues, max_clips + 5)[: len(plan)] == plan
+
+
+@given(CANDIDATES, st.integers(0, 3))
+def test_every_beginning_of_a_queue_has_its_share_of_val_and_many_uploaders(
+    rows: list[tuple[int, str, str]], seed: int
+) -> None:
+    for queue in queues_of(rows, seed).values():
+        in_val = [candidate.clip.split == "val" for candidate in queue]
+        for n in range(1, len(queue) + 1):
+            assert sum(in_val[:n]) == n * sum(in_val) // len(queue)
+        for split in ("train", "val"):
+            turns = Counter[str]()
+            seen = []
+            for candidate in queue:
+                if candidate.clip.split == split and candidate.clip.uploader:
+                    turns[candidate.clip.uploader] += 1
+                    seen.append(turns[candidate.clip.uploader])
+            if len({c.clip.split for c in queue}) == 1:
+                assert seen == sorted(seen), "nobody's second clip before another's first"
+
+
+def test_another_seed_chooses_other_clips() -> None:
+    rows = [(0, " ", "train")] * 40
+    chosen = {tuple(c.sha256 for c in balanced(queues_of(rows, seed), 10)) for seed in range(5)}
+    assert len(chosen) == 5

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import errno
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback import CutAfter, LoopbackServer, Stall, Status, WrongByte
+from split_archives import split_parts, zipped
+from zenodo_layout import ZenodoLayout, told_of, tree, write_zenodo_layout
+
+from ctxaudio.data import unpack as unpacking
+from ctxaudio.data import whole_record
+from ctxaudio.data.download import Patience
+from ctxaudio.data.fsd50k import is_fsd50k, read_index
+from ctxaudio.data.whole_record import ARCHIVES_DIR, Brought, Estimate, estimate_whole, fetch_tables, fetch_whole
+from ctxaudio.errors import CtxAudioError
+
+QUICK = Patience(attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=0.3)
+PART_BYTES = 128 << 10  # several clips each, as in the record
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> ZenodoLayout:
+    return write_zenodo_layout(tmp_path_factory.mktemp("zenodo"), clips=24, part_bytes=PART_BYTES)
+
+
+@pytest.fixture
+def server(layout: ZenodoLayout, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
+    with LoopbackServer(layout.routes) as serving:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("ZENODO_ENDPOINT", serving.url)
+        yield serving
+
+
+def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> tuple[Brought, ...]:
+    chosen = subsets or ("dev", "eval")
+    return fetch_whole(folder, chosen, record=layout.record, progress=False, patience=QUICK, **options)
+
+
+def estimate(layout: ZenodoLayout, folder: Path, **options: Any) -> Estimate:
+    return estimate_whole(folder, record=layout.record, **options)
+
+
+def archives_bytes(layout: ZenodoLayout) -> int:
+    return sum(archive.size for archive in layout.archives())
+
+
+def parts_in(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / ARCHIVES_DIR).iterdir() if path.suffix != ".directory")
+
+
+def test_the_whole_record_arrives_and_no_archive_is_left(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    assert len(layout.record.dev_audio.parts) > 5
+    brought = fetch(layout, tmp_path)
+    assert tree(tmp_path) == tree(layout.folder)
+    assert parts_in(tmp_path) == []
+    assert server.sent() == archives_bytes(layout)
+    assert {b.archive: (b.unpacked, b.whole_before, b.left_packed) for b in brought}["FSD50K.dev_audio"] == (24, 0, ())
+    assert is_fsd50k(tmp_path)
+    assert len(read_index(tmp_path).clips) == 24
+
+
+def test_a_second_call_fetches_nothing_and_a_lost_clip_only_its_parts(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    fetch(layout, tmp_path)
+    asked = len(server.log)
+    assert all(b.unpacked == 0 for b in fetch(layout, tmp_path))
+    assert len(server.log) == asked
+    assert estimate(layout, tmp_path) == Estimate(0, 0, 0)
+    damaged, *_, lost = sorted((tmp_path / "FSD50K.dev_audio").iterdir())
+    lost.unlink()
+    lost.with_name(".writing-1.wav").write_bytes(b"what a killed call was writing")
+    damaged.write_bytes(bytes(damaged.stat().st_size))  # of the right size, as a power cut may leave it
+    assert sum(b.unpacked for b in fetch(layout, tmp_path)) == 2
+    assert tree(tmp_path) == tree(layout.folder)
+    assert 1 <= len(server.log) - asked < len(layout.record.dev_audio.parts)
+
+
+def test_one_subset_comes_alone(layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path) -> None:
+    fetch(layout, tmp_path, "eval")
+    assert len(list((tmp_path / "FSD50K.eval_audio").iterdir())) == 12
+    assert not (tmp_path / "FSD50K.dev_audio").exists()
+
+
+def test_archives_are_kept_on_request(layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path) -> None:
+    told = estimate(layout, tmp_path, keep_archives=True)
+    fetch(layout, tmp_path, keep_archives=True)
+    assert {path.name for path in parts_in(tmp_path)} == {Path(route).name for route in layout.routes}
+    assert told.kept_bytes >= sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix != ".directory")
+
+
+def test_the_tables_come_alone_once_and_are_mended(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    def call() -> int:
+        before = len(server.log)
+        fetch_tables(tmp_path, record=layout.record, progress=False, patience=QUICK)
+        return len(server.log) - before
+
+    expected = {name: content for name, content in tree(layout.folder).items() if "ground" in name or "meta" in name}
+    assert (call(), call()) == (2, 0)
+    assert tree(tmp_path) == expected
+    (tmp_path / "FSD50K.ground_truth" / "dev.csv").write_text("fname,labels,mids,split\n")
+    assert (call(), call()) == (1, 0)
+    assert tree(tmp_path) == expected
+
+
+def test_every_fault_of_the_network_is_overcome_and_little_is_fetched_twice(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    names = [part.name for part in layout.record.dev_audio.parts]
+    faults = [CutAfter(30_000), Status(429, 0), Status(503), WrongByte(100), Stall(30.0, after=20_000)]
+    for name, fault in zip(names, faults, strict=False):
+        server.fail(layout.route(name), fault)
+    server.fail(layout.route(names[-1]), CutAfter(10))
+    fetch(layout, tmp_path)
+    assert tree(tmp_path) == tree(layout.folder)
+    assert server.sent() <= archives_bytes(layout) + PART_BYTES + 30_000 + 20_000 + 10
+
+
+def test_killed_in_the_middle_of_every_part_it_goes_on(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    """`kill -9` in the second, sixth, ... archive part: one process each, and the last call brings the rest."""
+    told = tmp_path / "record.pickle"
+    told.write_bytes(pickle.dumps(layout.record))
+    folder = tmp_path / "data"
+    call = (
+        "import pickle; from pathlib import Path; from ctxaudio.data.whole_record import fetch_whole\n"
+        f"fetch_whole(Path({str(folder)!r}), record=pickle.loads(Path({str(told)!r}).read_bytes()), progress=False)"
+    )
+    stalled = [part.name for part in layout.record.dev_audio.parts[1::4]] + [layout.record.metadata.parts[0].name]
+    for name in stalled:
+        server.fail(layout.route(name), Stall(60.0, after=layout.routes[layout.route(name)].stat().st_size // 2))
+    for _ in stalled:
+        process = subprocess.Popen([sys.executable, "-c", call])
+        end = time.monotonic() + 20.0
+        while not stands_still(server):
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+        server.log[-1].method = "KILLED"
+        assert tree(folder).items() <= tree(layout.folder).items()
+    fetch(layout, folder)
+    assert tree(folder) == tree(layout.folder)
+    assert parts_in(folder) == []
+    assert all(len(server.requests_of(route)) == 1 for route in layout.routes), "each part was asked for once more only"
+    assert server.sent() <= archives_bytes(layout) + len(stalled) * PART_BYTES
+
+
+def stands_still(server: LoopbackServer) -> bool:
+    """Whether the last request stands still half way, with what was sent read by the client."""
+    if not server.log or server.log[-1].method != "GET" or server.log[-1].status == 0:
+        return False
+    sent = server.log[-1].sent
+    time.sleep(0.15)
+    return 0 < sent == server.log[-1].sent and sent != int(server.routes[server.log[-1].path].stat().st_size)
+
+
+@pytest.mark.parametrize("entry", [0, 3, 9, 17, 21])
+def test_interrupted_at_an_entry_no_part_is_fetched_twice(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: int
+) -> None:
+    count, real = 0, shutil.copyfileobj
+
+    def copy(source: Any, target: Any, length: int = 0) -> None:
+        nonlocal count
+        count += 1
+        if count == entry + 1:
+            target.write(source.read(100))
+            raise KeyboardInterrupt
+        real(source, target, length)
+
+    monkeypatch.setattr(unpacking.shutil, "copyfileobj", copy)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(layout, tmp_path)
+    whole = tree(layout.folder)
+    assert tree(tmp_path).items() <= whole.items()
+    fetch(layout, tmp_path)
+    assert tree(tmp_path) == whole
+    assert server.sent() == archives_bytes(layout)
+
+
+def test_a_full_disk_while_unpacking_is_one_line_and_nothing_looks_whole(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Any, target: Any, length: int = 0) -> None:
+        target.write(source.read(100))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacking.shutil, "copyfileobj", copy)
+        with pytest.raises(CtxAudioError, match=r"can't write .*: No space left on device; free space"):
+            fetch(layout, tmp_path)
+    assert tree(tmp_path) == {}
+    fetch(layout, tmp_path)
+    assert tree(tmp_path) == tree(layout.folder)
+    assert server.sent() == archives_bytes(layout)
+
+
+def test_too_little_room_is_told_before_a_byte_is_fetched(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = estimate(layout, tmp_path).peak_bytes
+    usage = shutil.disk_usage(tmp_path)._replace(free=needed - 1)
+    monkeypatch.setattr(whole_record.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CtxAudioError, match=r"has 0\.\d GB free and the fetch needs 0\.\d GB: free space, choose"):
+        fetch(layout, tmp_path)
+    assert server.log == []
+    monkeypatch.setattr(whole_record.shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    fetch(layout, tmp_path)
+
+
+def test_at_most_three_parts_lie_beside_the_clips(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes on the disk are at their most just before a part is deleted."""
+    sizes = {name: len(content) for name, content in tree(layout.folder).items()}
+    exact = {
+        key: replace(archive, unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
+        for key, archive in vars(layout.record).items()
+    }
+    record, unpacked = replace(layout.record, **exact), sum(sizes.values())
+    told = estimate_whole(tmp_path, record=record)
+    seen: list[tuple[int, int]] = []
+    real = whole_record._delete_parts
+
+    def delete(local: Any, needed: set[int]) -> None:
+        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".directory"]
+        seen.append((sum(path.stat().st_size for path in files), len(parts_in(tmp_path))))
+        real(local, needed)
+
+    monkeypatch.setattr(whole_record, "_delete_parts", delete)
+    fetch_whole(tmp_path, record=record, progress=False, patience=QUICK)
+    peak = max(size for size, _ in seen)
+    assert max(count for _, count in seen) == 3
+    assert unpacked < peak <= told.peak_bytes <= unpacked + 3 * PART_BYTES
+    assert told.kept_bytes == unpacked
+    assert told.download_bytes == server.sent()
+
+
+def served_as_dev(layout: ZenodoLayout, folder: Path, parts: list[bytes]) -> tuple[ZenodoLayout, dict[str, Path]]:
+    paths = [folder / f"FSD50K.dev_audio.z{i:02d}" for i in range(1, len(parts))] + [folder / "FSD50K.dev_audio.zip"]
+    folder.mkdir()
+    for path, content in zip(paths, parts, strict=True):
+        path.write_bytes(content)
+    record = replace(layout.record, dev_audio=told_of(layout.record.dev_audio, paths))
+    routes = {layout.route(path.name): path for path in paths}
+    return replace(layout, record=record), routes
+
+
+def test_a_hostile_archive_with_the_right_md5_writes_nothing(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    whole = zipped({"FSD50K.dev_audio/1.wav": bytes(500), "../../FSD50K.dev_audio/2.wav": b"out"})
+    hostile, routes = served_as_dev(layout, tmp_path / "served", split_parts(whole, [100]))
+    server.routes |= routes
+    with pytest.raises(CtxAudioError, match=r"FSD50K\.dev_audio: refusing the archive, nothing is written"):
+        fetch(hostile, tmp_path / "one" / "data", "dev")
+    assert not any("audio" in name for name in tree(tmp_path / "one" / "data"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "served"]
+
+
+def test_an_archive_damaged_before_it_was_published_names_the_parts(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+) -> None:
+    whole = zipped({f"FSD50K.dev_audio/{i}.wav": bytes([i]) * 3000 for i in range(3)}, zipfile.ZIP_STORED)
+    parts = split_parts(whole, [4000, 4000])
+    parts[0] = parts[0][:3500] + b"?" + parts[0][3501:]
+    damaged, routes = served_as_dev(layout, tmp_path / "served", parts)
+    server.routes |= routes
+    with pytest.raises(CtxAudioError, match=r"1\.wav is damaged in .*_audio\.z01 and .*_audio\.z02: .*; remove that"):
+        fetch(damaged, tmp_path / "data", "dev")
+    assert sorted(path.name for path in (tmp_path / "data" / "FSD50K.dev_audio").iterdir()) == ["0.wav"]
