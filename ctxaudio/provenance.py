@@ -192,7 +192,8 @@ def licences_text(licences: Mapping[str, int]) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split()).encode("ascii", "backslashreplace").decode()
 
 
 def _shortened(text: str, most: int) -> str:

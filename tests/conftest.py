@@ -13,7 +13,8 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model.training import TrainingConfig
 from ctxaudio.run import Run
 
-torch.set_num_threads(2)
+# Threads that wait for each other on a busy machine take many times as long as one.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 import soundfile
 
 from ctxaudio.analysis import analyse_clip, batch_analyze_frequencies
+from ctxaudio.analysis.psychoacoustics import psychoacoustic_measures
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import read_audio, write_wav
 from ctxaudio.signal.loudness import integrated_lufs
 
 RATE = 22050
+RATE_PARTS = ("depth", "floor", "depth_db", "p")
+RATE_PARTS += ("median_band_depth", "largest_band_depth", "largest_band_hz", "bands_p")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -40,7 +46,7 @@ def test_row_has_every_measure_and_only_numbers() -> None:
     for band in BANDS:
         assert {f"{band}_waveform_energy_db", f"{band}_envelope_depth"} <= set(row)
     for target in TARGETS.values():
-        parts = ("depth", "floor", "depth_db", "p") if target.kind == "rate" else ("level_db", "prominence_db")
+        parts = RATE_PARTS if target.kind == "rate" else ("level_db", "prominence_db")
         assert {f"{target.name}_{part}" for part in parts} <= set(row)
     assert all(type(value) is float and np.isfinite(value) for value in row.values())
 
@@ -99,6 +105,81 @@ def test_stereo_is_measured_as_its_mono_mix() -> None:
     assert stereo["meditation_depth_left"] == pytest.approx(0.3, abs=0.03)
     assert stereo["meditation_depth_right"] < 0.05
     assert set(analyse_clip(np.stack([left, left]), RATE)) == set(mono)
+
+
+def test_a_rate_in_one_audible_band_is_found_there() -> None:
+    """Noise of 1-2 kHz pumps at 6 Hz amid steady noise: the whole sound hardly does, that band does."""
+    time_s = np.arange(4 * RATE) / RATE
+    sections = scipy.signal.butter(6, [1000, 2000], "bandpass", fs=RATE, output="sos")
+    pumping = scipy.signal.sosfiltfilt(sections, modulated_noise(6.0, 0.0, 1)) * (1 + 0.6 * np.sin(12 * np.pi * time_s))
+    steady = modulated_noise(6.0, 0.0, 2)
+    steady = steady - scipy.signal.sosfiltfilt(sections, steady)
+    row = analyse_clip((pumping + steady).astype(np.float32), RATE)
+    assert 1000.0 <= row["meditation_largest_band_hz"] <= 2000.0
+    assert row["meditation_largest_band_depth"] == pytest.approx(0.6, abs=0.12)
+    assert row["meditation_depth"] < 0.1
+    assert row["meditation_median_band_depth"] < 0.1
+    assert row["meditation_bands_p"] < 1e-6
+    assert row["focus_bands_p"] > 0.001
+    everywhere = analyse_clip(modulated_noise(6.0, 0.3), RATE)
+    assert everywhere["meditation_median_band_depth"] == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_band_that_holds_next_to_nothing_is_not_measured() -> None:
+    time_s = np.arange(4 * RATE) / RATE
+    tone = 0.1 * np.sin(2 * np.pi * 440 * time_s)
+    hiss = 1e-6 * np.random.default_rng(0).standard_normal(len(time_s)) * (1 + 0.9 * np.sin(12 * np.pi * time_s))
+    assert analyse_clip((tone + hiss).astype(np.float32), RATE)["meditation_largest_band_depth"] < 0.05
+
+
+def test_other_rates_are_measured_beside_the_targets() -> None:
+    samples = modulated_noise(10.0, 0.3)
+    row = analyse_clip(samples, RATE, rates_hz=[10.0, 6.0, 7.9])
+    assert row["rate_10_hz_depth"] == pytest.approx(0.3, abs=0.03)
+    assert row["rate_10_hz_p"] < 1e-6
+    assert "rate_6_hz_depth" not in row  # the target `meditation` is that rate
+    plain = analyse_clip(samples, RATE)
+    assert row["meditation_depth"] == pytest.approx(plain["meditation_depth"], abs=0.005)
+    # 4 s can't tell 7.9 from 7.83 Hz, so each is fitted without the other
+    assert row["rate_7.9_hz_depth"] == pytest.approx(row["schumann_depth"], abs=0.005)
+
+
+def test_a_binaural_beat_is_in_neither_ear() -> None:
+    time_s = np.arange(4 * RATE) / RATE
+    ears = 0.1 * np.sin(2 * np.pi * np.array([[397.0], [403.0]]) * time_s).astype(np.float32)
+    row = analyse_clip(ears, RATE)
+    assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.02)
+    assert row["meditation_depth_left"] < 0.01
+    assert row["meditation_depth_right"] < 0.01
+    one_sided = analyse_clip(np.stack([modulated_noise(6.0, 0.3), np.zeros(4 * RATE, np.float32)]), RATE)
+    assert one_sided["meditation_depth_right"] == 0.0
+
+
+def test_colour_is_librosas() -> None:
+    samples, row = modulated_noise(6.0, 0.3), analyse_clip(modulated_noise(6.0, 0.3), RATE)
+    expected = librosa.feature.spectral_centroid(y=samples, sr=RATE).mean()
+    assert row["spectral_centroid_hz"] == pytest.approx(expected, rel=1e-4)
+    assert row["spectral_flatness"] == pytest.approx(librosa.feature.spectral_flatness(y=samples).mean(), rel=1e-4)
+
+
+def test_psychoacoustics_without_mosqito_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mosqito", None)
+    with pytest.raises(CtxAudioError, match=r"pip install 'ctxaudio\[psychoacoustics\]'"):
+        batch_analyze_frequencies(folder, progress=False, psychoacoustics=True)
+    assert not (folder / "analysis.csv").exists()
+
+
+def test_the_definitions_of_asper_sone_and_acum() -> None:
+    """1 asper: 1 kHz, 60 dB, all modulated at 70 Hz. 4 sone: 1 kHz at 60 dB. -27 LUFS is taken for 60 dB."""
+    pytest.importorskip("mosqito", reason="the extra psychoacoustics is not installed")
+    time_s = np.arange(round(1.0 * RATE)) / RATE
+    tone = np.sin(2 * np.pi * 1000 * time_s)
+    for samples, measure, expected, within in (
+        (tone * (1 + np.sin(2 * np.pi * 70 * time_s)), "roughness_asper", 1.0, 0.1),
+        (tone, "loudness_sone", 4.0, 0.15),
+    ):
+        level = samples * 10 ** (-27 / 20) / np.sqrt(np.mean(samples**2))
+        assert psychoacoustic_measures(level.astype(np.float32), RATE)[measure] == pytest.approx(expected, abs=within)
 
 
 def test_short_and_silent_clips_are_clip_errors() -> None:
@@ -163,6 +244,8 @@ def test_missing_empty_and_hopeless_folders_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "analysis.csv").exists()
     with pytest.raises(CtxAudioError, match="workers must be 1 or more"):
         batch_analyze_frequencies(tmp_path, workers=0)
+    with pytest.raises(CtxAudioError, match="rate 400 Hz is outside"):
+        batch_analyze_frequencies(tmp_path, rates_hz=[400.0])
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="real recordings are not beside the project")

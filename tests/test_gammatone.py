@@ -69,7 +69,7 @@ def test_a_narrow_band_takes_fast_rates_away(centre_hz: float, rate_hz: float) -
     tone = (1 + 0.2 * np.sin(2 * np.pi * rate_hz * TIME_S)) * np.sin(2 * np.pi * centre_hz * TIME_S)
     envelopes, slow_rate_hz = band_envelopes(tone, RATE, np.array([centre_hz]))
     kept = (1 + (rate_hz / (1.019 * erb_hz(centre_hz))) ** 2) ** -2
-    assert envelope_depth(envelopes[0], slow_rate_hz, rate_hz) == pytest.approx(0.2 * kept, rel=0.03)
+    assert envelope_depth(envelopes[0], slow_rate_hz, rate_hz) == pytest.approx(0.2 * kept, rel=0.05)
 
 
 def test_centres_are_one_erb_apart_and_fit() -> None:

@@ -140,7 +140,7 @@ def test_silence_after_sound_leaves_no_denormal_numbers() -> None:
     meter = LoudnessMeter(22050)
     meter.add(noise())
     meter.add(np.zeros(10 * 22050, np.float32))
-    assert not meter._states.any()
+    assert not meter._state.any()
 
 
 NOISES = {

@@ -131,6 +131,40 @@ def test_analysis_summary_shows_the_medians() -> None:
     assert len(figure.axes) == 4
 
 
+def test_modulation_spectrogram_puts_a_line_at_its_rate_and_time() -> None:
+    rates_hz = np.geomspace(1.0, 100.0, 181)
+    depths = np.full((24, 181), 0.003)
+    depths[:12, 90] = 0.5  # 10 Hz, the middle of the logarithm
+    depths[-1] = np.nan
+    times_s = np.arange(24) * 600.0 + 300.0
+    figure = plots.modulation_spectrogram(times_s, rates_hz, {"mono sum": depths, "left": depths / 10}, "night")
+    above, below = figure.axes[:2]
+    image = above.images[0]
+    left, right, low, high = image.get_extent()
+    assert (left, right) == pytest.approx((0.0, 4.0))
+    row = int(np.nanargmax(image.get_array()[:, 0]))
+    assert 2 ** (low + (row + 0.5) / 181 * (high - low)) == pytest.approx(10.0)
+    assert image.get_array()[row, 0] == pytest.approx(20 * np.log10(0.5))
+    assert image.get_clim() == below.images[0].get_clim()
+    assert {"night: mono sum", "night: left", "time (hours); dotted: the rate targets"} <= set(
+        words(figure).split("\n")
+    )
+
+
+def test_comparison_summary_shows_both_folders_and_stars_what_differs() -> None:
+    rates = {"meditation": 6.0, "rate_10_hz": 10.0}
+    random = np.random.default_rng(0)
+    tables = {name: pd.DataFrame({f"{r}_depth": random.random(5) for r in rates}) for name in ("modulated", "sham")}
+    comparison = pd.DataFrame({"measure": [f"{r}_depth" for r in rates], "asked": [0.3, np.nan], "p_holm": [0.01, 0.5]})
+    rates_hz = np.arange(1.0, 100.0)
+    spectra = {name: random.uniform(0.0, 0.1, (5, len(rates_hz))) for name in tables}
+    figure = plots.comparison_summary(comparison, tables, rates, rates_hz, spectra)
+    depths, _ = figure.axes
+    assert [tick.get_text() for tick in depths.get_xticklabels()] == ["6*", "10"]
+    np.testing.assert_allclose(line(figure, "modulated"), tables["modulated"]["meditation_depth"])
+    np.testing.assert_allclose(line(figure, "sham: median, 80 % of clips"), np.median(spectra["sham"], axis=0))
+
+
 def test_a_picture_shows_itself_with_its_alternative_text() -> None:
     figure = plots.spectrogram(tone(500.0), RATE, "Rain")
     data, metadata = DisplayFormatter().format(figure)

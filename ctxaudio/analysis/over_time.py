@@ -26,9 +26,9 @@ MARGIN_S = 0.125
 PADDING = 4  # even, so that the last bin is at half the rate
 STRONGEST = 3
 NEIGHBOURHOOD_HZ = 1.5
-FEWEST_NEIGHBOURS = 21
+FEWEST_NEIGHBOURS = 41
 #: In power; in noise hardly one window in a hundred has such a peak.
-PEAK_OVER_FLOOR = 20.0
+PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
 
 
@@ -193,14 +193,14 @@ def _in_picture(spectrum: Array, rate_hz: float) -> Array:
 
 
 def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
-    """Up to three rates, 1-100 Hz, whose peak stands far out of the 3 Hz (or 20 bins) around it; the deepest first."""
+    """Up to three rates, 1-100 Hz, whose peak stands far out of the 3 Hz (or 40 bins) around it; the deepest first."""
     power = spectrum**2
     bin_hz = _bin_hz(spectrum, rate_hz)
     bins_hz = np.arange(len(power)) * bin_hz
-    coarse = power[::PADDING]
+    coarse = slice(2 * PADDING, None, PADDING)  # from what the mean, taken away, leaves whole
     width = max(FEWEST_NEIGHBOURS, round(2.0 * NEIGHBOURHOOD_HZ / (bin_hz * PADDING)))
-    floor = scipy.ndimage.median_filter(coarse, width, mode="nearest") / np.log(2.0)
-    floor = np.interp(bins_hz, bins_hz[::PADDING], floor)
+    floor = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
+    floor = np.interp(bins_hz, bins_hz[coarse], floor)
     # Hann's main lobe reaches two cycles per window to either side: nearer peaks are one and the same.
     peaks, _ = scipy.signal.find_peaks(power, distance=4 * PADDING)
     inside = (bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0) & (power[peaks] > PEAK_OVER_FLOOR * floor[peaks])

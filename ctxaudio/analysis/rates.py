@@ -48,7 +48,7 @@ def rate_measures(
         whole = detect_rates(envelope, envelope_rate_hz, list(group.values()))
         by_band = detect_rates_in_bands(bands[heard], bands_rate_hz, list(group.values()))
         for name, found, in_bands in zip(group, whole, by_band, strict=True):
-            measures[name] = {**_whole_sound(name, found), **_bands(name, in_bands, centres_hz[heard])}
+            measures.setdefault(name, {**_whole_sound(name, found), **_bands(name, in_bands, centres_hz[heard])})
     return {key: value for name in rates for key, value in measures[name].items()}
 
 
@@ -59,7 +59,7 @@ def ear_measures(samples: FloatArray, sample_rate: int, rates: Mapping[str, floa
     """
     if samples.ndim == 1 or len(samples) < 2 or not (samples != samples[0]).any():
         return {}
-    row = {}
+    row: dict[str, float] = {}
     names = EARS if len(samples) == 2 else [f"channel_{number}" for number in range(1, len(samples) + 1)]
     for ear, channel in zip(names, samples, strict=True):
         if channel.any():
@@ -68,7 +68,8 @@ def ear_measures(samples: FloatArray, sample_rate: int, rates: Mapping[str, floa
             depths = [0.0] * len(group)
             if channel.any():
                 depths = [found.depth for found in detect_rates(envelope, envelope_rate_hz, list(group.values()))]
-            row.update({f"{name}_depth_{ear}": depth for name, depth in zip(group, depths, strict=True)})
+            for name, depth in zip(group, depths, strict=True):
+                row.setdefault(f"{name}_depth_{ear}", depth)
     return row
 
 
@@ -88,15 +89,19 @@ def combined_p(p_values: Sequence[float]) -> float:
 
 
 def _groups_apart(rates: Mapping[str, float], duration_s: float) -> list[dict[str, float]]:
-    """Rates that a clip of `duration_s` can tell apart are fitted together; one too close to those goes elsewhere."""
+    """Rates that a clip of `duration_s` can tell apart are fitted together; one too close to those, in a further group.
+
+    A further group holds the others again as far as they are apart from it, so that none leaks into it.
+    """
     groups: list[dict[str, float]] = []
-    for name, rate_hz in rates.items():
-        for group in groups:
+    waiting = dict(rates)
+    while waiting:
+        group: dict[str, float] = {}
+        for name, rate_hz in {**waiting, **rates}.items():
             if all(abs(rate_hz - other) * duration_s >= 1.0 for other in group.values()):
                 group[name] = rate_hz
-                break
-        else:
-            groups.append({name: rate_hz})
+        groups.append(group)
+        waiting = {name: rate_hz for name, rate_hz in waiting.items() if name not in group}
     return groups
 
 

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class Hub:
 
     def __init__(self, endpoint: str | None = None, patience: Patience = PATIENCE, progress: bool = True) -> None:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # else every request tells which torch runs here
+        warnings.filterwarnings("ignore", "Not enough free disk space", module="huggingface_hub")  # the error says so
         self.endpoint = endpoint or constants.ENDPOINT
         self.patience = patience
         self.progress = progress

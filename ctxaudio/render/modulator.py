@@ -69,7 +69,7 @@ class Modulator:
     """Blocks `[channels, T]` at `sample_rate` in, modulated blocks `[modulation.channels(channels), T']` out.
 
     The sum of what `process` and `flush` return is as long as what went in; `start_sample` is where in time the
-    stream begins. `sound_lufs` is the loudness that the levels of tones refer to.
+    stream begins. `sound_lufs` is the loudness of what goes in, to which the levels of tones refer.
     """
 
     def __init__(
@@ -102,12 +102,10 @@ class Modulator:
             self._band = CentredFilter(kernel.astype(np.float32), channels)
         if profile.tones and sound_lufs is None:
             raise CtxAudioError("tones need the loudness of the sound that their level refers to")
+        # a sound that goes to both ears is 3 dB louder for it (BS.1770 sums the channels)
+        reference = (sound_lufs or 0.0) + 10.0 * np.log10(self._channels / channels)
         self._tones = [
-            (
-                tone,
-                track,
-                10.0 ** (((sound_lufs or 0.0) + tone.level_db - tone_lufs(tone, sample_rate, self._channels)) / 20.0),
-            )
+            (tone, track, 10.0 ** ((reference + tone.level_db - tone_lufs(tone, sample_rate, self._channels)) / 20.0))
             for tone, track in zip(profile.tones, modulation.tone_tracks(), strict=True)
         ]
 

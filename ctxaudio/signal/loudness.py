@@ -61,7 +61,7 @@ class LoudnessMeter:
         self.channels = channels
         self.frames = 0
         self._sections = k_weighting_sections(sample_rate)
-        self._states = np.zeros((channels, len(self._sections), 2))
+        self._state = np.zeros((len(self._sections), channels, 2))
         self._energies = array("d")  # of each 0.1 s, all channels summed; the last may be still open
 
     def add(self, block: FloatArray) -> None:
@@ -93,12 +93,10 @@ class LoudnessMeter:
 
     def _add_piece(self, piece: FloatArray) -> None:
         length = piece.shape[1]
-        power = np.zeros(length)
-        for channel, row in enumerate(piece):
-            weighted, state = scipy.signal.sosfilt(self._sections, row, zi=self._states[channel])
-            # In silence the state would decay into denormal numbers, which cost 25 times the time.
-            self._states[channel] = np.where(np.abs(state) < NEGLIGIBLE_STATE, 0.0, state)
-            power += np.square(weighted, out=weighted)
+        weighted, state = scipy.signal.sosfilt(self._sections, piece, zi=self._state)
+        # In silence the state would decay into denormal numbers, which cost 25 times the time.
+        self._state = np.where(np.abs(state) < NEGLIGIBLE_STATE, 0.0, state)
+        power = np.square(weighted, out=weighted).sum(axis=0)
         first, last = self._sub_block_at(self.frames), self._sub_block_at(self.frames + length - 1)
         borders = np.arange(first + 1, last + 1) * self.sample_rate // 10 - self.frames
         sums = np.add.reduceat(power, np.concatenate([[0], borders]))

@@ -6,17 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
+import soundfile
 import torch
 
-from ctxaudio.analysis.measures import analyse_clip
+from ctxaudio.analysis import analyse_file, batch_analyze_frequencies
+from ctxaudio.analysis.measures import clip_row_and_spectrum
+from ctxaudio.audio_files import AudioReader, audio_writer, quantised
 from ctxaudio.contexts import CONTEXTS
+from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.signal.loudness import LoudnessMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.profile import context_profile
 from ctxaudio.signal.stft import inverse_stft, stft
+from ctxaudio.signal.true_peak import TruePeakMeter
 
 RATE, SECONDS = 22050, 4.0
 SLEEP = CONTEXTS["sleep"]
@@ -40,6 +48,77 @@ def test_generation_of_one_clip_with_modulation_and_loudness(benchmark: Benchmar
     assert benchmark(lambda: next(generate_clips(generator, 1, SECONDS))) is not None
 
 
+def test_floor_one_fft_and_back_of_one_clip(benchmark: Benchmark) -> None:
+    clip = hiss(1, SECONDS)[0]
+    assert benchmark(lambda: np.fft.irfft(np.fft.rfft(clip))) is not None
+
+
 def test_analysis_of_one_clip(benchmark: Benchmark) -> None:
-    noise = (0.05 * np.random.default_rng(0).standard_normal(round(SECONDS * RATE))).astype(np.float32)
-    assert benchmark(lambda: analyse_clip(noise, RATE)) is not None
+    clip = hiss(1, SECONDS)[0]
+    assert benchmark(lambda: clip_row_and_spectrum(clip, RATE)) is not None
+
+
+def test_analysis_of_a_folder_of_200_clips(benchmark: Benchmark, tmp_path: Path) -> None:
+    """Reading, measuring and writing the table and figure; by as many processes as there are processors."""
+    for number in range(200):
+        soundfile.write(tmp_path / f"{number:03d}.wav", hiss(1, SECONDS)[0], RATE)
+    table = benchmark.pedantic(lambda: batch_analyze_frequencies(tmp_path, progress=False), rounds=3)
+    assert len(table) == 200
+
+
+def test_analysis_over_time_of_ten_minutes_of_stereo(benchmark: Benchmark, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.flac", hiss(2, 600.0).T, RATE)
+    table = benchmark.pedantic(lambda: analyse_file(tmp_path / "long.flac", progress=False), rounds=2)
+    assert len(table) > 30
+
+
+def hiss(channels: int, seconds: float) -> FloatArray:
+    return (0.05 * np.random.default_rng(0).standard_normal((channels, round(seconds * RATE)))).astype(np.float32)
+
+
+def test_floor_k_weighting_alone_of_one_clip(benchmark: Benchmark) -> None:
+    sections, clip = k_weighting_sections(RATE), hiss(1, SECONDS)[0]
+    assert benchmark(lambda: scipy.signal.sosfilt(sections, clip)) is not None
+
+
+def test_setting_the_loudness_of_one_clip(benchmark: Benchmark) -> None:
+    clip = hiss(1, SECONDS)[0]
+    assert benchmark(lambda: set_loudness(clip, RATE)) is not None
+
+
+@pytest.mark.parametrize("meter", [LoudnessMeter(RATE, 2), TruePeakMeter(2)], ids=lambda meter: type(meter).__name__)
+def test_metering_a_minute_of_stereo(benchmark: Benchmark, meter: LoudnessMeter | TruePeakMeter) -> None:
+    minute = hiss(2, 60.0)
+    benchmark(lambda: meter.add(minute))
+    assert meter.channels == 2
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_floor_libsndfile_alone_writing_a_minute_of_stereo(benchmark: Benchmark, tmp_path: Path, suffix: str) -> None:
+    path, minute = tmp_path / f"floor{suffix}", quantised(hiss(2, 60.0), 16)
+    benchmark(lambda: soundfile.write(path, minute, RATE, "PCM_16"))
+    assert path.stat().st_size > 10**6
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_writing_a_minute_of_stereo(benchmark: Benchmark, tmp_path: Path, suffix: str) -> None:
+    path, minute = tmp_path / f"minute{suffix}", hiss(2, 60.0)
+
+    def write() -> None:
+        with audio_writer(path, RATE, 2) as out:
+            for start in range(0, minute.shape[1], 10 * RATE):
+                out.write(minute[:, start : start + 10 * RATE])
+
+    benchmark(write)
+    assert path.stat().st_size > 10**6
+
+
+def test_reading_a_minute_of_stereo_flac(benchmark: Benchmark, tmp_path: Path) -> None:
+    with audio_writer(tmp_path / "minute.flac", RATE, 2) as out:
+        out.write(hiss(2, 60.0))
+
+    def read() -> int:
+        with AudioReader(tmp_path / "minute.flac") as sound:
+            return sum(block.shape[1] for block in sound.blocks())
+
+    assert benchmark(read) == 60 * RATE

@@ -1,0 +1,140 @@
+"""How exact is what `ctxaudio modulate` writes? By method, sound and length, measured on the written files:
+
+.venv/bin/python tests/benchmarks/exactness.py SOUND.wav ... [--minutes 60]
+
+Each sound (and white noise) is written with and without modulation (`--lufs off`), 4 s and `--minutes` long. Of the
+Hilbert envelope, "raw" is the least-squares fit of `a + b cos + c sin` at the exact rate; "own out" fits the same
+times the envelope of the file without modulation, so that the sound's own fluctuation is taken out and what is left is
+the modulation's error; the rate error is that fit's, with the rate free. Tones are what the two files differ by (fitted
+with their harmonics). The floor is the rms depth at neighbouring rates in the sound alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import scipy.optimize
+import soundfile
+
+from ctxaudio.audio_files import audio_writer
+from ctxaudio.render.finish import Finish
+from ctxaudio.render.modulate import modulate_file
+from ctxaudio.render.modulator import Modulation
+from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
+from ctxaudio.signal.filters import resample
+from ctxaudio.signal.named import in_audio_band, method_profile
+from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.signal.waves import expected_depth
+
+RATE = 22050
+EDGE_S = 0.1
+METHODS = {
+    "am 2.5 Hz m .2": method_profile("am", 2.5, 0.2),
+    "am 6 Hz m .5": method_profile("am", 6.0, 0.5),
+    "am 7.83 Hz m .3": method_profile("am", 7.83, 0.3),
+    "am 14.1 Hz m .3": method_profile("am", 14.1, 0.3),
+    "am 40 Hz m .3": method_profile("am", 40.0, 0.3),
+    "isochronic 10 Hz m .5": method_profile("isochronic", 10.0, 0.5),
+    "am 10 Hz m .8, 500-2000 Hz only": in_audio_band(method_profile("am", 10.0, 0.8), (500.0, 2000.0)),
+    "monaural 6 Hz on 250 Hz": method_profile("monaural", 6.0),
+    "binaural 6 Hz on 250 Hz": method_profile("binaural", 6.0),
+}
+
+
+def sounds_of(paths: list[Path], minutes: float) -> dict[str, Array]:
+    """`{name: [T]}` at 22.05 kHz, repeated to the length asked for; white noise does not repeat."""
+    length = round(60 * minutes * RATE)
+    sounds = {"noise": 0.04 * np.random.default_rng(0).standard_normal(length)}
+    for path in paths:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        mono = resample(samples.mean(1), rate, RATE)
+        sounds[path.stem] = 0.04 / mono.std() * np.resize(mono, length)
+    return {name: np.clip(sound, -0.5, 0.5) for name, sound in sounds.items()}
+
+
+def written(source: Path, profile: ModulationProfile, folder: Path) -> Array:
+    out = folder / "out.wav"
+    modulate_file(source, out, Modulation(profile), Finish(lufs=None), progress=False)
+    return soundfile.read(out, always_2d=True)[0].T
+
+
+def fit(envelope: Array, own: Array, rate_hz: float, harmonics: int = 1) -> tuple[float, float]:
+    """Depth at exactly `rate_hz`, and the rate nearby that fits best."""
+    time_s = np.arange(len(envelope)) / RATE
+
+    def solve(hz: float) -> tuple[Array, float]:
+        waves = [f(2 * np.pi * k * hz * time_s) * own for k in range(1, harmonics + 1) for f in (np.cos, np.sin)]
+        basis = np.stack([own, *waves])
+        weights = np.linalg.solve(basis @ basis.T, basis @ envelope)
+        return weights, float(envelope @ envelope - weights @ (basis @ envelope))
+
+    away = 0.3 / time_s[-1]
+    best = scipy.optimize.minimize_scalar(
+        lambda offset: solve(rate_hz + away * offset)[1], bounds=(-1, 1), method="bounded", options={"xatol": 1e-6}
+    )
+    mean, cosine, sine, *_ = solve(rate_hz)[0]
+    return float(np.hypot(cosine, sine) / mean), rate_hz + away * float(best.x)
+
+
+def decibels(ratio: float) -> float:
+    return float(20 * np.log10(ratio))
+
+
+def row(name: str, sound: Array, profile: ModulationProfile, folder: Path) -> str:
+    source = folder / "source.wav"
+    with audio_writer(source, RATE, 1) as out:
+        out.write(sound.astype("f4"))
+    plain = written(source, ModulationProfile(), folder)[0]
+    modulated = written(source, profile, folder)
+    inner = slice(round(EDGE_S * RATE), -round(EDGE_S * RATE))
+    own = hilbert_envelope(plain, RATE)[inner]
+    if profile.tones:
+        rate_hz, tone = profile.tones[0].rate_hz, modulated - plain
+        floor = detect_rates(own, RATE, [rate_hz])[0].floor
+        ears = [envelope_depth(hilbert_envelope(ear, RATE)[inner], RATE, rate_hz) for ear in tone]
+        both = hilbert_envelope(tone.sum(0), RATE)[inner]
+        depth, found = fit(both, np.ones(len(both)), rate_hz, harmonics=4)
+        each = f"each ear {max(ears):.4f}; sum " if len(tone) == 2 else ""
+        error_db = decibels(depth / (2 / 3))
+        return f"{name} | {found - rate_hz:+.5f} | {each}{depth:.4f} for 0.6667 ({error_db:+.3f} dB) | | {floor:.3f}"
+    rate = profile.rates[0]
+    if profile.audio_band_hz:
+        plain, modulated = (band_of(x, profile.audio_band_hz) for x in (plain, modulated[0]))
+        own, modulated = hilbert_envelope(plain, RATE)[inner], modulated[None]
+    moved = hilbert_envelope(modulated[0], RATE)[inner]
+    wanted = expected_depth(rate)
+    depth = envelope_depth(moved, RATE, rate.rate_hz)
+    alone, found = fit(moved, own, rate.rate_hz, harmonics=4 if rate.pulse else 1)
+    floor = detect_rates(own, RATE, [rate.rate_hz])[0].floor
+    return (
+        f"{name} | {found - rate.rate_hz:+.5f} | {depth:.4f} for {wanted:.4f} ({decibels(depth / wanted):+.2f} dB) "
+        f"| {decibels(alone / wanted):+.3f} dB | {floor:.3f}"
+    )
+
+
+def band_of(sound: Array, band_hz: tuple[float, float]) -> Array:
+    """Well inside the band, by an FFT mask: shares nothing with the kernel that modulated it."""
+    spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / RATE)
+    spectrum[(hz < 1.2 * band_hz[0]) | (hz > band_hz[1] / 1.2)] = 0
+    return np.fft.irfft(spectrum, len(sound))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sounds", nargs="*", type=Path)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    options = parser.parse_args()
+    print("method | sound | length | rate error (Hz) | depth, raw | own out | floor")
+    for minutes in (4 / 60, options.minutes):
+        for sound_name, sound in sounds_of(options.sounds, minutes).items():
+            for method, profile in METHODS.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    length = f"{60 * minutes:g} s" if minutes < 1 else f"{minutes:g} min"
+                    print(row(f"{method} | {sound_name} | {length}", sound, profile, Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
