@@ -161,12 +161,12 @@ def _ground_truth(data_dir: Path, subset: Subset) -> Path:
 def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Line number and values of `columns` of every row below the header."""
     lines = _read_csv(path)
-    header = lines[0][1] if lines else []
+    _, header = next(lines, (0, []))
     missing = [column for column in columns if column not in header]
     if missing:
         raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(header) or 'none'}")
     wanted = itemgetter(*(header.index(column) for column in columns))
-    for line, values in lines[1:]:
+    for line, values in lines:
         if len(values) != len(header):
             raise CtxAudioError(f"{path} line {line} has {len(values)} fields, not {len(header)}: fetch the file again")
         yield line, wanted(values)
@@ -176,18 +176,19 @@ def _read_vocabulary(data_dir: Path) -> dict[str, str]:
     path = data_dir / "FSD50K.ground_truth" / "vocabulary.csv"
     if not path.exists():
         return {}
-    rows = _read_csv(path)
-    for line, values in rows:
+    mids = {}
+    for line, values in _read_csv(path):
         if len(values) != 3:
             raise CtxAudioError(f"{path} line {line} is not index,label,mid: fetch the file again")
-    return {values[1]: values[2] for _, values in rows}
+        mids[values[1]] = values[2]
+    return mids
 
 
-def _read_csv(path: Path) -> list[tuple[int, list[str]]]:
+def _read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            return [(reader.line_num, values) for values in reader if values]
+            yield from ((reader.line_num, values) for values in reader if values)
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
     except (csv.Error, UnicodeDecodeError) as error:

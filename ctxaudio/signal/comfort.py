@@ -44,9 +44,7 @@ def check_comfort(rates: Iterable[tuple[float, float]]) -> None:
         total = sum(depth for rate_hz, depth in pairs if low_hz <= rate_hz < high_hz)
         if total > limit + 1e-9:
             where = f"{low_hz:g} Hz and above" if high_hz == float("inf") else f"{low_hz:g}-{high_hz:g} Hz"
-            raise CtxAudioError(
-                f"depth {total:g} at {where} is over {limit:g} ({beyond}): less, or --beyond_comfort"
-            )
+            raise CtxAudioError(f"depth {total:g} at {where} is over {limit:g} ({beyond}): less, or --beyond_comfort")
 
 
 def check_comfort_of(profile: ModulationProfile) -> None:

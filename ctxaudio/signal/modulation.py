@@ -97,10 +97,11 @@ class FrequencyModulationLayer(nn.Module):
         shift = self.phases[None] if phases is None else phases
         wave = torch.zeros(1, 1, device=depths.device, dtype=depths.dtype)
         if self.sines:
-            sine, cosine = sines_and_cosines(self.rates_hz[self.sines], self.sample_rate, start_sample, length)
-            # sin(a + p) = sin a cos p + cos a sin p turns a batch of phases into two small matrix products
             d, p = depths[self.sines], shift[:, self.sines]
-            wave = (d * p.cos().to(d.dtype)) @ sine.to(d.dtype) + (d * p.sin().to(d.dtype)) @ cosine.to(d.dtype)
+            rates_hz = self.rates_hz[self.sines]
+            sine, cosine = sines_and_cosines(rates_hz, self.sample_rate, start_sample, length, d.dtype)
+            # sin(a + p) = sin a cos p + cos a sin p turns a batch of phases into two small matrix products
+            wave = (d * p.cos().to(d.dtype)) @ sine + (d * p.sin().to(d.dtype)) @ cosine
         for k in self.others:
             wave = wave + depths[k] * self.wave_of(k, length, shift[:, k], start_sample).to(depths.dtype)
         power = (1.0 + (depths * self.wave_means).sum()) ** 2 + (depths**2 * self.wave_variances).sum()

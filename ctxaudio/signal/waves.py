@@ -10,11 +10,13 @@ from torch import Tensor
 from ctxaudio.signal.profile import Rate
 
 
-def sines_and_cosines(rates_hz: Tensor, sample_rate: int, start_sample: int, length: int) -> tuple[Tensor, Tensor]:
+def sines_and_cosines(
+    rates_hz: Tensor, sample_rate: int, start_sample: int, length: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """Sine and cosine `[K, length]` of constant `rates_hz` `[K]` (float64), from `start_sample` on, exact at any time.
 
     With n = row * columns + column, exp(iwn) is a product of one factor a row and one a column: 2 sqrt(T) sines and
-    cosines instead of T.
+    cosines instead of T. Angles are worked out in float64, the products in `dtype`.
     """
     columns = math.isqrt(max(length - 1, 0)) + 1
     rows = -(-length // columns)
@@ -22,8 +24,9 @@ def sines_and_cosines(rates_hz: Tensor, sample_rate: int, start_sample: int, len
     first = start_sample + columns * torch.arange(rows, device=rates_hz.device, dtype=torch.float64)
     row = 2.0 * math.pi * ((cycles * first) % 1.0)
     column = 2.0 * math.pi * (cycles * torch.arange(columns, device=rates_hz.device, dtype=torch.float64))
-    turning = torch.polar(torch.ones_like(row), row)[:, :, None] * torch.polar(torch.ones_like(column), column)[:, None]
-    turning = turning.flatten(1)[:, :length]
+    kind = torch.promote_types(dtype, torch.complex64)
+    down, along = (torch.polar(torch.ones_like(angle), angle).to(kind) for angle in (row, column))
+    turning = (down[:, :, None] * along[:, None]).flatten(1)[:, :length]
     return turning.imag, turning.real
 
 
