@@ -117,9 +117,9 @@ def remove_earlier_results(run: Run) -> None:
     folder = run.output_dir
     patterns = (
         *("summary.json", "report.html", f"notebooks/{NUMBERED}", "logs/losses.csv"),
-        *("generated/generated.json", f"generated/{run.context}_[0-9][0-9]_*.wav"),
+        *("generated/generated.json", f"generated/{run.context}_[0-9][0-9]_*.*"),
         *("analysis/analysis.*", "analysis/figures_of_merit.json", "sham/generated.json"),
-        *("sham/analysis.*", f"sham/{run.context}_[0-9][0-9]_*.wav"),
+        *("sham/analysis.*", f"sham/{run.context}_[0-9][0-9]_*.*"),
     )
     for pattern in patterns:
         for path in folder.glob(pattern):

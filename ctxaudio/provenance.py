@@ -111,7 +111,7 @@ class Provenance:
             "evidence": [{"subject": claim.subject, **asdict(claim.evidence)} for claim in self.claims],
             "safe_listening": SAFE_LISTENING,
             "sources": [dict(source) for source in self.sources],
-            "model": asdict(self.model) if self.model else None,
+            "model": vars(self.model) if self.model else None,  # no copy: its credits are many
         }
 
     def summary(self, audio: Path) -> str:
@@ -123,7 +123,7 @@ class Provenance:
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""
         path = json_beside(audio)
-        write_json(path, {"file": audio.name, **self.as_json()})
+        write_json(path, {"file": audio.name, **self.as_json()}, line_each=True)
         return path
 
 

@@ -45,7 +45,7 @@ def test_the_references_mode_is_understood(trained: Run, tmp_path: Path, capsys)
     model = ["--model_path", str(trained.model_path), "--num_samples", "1", "--duration", "1"]
     assert main(["--mode", "generate", "--context", "sleep", *model, "--output_dir", str(tmp_path)]) == 0
     assert len(list(tmp_path.glob("sleep_01_*.wav"))) == 1
-    assert "evidence for context sleep: grade D" in capsys.readouterr().out
+    assert "evidence grade D, context sleep" in capsys.readouterr().out
     assert "neither train nor generate" in one_line_and_two(["--mode", "play"], capsys)
 
 

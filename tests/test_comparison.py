@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import scipy.stats
 
 from ctxaudio.analysis import compare_folders
-from ctxaudio.analysis.comparison import AskedProfile, comparison, holm
+from ctxaudio.analysis.comparison import AskedProfile, asked_profile, comparison, holm
 from ctxaudio.analysis.rates import named_rates
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import write_wav
+from ctxaudio.files import write_json, write_wav
+from ctxaudio.signal.profile import Carrier, ModulationProfile, Pulse, Rate
 
 RATE = 16000
 CLIPS = 11
@@ -105,6 +107,23 @@ def test_clips_below_the_gate_do_not_spoil_the_rest() -> None:
 def test_holm_corrects_as_published() -> None:
     """Holm 1979: the smallest times N, the next times N-1, and never less than the one before."""
     assert holm(np.array([0.001, 0.02, 0.03, 0.9])).tolist() == pytest.approx([0.004, 0.06, 0.06, 0.9])
+
+
+def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_wav(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
+    assert asked_profile(tmp_path) == AskedProfile({}, {})
+    profile = ModulationProfile(
+        (Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.5, pulse=Pulse())), (Carrier(432.0, 0.4),)
+    )
+    for name in ("one", "two"):
+        write_json(tmp_path / f"{name}.json", {"profile": asdict(profile)})
+    asked = asked_profile(tmp_path)
+    assert (asked.rates[6.0], asked.carriers) == (0.3, {432.0: 0.4})
+    assert list(asked.rates) == [6.0, 16.0]
+    assert np.isnan(asked.rates[16.0])  # pulses have another fundamental than their depth says
+    write_json(tmp_path / "two.json", {"profile": asdict(ModulationProfile())})
+    assert asked_profile(tmp_path) == AskedProfile({}, {})
 
 
 def test_folders_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:

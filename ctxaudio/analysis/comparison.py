@@ -26,7 +26,7 @@ CARRIERS = tuple(target for target in TARGETS.values() if target.kind == "carrie
 
 @dataclass(frozen=True)
 class AskedProfile:
-    """What a folder's `generated.json` says was asked for: depth by rate, and by carrier, in hertz."""
+    """What the JSON beside clips says was asked for: depth by rate, and by carrier, in hertz."""
 
     rates: dict[float, float]
     carriers: dict[float, float]
@@ -47,7 +47,8 @@ def compare_folders(
     small numbers without ties. Many measures give many chances, so `p_holm` is corrected by Holm's method.
 
     Args:
-        modulated: folder of WAV and FLAC files; its `generated.json`, if there, says what was asked for.
+        modulated: folder of WAV and FLAC files; the JSON that comes with generated and modulated ones, if there,
+            says what was asked for.
         sham: the folder to compare with.
         output_dir: where the three files go; `modulated` itself if not given.
         workers: as `batch_analyze_frequencies`.
@@ -60,7 +61,7 @@ def compare_folders(
         `attrs`: `test`, `significant` (measures with `p_holm` < 0.05) and `smallest_p_holm`, what so few clips can
         reach at best.
 
-    Raises `CtxAudioError` as `batch_analyze_frequencies`, and for a `generated.json` that can't be read.
+    Raises `CtxAudioError` as `batch_analyze_frequencies`, and for such a JSON that can't be read.
     """
     folders = Path(modulated), Path(sham)
     for folder in folders:
@@ -102,20 +103,27 @@ def comparison(
 
 
 def asked_profile(folder: Path) -> AskedProfile:
-    """Rates of 1 Hz and up and carriers of the profile in `generated.json` of `folder`; nothing without that file."""
-    path = folder / "generated.json"
-    if not path.is_file():
+    """The profile in `generated.json` of `folder`, or else the one that the JSON files beside its clips agree on.
+
+    Rates of 1 Hz and up and carriers; nothing where no such file says. The depth is NaN where the measured one should
+    not be it: of pulses, of an unstable rate, and of the modulation of one band of audible frequency alone.
+    """
+    told = folder / "generated.json"
+    sources = [told] if told.is_file() else [path.with_suffix(".json") for path in clip_paths(folder)]
+    profiles = [(path, read_json(path).get("profile")) for path in sources if path.is_file()]
+    if not profiles or any(profile != profiles[0][1] for _, profile in profiles):
         return AskedProfile({}, {})
-    profile = read_json(path).get("profile", {})
+    path, profile = profiles[0]
     try:
-        # Of pulses the depth is from peak to trough, which is not that of the sine measured here.
         rates = {
-            float(rate["rate_hz"]): math.nan if rate.get("pulse") else float(rate["depth"])
+            float(rate["rate_hz"]): math.nan
+            if rate.get("pulse") or rate.get("jitter") or profile.get("audio_band_hz")
+            else float(rate["depth"])
             for rate in profile.get("rates", ())
         }
         carriers = {float(one["frequency_hz"]): float(one["depth"]) for one in profile.get("carriers", ())}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CtxAudioError(f"{path} has no profile of rates and carriers: generate the clips again") from error
+        raise CtxAudioError(f"{path} has no profile of rates and carriers: make the clips again") from error
     return AskedProfile({hz: depth for hz, depth in rates.items() if 1.0 <= hz <= 100.0}, carriers)
 
 

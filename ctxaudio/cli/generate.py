@@ -21,7 +21,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
+    from ctxaudio.evidence import claims_of, evidence_lines
     from ctxaudio.run import chosen_profile
+    from ctxaudio.signal.profile import context_profile
 
     run = run_of(options)
     profile = None
@@ -32,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
     )
     for path in paths:
         print(path)
-    print(f"evidence for context {run.context}: grade {run.about.evidence.grade}. {run.about.evidence.says}")
+    print("\n".join(evidence_lines(claims_of(run.about, profile or context_profile(run.about)))))
     return 0

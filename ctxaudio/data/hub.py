@@ -111,6 +111,7 @@ class Hub:
                 repo_type="dataset",
                 revision=self.commit,
                 local_dir=folder,
+                etag_timeout=self.patience.silence_s,
                 endpoint=self.endpoint,
                 token=False,
                 library_name="ctxaudio",

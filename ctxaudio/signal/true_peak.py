@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 import scipy.signal
+from threadpoolctl import ThreadpoolController
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
@@ -100,6 +101,12 @@ def _interpolation() -> tuple[FloatArray, float]:
     return matrix.reshape(len(matrix), -1), float(np.abs(phases).sum(0).max())
 
 
+@functools.lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """Products as small as ours take many times as long when BLAS shares them out among threads."""
+    return ThreadpoolController()
+
+
 def _peak_between(piece: FloatArray, whole_rows: int, known: float) -> float:
     """Highest magnitude of `piece` `[channels, n]`, on its samples and between them, as far as it is above `known`."""
     matrix, most = _interpolation()
@@ -107,7 +114,8 @@ def _peak_between(piece: FloatArray, whole_rows: int, known: float) -> float:
     if whole_rows == 0 or on_samples * most <= known:
         return on_samples
     rows = np.lib.stride_tricks.sliding_window_view(piece, len(matrix), axis=1)[:, ::ROW_OUTPUTS][:, :whole_rows]
-    between = rows.reshape(-1, len(matrix)) @ matrix
+    with _blas().limit(limits=1, user_api="blas"):
+        between = rows.reshape(-1, len(matrix)) @ matrix
     return max(on_samples, float(between.max()), -float(between.min()))
 
 
