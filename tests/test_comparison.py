@@ -113,9 +113,8 @@ def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_wav(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
     assert asked_profile(tmp_path) == AskedProfile({}, {})
-    profile = ModulationProfile(
-        (Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.5, pulse=Pulse())), (Carrier(432.0, 0.4),)
-    )
+    rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=Pulse())
+    profile = ModulationProfile(rates, (Carrier(432.0, 0.4),))
     for name in ("one", "two"):
         write_json(tmp_path / f"{name}.json", {"profile": asdict(profile)})
     asked = asked_profile(tmp_path)

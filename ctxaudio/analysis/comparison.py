@@ -110,7 +110,7 @@ def asked_profile(folder: Path) -> AskedProfile:
     """
     told = folder / "generated.json"
     sources = [told] if told.is_file() else [path.with_suffix(".json") for path in clip_paths(folder)]
-    profiles = [(path, read_json(path).get("profile")) for path in sources if path.is_file()]
+    profiles = [(path, read_json(path).get("profile", {})) for path in sources if path.is_file()]
     if not profiles or any(profile != profiles[0][1] for _, profile in profiles):
         return AskedProfile({}, {})
     path, profile = profiles[0]

@@ -20,6 +20,7 @@ from ctxaudio.signal.loudness import LevelMeter
 BLOCK_S = 4.0
 LONGEST_WINDOW_S = 30.0
 WINDOWS_IN_SHORT_SOUND = 10
+FEW_WINDOWS = 20
 DIFFERENT_DEPTH = 0.05
 
 
@@ -40,7 +41,7 @@ def analyse_file(
         rates_hz: rates to measure besides the targets.
 
     Returns:
-        A row every half window (an eighth where the sound has under 100), as `modulation_over_time`. `attrs["found"]`
+        A row every half window (an eighth in a sound of fewer than 20), as `modulation_over_time`. `attrs["found"]`
         are the stretches of `rates_found`; `attrs["lufs"]`, `attrs["true_peak_db"]` are of the whole file.
 
     Raises `CtxAudioError` for a file that can't be read, a sound under 2 s or digital silence, and an `output_dir`
@@ -59,7 +60,7 @@ def analyse_file(
             raise CtxAudioError(
                 f"{source}: a window of {window_s:g} s is longer than the {sound.duration_s:.2f} s of sound"
             )
-        step_s = window_s / (2 if sound.duration_s >= 50 * window_s else 8)
+        step_s = window_s / (2 if sound.duration_s >= FEW_WINDOWS * window_s else 8)
         meter = LevelMeter(sound.sample_rate, sound.channels)
         blocks = _metered(sound, meter, progress)
         over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
