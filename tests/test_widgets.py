@@ -14,9 +14,10 @@ import soundfile
 from IPython.core.formatters import DisplayFormatter
 
 from ctxaudio import plots
+from ctxaudio.analysis.abx import AbxTest
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.widgets import Playlist, Rendering, Sound, explore, play, playlist
+from ctxaudio.signal.loudness import integrated_lufs, set_loudness
+from ctxaudio.widgets import Playlist, Rendering, Simulation, Sound, abx_test, explore, play, playlist
 
 RATE = 8000
 
@@ -26,7 +27,7 @@ def tone(amplitude: float = 0.25, seconds: float = 1.0) -> np.ndarray:
 
 
 def embedded_audio(html: str) -> list[tuple[np.ndarray, int]]:
-    found = re.findall(r'<audio controls[^>]*src="data:audio/wav;base64,([^"]+)"', html)
+    found = re.findall(r'<audio controls[^>]*? src="data:audio/wav;base64,([^"]+)"', html)
     return [soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="float32") for data in found]
 
 
@@ -189,3 +190,97 @@ def test_wrong_controls_are_named(control: object, says: str) -> None:
 def test_render_must_return_something_to_show() -> None:
     with pytest.raises(CtxAudioError, match="render must return a figure, a sound or"):
         explore(lambda height: height, False, height=(1, 0, 2))
+
+
+def noise(depth: float, level: float = 0.05) -> np.ndarray:
+    time_s = np.arange(2 * RATE) / RATE
+    bed = np.random.default_rng(0).standard_normal(len(time_s))
+    return (level * bed * (1 + depth * np.sin(2 * np.pi * 4 * time_s))).astype(np.float32)
+
+
+def pair() -> dict[str, np.ndarray]:
+    return {"modulated": noise(0.5, 0.1), "sham": noise(0.0)}
+
+
+def test_an_abx_test_by_buttons_shows_its_result_after_the_last_answer() -> None:
+    test = AbxTest(5, seed=8)
+    _about, known, hidden, buttons, said, image = abx_test(test, pair(), RATE, True).children
+    is_a, is_b = buttons.children
+    assert [is_a.description, is_b.description] == ["X is A", "X is B"]
+    (first, _), (second, _) = embedded_audio(known.value)
+    heard = []
+    for number in range(1, 6):
+        assert f"Trial {number} of 5" in said.value
+        assert not any(word in said.value for word in ("right", "modulated", "sham"))
+        assert image.layout.display == "none"
+        [(x, _)] = embedded_audio(hidden.value)
+        is_first = np.array_equal(x, first)
+        assert is_first or np.array_equal(x, second)
+        heard.append(is_first)
+        (is_a if is_first == (number > 1) else is_b).click()  # wrong in the first trial, right in the others
+    assert len(set(heard)) == 2
+    assert "4 of 5 right, p = 0.188; 5 are needed" in said.value
+    assert "A was modulated, B was sham" in said.value
+    assert bytes(image.value).startswith(b"\x89PNG") and image.layout.display is None
+    assert is_a.disabled and is_b.disabled
+    assert test.log()["right"].tolist() == [False, True, True, True, True]
+
+
+def test_the_player_of_x_is_a_new_one_in_every_trial() -> None:
+    """One that stays would keep its position, and so tell that X is what it was before."""
+    test = AbxTest(30, seed=1)
+    _about, _known, hidden, buttons, _said, _image = abx_test(test, pair(), RATE, True).children
+    seen = []
+    while not test.finished:
+        seen.append(hidden.value)
+        buttons.children[0].click()
+    assert len(set(seen)) == 30
+    assert len({re.sub(r"trial \d+", "", value) for value in seen}) == 2
+
+
+def test_neither_loudness_nor_page_tells_x() -> None:
+    _about, known, hidden, *_ = abx_test(AbxTest(5, seed=0), pair(), RATE, True).children
+    (first, _), (second, _) = embedded_audio(known.value)
+    assert integrated_lufs(first, RATE) == pytest.approx(integrated_lufs(second, RATE), abs=0.02)
+    for value in (known.value, hidden.value):
+        assert not any(word in re.sub('base64,[^"]+', "", value) for word in ("modulated", "sham", "autoplay"))
+    assert len(hidden.value) - len("X of trial 1") * 2 == pytest.approx(len(known.value) / 2, abs=60)
+
+
+def test_an_abx_test_goes_on_where_it_was() -> None:
+    test = AbxTest(5, seed=0)
+    abx_test(test, pair(), RATE, True).children[3].children[0].click()
+    *_, said, _image = abx_test(test, pair(), RATE, True).children
+    assert "Trial 2 of 5" in said.value
+
+
+def test_without_interaction_simulated_listeners_take_the_test() -> None:
+    test = AbxTest(16, seed=0)
+    shown = abx_test(test, pair(), RATE, False)
+    assert isinstance(shown, Simulation)
+    assert test.answered == 0
+    data, metadata = DisplayFormatter().format(shown)
+    lines = data["text/plain"].split("\n")
+    assert [line.split(":")[0] for line in lines] == [
+        "<modulated",
+        "<sham",
+        "simulated, a listener who guesses",
+        "simulated, one who hears it in 9 of 10 trials",
+    ]
+    assert "no difference shown" in lines[2] and lines[3].endswith("a difference was heard")
+    assert len(embedded_audio(data["text/html"])) == 2 and "<img alt=" in data["text/html"]
+    assert struct.unpack(">I", data["image/png"][16:20])[0] > 100
+    assert "12 right answers needed" in metadata["image/png"]["alt"]
+
+
+@pytest.mark.parametrize(
+    ("sounds", "says"),
+    [
+        ({"one": noise(0.0)}, "compares two sounds, not 1"),
+        ({"one": noise(0.0), "other": noise(0.5)[:-1]}, "have shapes"),
+        ({"one": noise(0.0), "other": noise(0.0)}, "are the same sound"),
+    ],
+)
+def test_sounds_that_make_no_test_are_refused(sounds: dict[str, np.ndarray], says: str) -> None:
+    with pytest.raises(CtxAudioError, match=says):
+        abx_test(AbxTest(5), sounds, RATE, True)

@@ -38,14 +38,14 @@ def add_finish(parser: argparse.ArgumentParser, fade_s: float) -> None:
     add("--fade_s", type=float, default=fade_s, help="raised-cosine fades at both ends, in seconds")
 
 
-def finish_of(options: argparse.Namespace) -> Finish:
+def finish_of(options: argparse.Namespace, limit_db: float = 0.0) -> Finish:
     from ctxaudio.render.finish import Finish
 
     try:
         lufs = None if options.lufs == "off" else float(options.lufs)
     except ValueError:
         raise CtxAudioError(f"--lufs {options.lufs!r} is neither a number nor off") from None
-    return Finish(lufs, options.true_peak, options.fade_s)
+    return Finish(lufs, options.true_peak, options.fade_s, limit_db)
 
 
 def modulation_of(options: argparse.Namespace, context: str | None) -> Modulation:

@@ -9,6 +9,9 @@ from ctxaudio.cli.arguments import on_a_terminal
 from ctxaudio.cli.modulation_arguments import add_finish, add_modulation, finish_of, modulation_of
 from ctxaudio.errors import CtxAudioError
 
+#: Rare peaks of a long night may be limited by this much.
+LIMIT_DB = 6.0
+
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         source = plan.recorded_source(options.input, channels, seed, minutes, options.context)
     modulation = modulation_of(options, source.context)
-    session, made = plan.plan_session(source, modulation, minutes, finish_of(options), mix, seed)
+    session, made = plan.plan_session(source, modulation, minutes, finish_of(options, LIMIT_DB), mix, seed)
     what = ", ".join(source.conditions) or options.input
     print(f"{minutes:g} minutes of {what} into {path}", flush=True)
     made = made.reaching(

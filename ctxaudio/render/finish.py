@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ctxaudio.audio_files import audio_format, audio_writer
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.render.limiter import PeakLimiter
 from ctxaudio.signal.fades import fade_gain
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 
@@ -22,11 +23,16 @@ Blocks = Callable[[], Iterator[FloatArray]]
 
 @dataclass(frozen=True)
 class Finish:
-    """How a file is to end up: `lufs` None keeps the level; `true_peak_db` (dBTP) is never passed; fades in seconds."""
+    """How a file is to end up: `lufs` None keeps the level; `true_peak_db` (dBTP) is never passed; fades in seconds.
+
+    `limit_db`: by how much peaks may be limited (`PeakLimiter`) before all is made quieter for them; 0 for exact
+    envelopes.
+    """
 
     lufs: float | None = -27.0
     true_peak_db: float = -6.0
     fade_s: float = 0.0
+    limit_db: float = 0.0
 
     def __post_init__(self) -> None:
         if self.lufs is not None and not -70.0 < self.lufs <= -10.0:
@@ -76,8 +82,8 @@ def write_finished(
 ) -> LoudnessGain:
     """Go through `blocks` twice: measure, then write `path` (WAV or FLAC by its suffix) with one gain throughout.
 
-    Nothing is compressed: where the true peak would pass its ceiling, all is quieter. `comment` makes the file's
-    metadata from what is reached, which is given back.
+    Where the true peak would pass its ceiling by more than `finish.limit_db`, all is quieter; up to that the few
+    peaks are limited. `comment` makes the file's metadata from what is reached, which is given back.
 
     A level that is to be kept is kept unless the sound would clip: then it is turned down by just that, which is said.
 
@@ -85,15 +91,31 @@ def write_finished(
     """
     audio_format(path)
     meter = measured(blocks, layout, finish.fade_s, progress)
-    gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, finish.true_peak_db)
+    gain = (
+        meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, finish.true_peak_db + finish.limit_db)
+    )
     if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:
         print(f"turned down by {gain.true_peak_db - CLIPPING_DB:.1f} dB: at its own level it would clip", flush=True)
         gain = meter.gain_to(gain.lufs, CLIPPING_DB)
-    about = comment(gain)
-    with audio_writer(path, layout.sample_rate, layout.channels, about, frames=layout.samples) as writer:
-        for block in _shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress):
-            writer.write(gain.applied_to(block))
+    sound: Iterator[FloatArray] = (
+        gain.applied_to(block)
+        for block in _shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
+    )
+    if finish.lufs is not None and gain.true_peak_db > finish.true_peak_db:
+        sound = limited(sound, finish.true_peak_db, layout.sample_rate)
+        gain = replace(gain, true_peak_db=finish.true_peak_db)
+    with audio_writer(path, layout.sample_rate, layout.channels, comment(gain), frames=layout.samples) as writer:
+        for block in sound:
+            writer.write(block)
     return gain
+
+
+def limited(blocks: Iterator[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
+    """The blocks through a `PeakLimiter`."""
+    limiter = PeakLimiter(ceiling_db, sample_rate)
+    for block in blocks:
+        yield limiter.process(block)
+    yield limiter.flush()
 
 
 def _shown(blocks: Iterator[FloatArray], layout: Format, what: str, progress: bool) -> Iterator[FloatArray]:

@@ -124,7 +124,9 @@ def _encoded(block: FloatArray) -> bytes:
 
 
 def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
-    samples = np.memmap(sound, dtype="<f2", mode="r", shape=(layout.samples, layout.channels))
-    step = round(READ_S * layout.sample_rate)
-    for at in range(0, layout.samples, step):
-        yield torch.from_numpy(np.array(samples[at : at + step])).float().numpy().T
+    # read, not mapped: the pages of a mapped file would count as this process's memory
+    step = round(READ_S * layout.sample_rate) * layout.channels
+    with sound.open("rb") as file:
+        for _ in range(0, layout.samples * layout.channels, step):
+            block = np.fromfile(file, dtype="<f2", count=step).reshape(-1, layout.channels)
+            yield torch.from_numpy(block).float().numpy().T

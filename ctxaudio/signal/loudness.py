@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,6 +181,16 @@ def set_loudness(
     meter.add(samples)
     gain = meter.gain_to(lufs, true_peak_db)
     return gain.applied_to(samples), gain.lufs
+
+
+def equally_loud(sounds: Sequence[FloatArray], sample_rate: int) -> tuple[list[FloatArray], float]:
+    """`sounds` (`[T]` or `[2, T]` each) by one gain each to the same loudness, and that in LUFS: as `set_loudness`,
+    or as quiet as the one whose true peak holds it back most. Of two sounds the louder one seems the better.
+
+    Raises `CtxAudioError` as `set_loudness` does.
+    """
+    softest = min(set_loudness(samples, sample_rate)[1] for samples in sounds)
+    return [set_loudness(samples, sample_rate, softest)[0] for samples in sounds], softest
 
 
 @functools.lru_cache

@@ -1,86 +1,22 @@
-"""Listening and turning knobs in notebooks: players that keep the level, and controls that can't stall a run.
-
-Controls are wired with `observe` to an image and a text widget. The usual ways (`interact`, `Output`) can hang
-nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them. Needs the `notebooks` extra (ipywidgets).
-"""
+"""Controls that draw and sound again whenever they move."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
-import numpy as np
-import soundfile
 from matplotlib.figure import Figure
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray
-from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
+from ctxaudio.widgets.players import MimeBundle, Sound, captioned
 
-MimeBundle = dict[str, Any]
 STEPS = 100
 _UNITS = {"hz": "Hz", "db": "dB", "s": "s", "lufs": "LUFS"}
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A sound that plays in a notebook at the level it has. `samples` `[T]` or `[2, T]` in -1..1; made by `play`."""
-
-    samples: FloatArray
-    sample_rate: int
-    title: str
-
-    def line(self) -> str:
-        """The sound in words: `<Rain: 4.00 s at 22050 Hz, peak -6.0 dBFS, -27.0 LUFS>`."""
-        return f"<{self.title or 'sound'}: {self.facts()}>"
-
-    def facts(self) -> str:
-        """Length, sample rate, peak of the samples and loudness (of the mono mix)."""
-        duration_s = self.samples.shape[-1] / self.sample_rate
-        peak = float(np.abs(self.samples).max())
-        if peak == 0.0:
-            level = "silent"
-        elif duration_s < BLOCK_S:
-            level = f"peak {_decibels(peak):.1f} dBFS, too short for LUFS"
-        else:
-            mono = self.samples if self.samples.ndim == 1 else self.samples.mean(axis=0)
-            level = f"peak {_decibels(peak):.1f} dBFS, {integrated_lufs(mono, self.sample_rate):.1f} LUFS"
-        return f"{duration_s:.2f} s at {self.sample_rate} Hz, {level}"
-
-    def wav(self) -> bytes:
-        """The bytes of a 16-bit WAV file."""
-        stream = io.BytesIO()
-        soundfile.write(stream, self.samples.T, self.sample_rate, format="WAV", subtype="PCM_16")
-        return stream.getvalue()
-
-    def player(self) -> str:
-        """An HTML `<audio>` element that holds the whole sound."""
-        name = html.escape(self.title or "sound", quote=True)
-        data = base64.b64encode(self.wav()).decode("ascii")
-        return f'<audio controls preload="auto" aria-label="{name}" src="data:audio/wav;base64,{data}"></audio>'
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
-        return {"text/html": _captioned(self), "text/plain": self.line()}
-
-
-@dataclass(frozen=True, eq=False)
-class Playlist:
-    """Sounds one below the other, to compare by ear; made by `playlist`."""
-
-    sounds: tuple[Sound, ...]
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
-            f"<td style='text-align:left'>{html.escape(sound.facts())}</td></tr>"
-            for sound in self.sounds
-        )
-        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(sound.line() for sound in self.sounds)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,33 +36,11 @@ class Rendering:
             parts.append(f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{picture}">')
             lines.append(f"<figure: {alt}>")
         if self.sound is not None:
-            parts.append(_captioned(self.sound))
+            parts.append(captioned(self.sound))
             lines.append(self.sound.line())
             # Front ends show HTML rather than PNG, so it has to hold both; without sound the PNG alone will do.
             bundle["text/html"] = "<br>".join(parts)
         return {**bundle, "text/plain": "\n".join(lines)}, {"image/png": {"alt": alt}} if self.figure else {}
-
-
-def play(samples: FloatArray, sample_rate: int, title: str = "") -> Sound:
-    """A player for `samples` (`[T]` or `[2, T]`, in -1..1), at their own level: nothing is normalised.
-
-    Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
-
-    >>> play(np.zeros(8000, dtype=np.float32), 8000, "Nothing").line()
-    '<Nothing: 1.00 s at 8000 Hz, silent>'
-    """
-    name = repr(title) if title else "the sound"
-    if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and samples.shape[0] not in (1, 2)):
-        raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {samples.shape}")
-    peak = float(np.abs(samples).max())
-    if not peak <= 1.0:
-        raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
-    return Sound(samples, sample_rate, title)
-
-
-def playlist(sounds: Mapping[str, FloatArray], sample_rate: int) -> Playlist:
-    """A table of players for `{title: samples}`, all at their own level; errors as `play`."""
-    return Playlist(tuple(play(samples, sample_rate, title) for title, samples in sounds.items()))
 
 
 def explore(
@@ -158,7 +72,7 @@ def explore(
         image.layout.display = "none" if rendering.figure is None else None
         if rendering.figure is not None:
             image.value = _png(rendering.figure)
-        below.value = "" if rendering.sound is None else _captioned(rendering.sound)
+        below.value = "" if rendering.sound is None else captioned(rendering.sound)
 
     def update(_change: Any) -> None:
         try:
@@ -220,12 +134,3 @@ def _png(figure: Figure) -> bytes:
 
 def _alt(figure: Figure | None) -> str:
     return str(getattr(figure, "alt", "figure"))
-
-
-def _decibels(peak: float) -> float:
-    return round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" for a peak just below full scale
-
-
-def _captioned(sound: Sound) -> str:
-    title = f"<b>{html.escape(sound.title)}</b> " if sound.title else ""
-    return f"<div>{title}<small>{html.escape(sound.facts())}</small><br>{sound.player()}</div>"

@@ -1,0 +1,193 @@
+"""The ABX test: is X the sound A or the sound B? What a listener can tell from chance, and what chance can do.
+
+In every trial X is one of the two, drawn by lot. Who hears no difference is right half of the time, so the number of
+right answers is binomial and its p-value exact. The number of trials is fixed beforehand and nothing is shown until
+the last answer: who may stop at a lucky moment passes sooner or later.
+
+Source: Clark 1982, High-resolution subjective testing using a double-blind comparator, J. Audio Eng. Soc. 30:330.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Literal, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from ctxaudio.errors import CtxAudioError
+
+T = TypeVar("T")
+Letter = Literal["A", "B"]
+
+ALPHA = 0.05
+FEWEST_TRIALS = 5
+MOST_TRIALS = 100
+
+
+@dataclass(frozen=True)
+class AbxScore:
+    """`correct` right answers in `trials`."""
+
+    correct: int
+    trials: int
+
+    @property
+    def p_value(self) -> float:
+        """The chance to get as many right, or more, by guessing: the exact binomial test, one-sided.
+
+        >>> round(AbxScore(12, 16).p_value, 4)
+        0.0384
+        """
+        return float(scipy.stats.binomtest(self.correct, self.trials, 0.5, alternative="greater").pvalue)
+
+    @property
+    def hit_rate_interval(self) -> tuple[float, float]:
+        """The rates of right answers, 0..1, that go with this score: 95 %, exact (Clopper & Pearson 1934).
+
+        >>> low, high = AbxScore(12, 16).hit_rate_interval
+        >>> round(low, 2), round(high, 2)
+        (0.48, 0.93)
+        """
+        interval = scipy.stats.binomtest(self.correct, self.trials, 0.5).proportion_ci(1.0 - ALPHA, "exact")
+        return float(interval.low), float(interval.high)
+
+    def line(self) -> str:
+        """The score in words, and what follows from it.
+
+        >>> AbxScore(9, 16).line()
+        '9 of 16 right, p = 0.402; 12 are needed for p < 0.05: no difference shown (nor is it shown that there is none)'
+        """
+        heard = self.p_value < ALPHA
+        meaning = "a difference was heard" if heard else "no difference shown (nor is it shown that there is none)"
+        return (
+            f"{self.correct} of {self.trials} right, p = {self.p_value:.3g}; "
+            f"{correct_needed(self.trials)} are needed for p < {ALPHA:g}: {meaning}"
+        )
+
+
+class AbxTest:
+    """One listener's ABX test of `trials` trials: the order of X, the answers, and at the end the score.
+
+    Args:
+        trials: how many, decided now; 5 to 100.
+        seed: decides what X is in each trial. None draws one, which is what a test by ear needs: with a seed
+            that is known, the order could be known too. It can be read from `seed` after the last answer.
+
+    Raises `CtxAudioError` for a number of trials out of range.
+
+    >>> test = AbxTest(trials=5, seed=1)
+    >>> while not test.finished:
+    ...     test.answer(test.x("A", "B"))  # a listener who always knows
+    >>> test.score()
+    AbxScore(correct=5, trials=5)
+    """
+
+    def __init__(self, trials: int = 16, seed: int | None = None) -> None:
+        if not FEWEST_TRIALS <= trials <= MOST_TRIALS:
+            raise CtxAudioError(
+                f"{trials} trials of an ABX test: give {FEWEST_TRIALS} (with fewer, even all right can be chance) "
+                f"to {MOST_TRIALS}"
+            )
+        self.trials = trials
+        self._seed = secrets.randbits(31) if seed is None else seed
+        # A coin for each trial: with as many A as B, the last ones could be worked out from the others.
+        self._order = cast("list[Letter]", np.random.default_rng(self._seed).choice(["A", "B"], trials).tolist())
+        self._answers: list[Letter] = []
+
+    def __repr__(self) -> str:
+        return f"<ABX test: {self.answered} of {self.trials} trials answered>"
+
+    @property
+    def answered(self) -> int:
+        return len(self._answers)
+
+    @property
+    def finished(self) -> bool:
+        return self.answered == self.trials
+
+    @property
+    def seed(self) -> int:
+        """The seed of the order; raises `CtxAudioError` before the last answer."""
+        self._check_finished()
+        return self._seed
+
+    def x(self, a: T, b: T) -> T:
+        """What is X in the trial that waits for an answer: `a` or `b`; raises `CtxAudioError` after the last one."""
+        self._check_open()
+        return a if self._order[self.answered] == "A" else b
+
+    def answer(self, letter: Letter) -> None:
+        """Answer the trial: X is A, or X is B. There is no way back. Raises `CtxAudioError` after the last trial."""
+        self._check_open()
+        if letter not in ("A", "B"):
+            raise CtxAudioError(f"the answer {letter!r} must be A or B")
+        self._answers.append(letter)
+
+    def score(self) -> AbxScore:
+        """The score; raises `CtxAudioError` before the last answer."""
+        return AbxScore(int(self.log()["right"].sum()), self.trials)
+
+    def log(self) -> pd.DataFrame:
+        """A row for each trial: `trial`, `x`, `answer`, `right`; raises `CtxAudioError` before the last answer."""
+        self._check_finished()
+        table = pd.DataFrame({"trial": range(1, self.trials + 1), "x": self._order, "answer": self._answers})
+        table["right"] = table["x"] == table["answer"]
+        return table
+
+    def _check_open(self) -> None:
+        if self.finished:
+            raise CtxAudioError(f"all {self.trials} trials are answered: make a new AbxTest for another round")
+
+    def _check_finished(self) -> None:
+        if not self.finished:
+            raise CtxAudioError(
+                f"{self.answered} of {self.trials} trials answered: the result is shown after the last one"
+            )
+
+
+def simulated_score(trials: int, hears: float, seed: int = 0) -> AbxScore:
+    """The score of a listener who hears the difference in a share `hears` (0..1) of the trials and guesses in the rest.
+
+    >>> simulated_score(16, hears=1.0).correct
+    16
+    """
+    test = AbxTest(trials, seed)
+    random = np.random.default_rng((seed, 1))
+    while not test.finished:
+        guess: Letter = "A" if random.random() < 0.5 else "B"
+        test.answer(test.x("A", "B") if random.random() < hears else guess)
+    return test.score()
+
+
+def correct_needed(trials: int) -> int:
+    """The fewest right answers of `trials` with p < 0.05; raises `CtxAudioError` where even all of them are too few.
+
+    >>> [correct_needed(trials) for trials in (5, 10, 16, 25)]
+    [5, 9, 12, 18]
+    """
+    if trials < FEWEST_TRIALS:
+        raise CtxAudioError(f"{trials} trials are too few for p < {ALPHA:g}: take {FEWEST_TRIALS} or more")
+    right = np.arange(trials + 1)
+    p_values = scipy.stats.binom.sf(right - 1, trials, 0.5)
+    return int(right[p_values < ALPHA][0])
+
+
+def chance_to_pass(trials: int, hit_rate: float) -> float:
+    """The chance of p < 0.05 for a listener who is right at `hit_rate` (0.5 guesses): the power of the test.
+
+    >>> round(chance_to_pass(16, 0.5), 3), round(chance_to_pass(16, 0.75), 2)
+    (0.038, 0.63)
+    """
+    return float(scipy.stats.binom.sf(correct_needed(trials) - 1, trials, hit_rate))
+
+
+def guessing_chances(trials: int) -> list[float]:
+    """The chance of 0, 1, ... `trials` right answers by guessing.
+
+    >>> guessing_chances(2)
+    [0.25, 0.5, 0.25]
+    """
+    return [round(float(chance), 12) for chance in scipy.stats.binom.pmf(np.arange(trials + 1), trials, 0.5)]

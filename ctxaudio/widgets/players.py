@@ -1,0 +1,107 @@
+"""Players that keep the level of a sound: one, or several one below the other."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
+
+MimeBundle = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound that plays in a notebook at the level it has. `samples` `[T]` or `[2, T]` in -1..1; made by `play`."""
+
+    samples: FloatArray
+    sample_rate: int
+    title: str
+
+    def line(self) -> str:
+        """The sound in words: `<Rain: 4.00 s at 22050 Hz, peak -6.0 dBFS, -27.0 LUFS>`."""
+        return f"<{self.title or 'sound'}: {self.facts()}>"
+
+    def facts(self) -> str:
+        """Length, sample rate, peak of the samples and loudness (of the mono mix)."""
+        duration_s = self.samples.shape[-1] / self.sample_rate
+        peak = float(np.abs(self.samples).max())
+        if peak == 0.0:
+            level = "silent"
+        elif duration_s < BLOCK_S:
+            level = f"peak {_decibels(peak):.1f} dBFS, too short for LUFS"
+        else:
+            mono = self.samples if self.samples.ndim == 1 else self.samples.mean(axis=0)
+            level = f"peak {_decibels(peak):.1f} dBFS, {integrated_lufs(mono, self.sample_rate):.1f} LUFS"
+        return f"{duration_s:.2f} s at {self.sample_rate} Hz, {level}"
+
+    def wav(self) -> bytes:
+        """The bytes of a 16-bit WAV file."""
+        stream = io.BytesIO()
+        soundfile.write(stream, self.samples.T, self.sample_rate, format="WAV", subtype="PCM_16")
+        return stream.getvalue()
+
+    def player(self, onplay: str = "") -> str:
+        """An HTML `<audio>` element that holds the whole sound; `onplay` is JavaScript to run when it starts."""
+        name = html.escape(self.title or "sound", quote=True)
+        data = base64.b64encode(self.wav()).decode("ascii")
+        action = f' onplay="{html.escape(onplay, quote=True)}"' if onplay else ""
+        return f'<audio controls preload="auto"{action} aria-label="{name}" src="data:audio/wav;base64,{data}"></audio>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
+        return {"text/html": captioned(self), "text/plain": self.line()}
+
+
+@dataclass(frozen=True, eq=False)
+class Playlist:
+    """Sounds one below the other, to compare by ear; made by `playlist`."""
+
+    sounds: tuple[Sound, ...]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
+            f"<td style='text-align:left'>{html.escape(sound.facts())}</td></tr>"
+            for sound in self.sounds
+        )
+        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(sound.line() for sound in self.sounds)}
+
+
+def play(samples: FloatArray, sample_rate: int, title: str = "") -> Sound:
+    """A player for `samples` (`[T]` or `[2, T]`, in -1..1), at their own level: nothing is normalised.
+
+    Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
+
+    >>> play(np.zeros(8000, dtype=np.float32), 8000, "Nothing").line()
+    '<Nothing: 1.00 s at 8000 Hz, silent>'
+    """
+    name = repr(title) if title else "the sound"
+    if samples.ndim not in (1, 2) or samples.size == 0 or (samples.ndim == 2 and samples.shape[0] not in (1, 2)):
+        raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {samples.shape}")
+    peak = float(np.abs(samples).max())
+    if not peak <= 1.0:
+        raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
+    return Sound(samples, sample_rate, title)
+
+
+def playlist(sounds: Mapping[str, FloatArray], sample_rate: int) -> Playlist:
+    """A table of players for `{title: samples}`, all at their own level; errors as `play`."""
+    return Playlist(tuple(play(samples, sample_rate, title) for title, samples in sounds.items()))
+
+
+def _decibels(peak: float) -> float:
+    return round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" for a peak just below full scale
+
+
+def captioned(sound: Sound) -> str:
+    title = f"<b>{html.escape(sound.title)}</b> " if sound.title else ""
+    return f"<div>{title}<small>{html.escape(sound.facts())}</small><br>{sound.player()}</div>"
