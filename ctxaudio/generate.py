@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.signal.modulation import FrequencyModulationLayer
 from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.workers import made_in_order
 
 LUFS = -27.0
 TRUE_PEAK_DB = -6.0
@@ -77,58 +78,49 @@ def generate_clips(
     modulation = FrequencyModulationLayer(generator.modulation.profile if profile is None else profile, sample_rate)
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
-    for number in range(num_samples):
+
+    def make(number: int) -> GeneratedClip:
         random = torch.Generator().manual_seed(seed * 100_003 + number)
         chosen = focus_condition if focus_condition >= 0 else trained[(first + number) % len(trained)]
         latent = torch.randn(1, generator.config.latent_dim, generator=random).to(device)
-        with torch.no_grad():
-            bed = generator.unmodulated(
-                latent,
-                torch.tensor([chosen], device=device),
-                round(duration_s * sample_rate),
-                None,
-                random,
-            )
+        condition = torch.tensor([chosen], device=device)
+        with torch.inference_mode():
+            bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), None, random)
             samples = modulation(bed.cpu())[0].numpy()
         meter = LevelMeter(sample_rate)
         meter.add(samples)
         gain = meter.gain_to(lufs, TRUE_PEAK_DB)
-        yield GeneratedClip(gain.applied_to(samples), names[chosen], seed, gain)
+        return GeneratedClip(gain.applied_to(samples), names[chosen], seed, gain)
+
+    yield from made_in_order(make, range(num_samples))
 
 
 def write_clips(
-    clips: Sequence[GeneratedClip], sample_rate: int, folder: Path, about: dict[str, Any], profile: ModulationProfile
+    clips: Iterable[GeneratedClip], sample_rate: int, folder: Path, about: dict[str, Any], profile: ModulationProfile
 ) -> list[Path]:
     """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
     `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share.
 
-    Raises `CtxAudioError` where a JSON of someone else's would be overwritten, before anything is written.
+    The clips are written as they come. Raises `CtxAudioError` where a JSON of someone else's would be overwritten.
     """
     writable_folder(folder)
     context = context_named(about["context"])
     made = Provenance(
         "generate", claims_of(context, profile), profile, context.name, model=ModelOrigin.from_about(about)
     )
-    paths = [folder / f"{context.name}_{number:02d}_{clip.condition}.wav" for number, clip in enumerate(clips, 1)]
-    for path in paths:
-        json_beside(path)
-    for number, (path, clip) in enumerate(zip(paths, clips, strict=True), 1):
+    paths, entries = [], []
+    for number, clip in enumerate(clips, 1):
+        path = folder / f"{context.name}_{number:02d}_{clip.condition}.wav"
         own = replace(
             made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
         )
+        json_beside(path)
         write_wav(path, clip.samples, sample_rate, own.comment())
         own.write_beside(path)
-    entries = [
-        {
-            "file": path.name,
-            "condition": clip.condition,
-            "seed": clip.seed,
-            "lufs": round(clip.lufs, 2),
-            "true_peak_db": round(clip.reached.true_peak_db, 2),
-        }
-        for path, clip in zip(paths, clips, strict=True)
-    ]
+        paths.append(path)
+        levels = {"lufs": round(clip.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}
+        entries.append({"file": path.name, "condition": clip.condition, "seed": clip.seed, **levels})
     write_json(
         folder / "generated.json",
         {

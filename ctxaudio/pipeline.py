@@ -173,7 +173,7 @@ def generate(
     """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`)."""
     generator, about = load_model(run, model_path)
     condition_index(replace(run.about, conditions=generator.config.conditions), focus_condition)
-    clips = list(generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile))
+    clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
     used = profile if profile is not None else generator.modulation.profile
     return write_clips(clips, run.sample_rate, folder or run.generated_dir, about, used)
 

@@ -212,3 +212,17 @@ def test_the_gain_says_what_comes_of_it() -> None:
     assert gain.true_peak_db == pytest.approx(true_peak_db(scaled, 22050), abs=1e-4)
     assert gain.lufs == pytest.approx(integrated_lufs(scaled, 22050), abs=1e-6)
     assert meter.unchanged().lufs == integrated_lufs(noise(), 22050)
+
+
+def test_equally_loud_sounds_are_as_quiet_as_the_one_held_back_by_its_peak() -> None:
+    noise = np.random.default_rng(0).standard_normal(4 * 22050).astype(np.float32)
+    clicks = np.zeros_like(noise)
+    clicks[::4410] = 1.0
+    stereo = np.stack([noise, noise[::-1]])
+    matched, lufs = equally_loud([0.01 * noise, clicks, 0.3 * stereo], 22050)
+    assert lufs < -30.0
+    for samples, given in zip(matched, (noise, clicks, stereo), strict=True):
+        assert integrated_lufs(samples, 22050) == pytest.approx(lufs, abs=0.01)
+        assert true_peak_db(samples, 22050) <= -6.0 + 0.01
+        np.testing.assert_allclose(samples / np.abs(samples).max(), given / np.abs(given).max(), atol=1e-5)
+    assert equally_loud([noise, 0.5 * noise], 22050)[1] == pytest.approx(-27.0, abs=0.01)

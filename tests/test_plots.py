@@ -192,3 +192,14 @@ def test_threads_draw_the_same_picture() -> None:
 def test_pyplot_is_never_imported() -> None:
     code = "import sys, ctxaudio.plots as p; p.band_chart().png(); sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+
+
+def test_abx_scores_shows_what_guessing_gives_and_where_each_listener_stands() -> None:
+    figure = plots.abx_scores([0.03125, 0.15625, 0.3125, 0.3125, 0.15625, 0.03125], 5, {"guessing": 2, "hearing": 5})
+    axis = figure.axes[0]
+    heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in axis.patches}
+    assert heights == {0: 0.03125, 1: 0.15625, 2: 0.3125, 3: 0.3125, 4: 0.15625, 5: 0.03125}
+    assert {note.get_text(): note.xy[0] for note in axis.texts} == {"guessing": 2, "hearing": 5}
+    threshold = next(drawn for drawn in axis.lines if drawn.get_linestyle() == "--")
+    assert list(threshold.get_xdata()) == [4.5, 4.5]
+    assert "5 right answers needed" in figure.alt

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "ctxaudio"
 #: From the ground up; a module imports only from floors below its own, or from its own floor.
 FLOORS = (
     ("errors", "version"),
-    ("contexts", "files", "audio_files"),
+    ("contexts", "files", "audio_files", "workers"),
     ("signal",),
     ("evidence", "data"),
     ("model", "provenance"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +86,17 @@ def test_a_generated_bed_has_two_channels_of_one_picture(trained: Run) -> None:
     assert integrated_lufs(left, generator.config.sample_rate) == pytest.approx(
         integrated_lufs(right, generator.config.sample_rate), abs=1.0
     )
-    one, other = (GeneratedBed(generator, 0, 1, seed).latent(500) for seed in (0, 1))
-    assert one.norm() == pytest.approx(generator.config.latent_dim**0.5, rel=0.35) and not one.allclose(other)
+
+
+def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_back(trained: Run) -> None:
+    generator, _ = load_generator(trained.model_path)
+    bed = GeneratedBed(generator, -1, 1, seed=0)
+    latents, styles = zip(*(bed.character(number) for number in range(250)), strict=True)
+    steps = [float((after - before).norm()) for before, after in pairwise(styles)]
+    assert max(steps) < 0.02 * max(1.0, float((styles[0] - styles[120]).norm()))
+    assert all(latent.norm() == pytest.approx(generator.config.latent_dim**0.5, rel=0.4) for latent in latents)
+    assert not latents[0].allclose(latents[120]) and not latents[120].allclose(latents[240])
+    assert not latents[0].allclose(GeneratedBed(generator, -1, 1, seed=1).character(0)[0])
 
 
 @pytest.mark.parametrize("cut_s", [0.001, 9.9, 10.0, 17.3, 29.999])

@@ -195,10 +195,16 @@ class Generator(nn.Module):
         return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop)
 
     def beds(
-        self, latent: Tensor, condition: Tensor, samples: int, channels: int, noise: torch.Generator | None = None
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        samples: int,
+        channels: int,
+        style: Tensor | None = None,
+        noise: torch.Generator | None = None,
     ) -> Tensor:
         """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
-        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, None, noise)
+        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, style, noise)
         carriers = gaussian((channels, samples), noise, latent.device)
         return shaped_noise(mean, spread, carriers, self.config.n_fft, self.config.hop)
 

@@ -26,9 +26,11 @@ def abx_scores(chances: Sequence[float], needed: int, scores: Mapping[str, int])
     axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
     top = 1.2 * max(chances)
     for name, correct in scores.items():
+        side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
+        height = 0.98 if correct < needed else 0.55
         axis.annotate(
-            name, (correct, chances[correct]), (correct, top * (0.98 if correct < needed else 0.55)), ha="center",
-            va="top", color=BLUE, arrowprops={"arrowstyle": "->", "color": BLUE},
+            name, (correct, chances[correct]), (correct, top * height), ha=side, va="top", color=BLUE,
+            arrowprops={"arrowstyle": "->", "color": BLUE},
         )  # fmt: skip
     axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])
     label_axis(axis, f"Right answers in {trials} trials", "right answers", "chance by guessing")

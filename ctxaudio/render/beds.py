@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -24,12 +22,12 @@ from ctxaudio.generate import check_condition, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter
+from ctxaudio.workers import made_in_order
 
 BLOCK_S = 10.0
 FADE_S = 1.0
+PIECES_A_SCENE = 120
 LUFS = -27.0
-WORKERS = 2
-AHEAD = 2
 
 
 class Bed(ABC):
@@ -50,32 +48,12 @@ class Bed(ABC):
         """Blocks from number `first` on, without end; the next pieces are made meanwhile, on both cores."""
         angle = (np.arange(self.fade_samples, dtype=np.float32) + 0.5) / self.fade_samples * (np.pi / 2)
         rising, falling = np.sin(angle), np.cos(angle)
-        waiting: list[Future[FloatArray]] = []
-        with ThreadPoolExecutor(WORKERS) as workers, one_torch_thread_each():
-            try:
-                tail = self.piece(first - 1)[:, self.block_samples :] if first else None
-                for number in count(first):
-                    while len(waiting) <= AHEAD:
-                        waiting.append(workers.submit(self.piece, number + len(waiting)))
-                    piece = waiting.pop(0).result()
-                    if tail is not None:
-                        piece[:, : self.fade_samples] = rising * piece[:, : self.fade_samples] + falling * tail
-                    tail = piece[:, self.block_samples :]
-                    yield piece[:, : self.block_samples]
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-
-@contextmanager
-def one_torch_thread_each() -> Iterator[None]:
-    """Several Python threads with several torch threads each would fight for the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+        tail = self.piece(first - 1)[:, self.block_samples :] if first else None
+        for piece in made_in_order(self.piece, count(first)):
+            if tail is not None:
+                piece[:, : self.fade_samples] = rising * piece[:, : self.fade_samples] + falling * tail
+            tail = piece[:, self.block_samples :]
+            yield piece[:, : self.block_samples]
 
 
 def random_of(seed: int, *numbers: int) -> np.random.Generator:
@@ -84,12 +62,10 @@ def random_of(seed: int, *numbers: int) -> np.random.Generator:
 
 
 class GeneratedBed(Bed):
-    """Pieces from a trained generator, of one condition; their style wanders slowly from piece to piece.
+    """Pieces from a trained generator, of one condition; their style goes from one to another in twenty minutes.
 
     Two channels share what the network says of every bin and frame and have noise of their own (decorrelated stereo).
     """
-
-    WANDER = 0.1
 
     def __init__(self, generator: Generator, condition: int, channels: int, seed: int) -> None:
         super().__init__(generator.config.sample_rate, channels, seed)
@@ -98,20 +74,27 @@ class GeneratedBed(Bed):
         trained = trained_conditions(generator)
         self.condition = condition if condition >= 0 else trained[int(random_of(seed).integers(len(trained)))]
 
-    def latent(self, number: int) -> torch.Tensor:
-        """A random walk of unit variance that forgets half of itself in some 23 minutes."""
-        steps = random_of(self.seed, 0).standard_normal((number + 1, self.generator.config.latent_dim))
-        steps[1:] *= self.WANDER
-        weights = (1.0 - self.WANDER**2) ** (0.5 * np.arange(number, -1, -1))
-        return torch.from_numpy(weights @ steps).float()[None]
+    def character(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latent `[1, L]` and style `[1, S]` of a piece: on the way from one scene's to the next, in steps too small
+        to be heard. Halfway the latent keeps its length, as the powers of two independent ones add."""
+        scene, place = divmod(number, PIECES_A_SCENE)
+        way = place / PIECES_A_SCENE
+        condition = torch.tensor([self.condition])
+        latents = [
+            torch.from_numpy(random_of(self.seed, here, 0).standard_normal((1, self.generator.config.latent_dim)))
+            for here in (scene, scene + 1)
+        ]
+        this, following = (self.generator.bank(latent.float(), condition) for latent in latents)
+        latent = np.cos(way * np.pi / 2) * latents[0] + np.sin(way * np.pi / 2) * latents[1]
+        return latent.float(), torch.lerp(this, following, way)
 
     def piece(self, number: int) -> FloatArray:
         random = torch.Generator().manual_seed(int(random_of(self.seed, number, 1).integers(2**62)))
         length = self.block_samples + self.fade_samples
         with torch.inference_mode():
-            sound = self.generator.beds(
-                self.latent(number), torch.tensor([self.condition]), length, self.channels, random
-            )
+            latent, style = self.character(number)
+            condition = torch.tensor([self.condition])
+            sound = self.generator.beds(latent, condition, length, self.channels, style, random)
         return at_loudness(sound.numpy(), self.sample_rate)
 
 

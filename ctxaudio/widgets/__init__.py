@@ -1,7 +1,8 @@
 """Listening, turning knobs and blind tests in notebooks: players that keep the level, controls that can't stall a run.
 
 Controls are wired with `observe` and `on_click` to image and text widgets. The usual ways (`interact`, `Output`)
-can hang nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them. Needs the `notebooks` extra (ipywidgets).
+can hang nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them. Needs the `notebooks` extra
+(ipywidgets).
 """
 
 from ctxaudio.widgets.blind_test import Simulation, abx_test

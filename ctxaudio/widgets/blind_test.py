@@ -115,7 +115,10 @@ def _panel(test: AbxTest, sounds: Mapping[str, FloatArray], sample_rate: int) ->
         score = test.score()
         names = ", ".join(f"{letter} was {title}" for letter, title in zip("AB", sounds, strict=True))
         hidden.value = ""
-        said.value = _said(f"{score.line()}. {names}.") + test.log().to_html(index=False)
+        log = test.log()
+        said.value = _said(f"{score.line()}. {names}.") + (
+            f"<pre>X was     {' '.join(log['x'])}\nyou said  {' '.join(log['answer'])}</pre>"
+        )
         image.value, image.layout.display = _score_picture({"you": score}).png(), None
         for button in buttons.values():
             button.disabled = True

@@ -31,6 +31,7 @@ from ctxaudio.signal.waves import expected_depth
 
 RATE = 22050
 EDGE_S = 0.1
+BLOCK = 8
 METHODS = {
     "am 2.5 Hz m .2": method_profile("am", 2.5, 0.2),
     "am 6 Hz m .5": method_profile("am", 6.0, 0.5),
@@ -62,18 +63,21 @@ def written(source: Path, profile: ModulationProfile, folder: Path) -> Array:
 
 
 def fit(envelope: Array, own: Array, rate_hz: float, harmonics: int = 1) -> tuple[float, float]:
-    """Depth at exactly `rate_hz`, and the rate nearby that fits best."""
-    time_s = np.arange(len(envelope)) / RATE
+    """Depth at exactly `rate_hz`, and the rate nearby that fits best; own^2 and own * envelope are all it needs."""
+    blocks = len(own) // BLOCK
+    power, product = (x[: blocks * BLOCK].reshape(blocks, BLOCK).mean(1) for x in (own**2, own * envelope))
+    time_s = (np.arange(blocks) + 0.5 - 0.5 / BLOCK) * BLOCK / RATE
 
     def solve(hz: float) -> tuple[Array, float]:
-        waves = [f(2 * np.pi * k * hz * time_s) * own for k in range(1, harmonics + 1) for f in (np.cos, np.sin)]
-        basis = np.stack([own, *waves])
-        weights = np.linalg.solve(basis @ basis.T, basis @ envelope)
-        return weights, float(envelope @ envelope - weights @ (basis @ envelope))
+        waves = [f(2 * np.pi * k * hz * time_s) for k in range(1, harmonics + 1) for f in (np.cos, np.sin)]
+        basis = np.stack([np.ones(blocks), *waves])
+        right = basis @ product
+        weights = np.linalg.solve((basis * power) @ basis.T, right)
+        return weights, float(-weights @ right)
 
     away = 0.3 / time_s[-1]
     best = scipy.optimize.minimize_scalar(
-        lambda offset: solve(rate_hz + away * offset)[1], bounds=(-1, 1), method="bounded", options={"xatol": 1e-6}
+        lambda offset: solve(rate_hz + away * offset)[1], bounds=(-1, 1), method="bounded", options={"xatol": 1e-4}
     )
     mean, cosine, sine, *_ = solve(rate_hz)[0]
     return float(np.hypot(cosine, sine) / mean), rate_hz + away * float(best.x)
@@ -126,11 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sounds", nargs="*", type=Path)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), help="for the long ones")
     options = parser.parse_args()
     print("method | sound | length | rate error (Hz) | depth, raw | own out | floor")
     for minutes in (4 / 60, options.minutes):
         for sound_name, sound in sounds_of(options.sounds, minutes).items():
             for method, profile in METHODS.items():
+                if minutes == options.minutes and method not in options.methods:
+                    continue
                 with tempfile.TemporaryDirectory() as folder:
                     length = f"{60 * minutes:g} s" if minutes < 1 else f"{minutes:g} min"
                     print(row(f"{method} | {sound_name} | {length}", sound, profile, Path(folder)), flush=True)

@@ -19,8 +19,14 @@ from ctxaudio.analysis.measures import clip_row_and_spectrum
 from ctxaudio.audio_files import AudioReader, audio_writer, quantised
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.files import FloatArray
-from ctxaudio.generate import generate_clips
+from ctxaudio.generate import generate_clips, write_clips
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.render.beds import GeneratedBed
+from ctxaudio.render.finish import Finish
+from ctxaudio.render.modulate import modulate_file
+from ctxaudio.render.modulator import Modulation
+from ctxaudio.render.session import Session, render_session
+from ctxaudio.render.stream import Layer
 from ctxaudio.signal.loudness import LoudnessMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.profile import context_profile
 from ctxaudio.signal.stft import inverse_stft, stft
@@ -44,8 +50,39 @@ def test_floor_noise_through_stft_and_back(benchmark: Benchmark) -> None:
     assert benchmark(lambda: inverse_stft(stft(noise, 512, 128), 512, 128, noise.shape[1])) is not None
 
 
-def test_generation_of_one_clip_with_modulation_and_loudness(benchmark: Benchmark, generator: Generator) -> None:
-    assert benchmark(lambda: next(generate_clips(generator, 1, SECONDS))) is not None
+def test_generation_of_fifty_clips_one_at_a_time_with_modulation_loudness_and_writing(
+    benchmark: Benchmark, generator: Generator, tmp_path: Path
+) -> None:
+    """As `ctxaudio generate` does it, with credits for fifty training clips in each file's JSON: 200 s of sound."""
+    credits = [{"clip": f"{i}", "title": "rain", "uploader": "someone", "licence": "cc0"} for i in range(50)]
+    about = {"context": "sleep", "ctxaudio": "0", "weights_sha256": "0" * 64, "attribution": credits}
+
+    def generate() -> list[Path]:
+        return write_clips(generate_clips(generator, 50, SECONDS), RATE, tmp_path, about, generator.modulation.profile)
+
+    assert len(benchmark.pedantic(generate, rounds=5, warmup_rounds=1)) == 50
+
+
+def test_the_network_alone_of_one_clip(benchmark: Benchmark, generator: Generator) -> None:
+    latent, condition = torch.randn(1, 100), torch.tensor([0])
+    with torch.inference_mode():
+        assert benchmark(lambda: generator.spectrum(latent, condition, 690, None, None)) is not None
+
+
+def test_a_session_of_ten_minutes_of_stereo(benchmark: Benchmark, generator: Generator, tmp_path: Path) -> None:
+    modulation = Modulation(context_profile(SLEEP))
+    session = Session([Layer(GeneratedBed(generator, 0, 2, 0))], modulation, 10.0, Finish(fade_s=10.0), {})
+    out = tmp_path / "night.flac"
+    benchmark.pedantic(lambda: render_session(session, out, lambda _: "", progress=False), rounds=3)
+    assert soundfile.info(out).frames == 600 * RATE
+
+
+def test_modulating_ten_minutes_of_stereo(benchmark: Benchmark, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.wav", tmp_path / "out.flac"
+    soundfile.write(source, hiss(2, 600.0).T, RATE)
+    modulation = Modulation(context_profile(SLEEP))
+    benchmark.pedantic(lambda: modulate_file(source, out, modulation, Finish(), progress=False), rounds=3)
+    assert soundfile.info(out).frames == 600 * RATE
 
 
 def test_floor_one_fft_and_back_of_one_clip(benchmark: Benchmark) -> None:
