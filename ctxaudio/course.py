@@ -119,6 +119,7 @@ def remove_earlier_results(run: Run) -> None:
         *("summary.json", "report.html", f"notebooks/{NUMBERED}", "logs/losses.csv"),
         *("generated/generated.json", f"generated/{run.context}_[0-9][0-9]_*.*"),
         *("analysis/analysis.*", "analysis/figures_of_merit.json", "sham/generated.json"),
+        *("comparison/*.*", "session/session.*", "analysis/comparison.*", "analysis/session_modulation.*"),
         *("sham/analysis.*", f"sham/{run.context}_[0-9][0-9]_*.*"),
     )
     for pattern in patterns:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.loudness import LevelMeter, LoudnessMeter, integrated_lufs, set_loudness, true_peak_db
+from ctxaudio.signal.loudness import (
+    LevelMeter,
+    LoudnessMeter,
+    equally_loud,
+    integrated_lufs,
+    set_loudness,
+    true_peak_db,
+)
 from ctxaudio.signal.true_peak import TruePeakMeter
 
 
@@ -221,8 +228,8 @@ def test_equally_loud_sounds_are_as_quiet_as_the_one_held_back_by_its_peak() -> 
     stereo = np.stack([noise, noise[::-1]])
     matched, lufs = equally_loud([0.01 * noise, clicks, 0.3 * stereo], 22050)
     assert lufs < -30.0
-    for samples, given in zip(matched, (noise, clicks, stereo), strict=True):
+    for samples, original in zip(matched, (noise, clicks, stereo), strict=True):
         assert integrated_lufs(samples, 22050) == pytest.approx(lufs, abs=0.01)
         assert true_peak_db(samples, 22050) <= -6.0 + 0.01
-        np.testing.assert_allclose(samples / np.abs(samples).max(), given / np.abs(given).max(), atol=1e-5)
+        np.testing.assert_allclose(samples / np.abs(samples).max(), original / np.abs(original).max(), atol=1e-5)
     assert equally_loud([noise, 0.5 * noise], 22050)[1] == pytest.approx(-27.0, abs=0.01)

@@ -6,6 +6,13 @@ from ctxaudio.plots.data import cleaned, durations, label_shares, sound_map, sta
 from ctxaudio.plots.listening import abx_scores
 from ctxaudio.plots.modulation import band_chart, modulation_spectra, modulation_spectrogram
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, save_figure
+from ctxaudio.plots.teaching import (
+    depth_against_rate,
+    depth_by_auditory_band,
+    learning,
+    modulation_thresholds,
+    side_by_side,
+)
 from ctxaudio.plots.training import counts, losses
 
 __all__ = [
@@ -24,13 +31,18 @@ __all__ = [
     "clip_grid",
     "comparison_summary",
     "counts",
+    "depth_against_rate",
+    "depth_by_auditory_band",
     "durations",
     "envelope",
     "label_shares",
+    "learning",
     "losses",
     "modulation_spectra",
     "modulation_spectrogram",
+    "modulation_thresholds",
     "save_figure",
+    "side_by_side",
     "sound_map",
     "spectrogram",
     "stacked_counts",

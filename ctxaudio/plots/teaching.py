@@ -20,17 +20,17 @@ LINES = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
 #: some -6 dB at 500 Hz. Viemeister 1979 (doi:10.1121/1.383531) in the reading of a lecture of the University of
 #: Washington (depts.washington.edu/sphsc461/temp_res); between 55 and 500 Hz a straight line is drawn.
 NOTICED_DB = (-26.0, -23.0)
-NOTICED_UP_TO_HZ = 55.0
+NOTICED_FROM_HZ, NOTICED_UP_TO_HZ = 2.0, 55.0
 NOTICED_AT_500_HZ_DB = -6.0
 EDGE_S = 0.1
 
 
 def modulation_thresholds(asked: Mapping[str, tuple[float, float]], title: str = "") -> Picture:
-    """Depth against rate: where modulation of noise is noticed, where it is too much, and `{name: (rate_hz, depth)}`."""
-    listed = ", ".join(f"{name} {depth:g} at {rate_hz:g} Hz" for name, (rate_hz, depth) in asked.items())
+    """Depth against rate: where modulation of noise is noticed, where it is too much, `{name: (rate_hz, depth)}`."""
+    listed = ", ".join(f"{depth:.2g} at {rate_hz:.4g} Hz" for rate_hz, depth in asked.values())
     picture = Picture(f"temporal modulation transfer function and comfort limits; asked for: {listed}", 4.4)
     axis = picture.subplots()
-    axis.fill_between([1.0, NOTICED_UP_TO_HZ], *NOTICED_DB, color=SKY, alpha=0.6, linewidth=0)
+    axis.fill_between([NOTICED_FROM_HZ, NOTICED_UP_TO_HZ], *NOTICED_DB, color=SKY, alpha=0.6, linewidth=0)
     axis.plot(
         [NOTICED_UP_TO_HZ, 500.0],
         [np.mean(NOTICED_DB), NOTICED_AT_500_HZ_DB],
