@@ -33,7 +33,7 @@ def modulation_thresholds(asked: Mapping[str, tuple[float, float]], title: str =
     axis.fill_between([NOTICED_FROM_HZ, NOTICED_UP_TO_HZ], *NOTICED_DB, color=SKY, alpha=0.6, linewidth=0)
     axis.plot(
         [NOTICED_UP_TO_HZ, 500.0],
-        [np.mean(NOTICED_DB), NOTICED_AT_500_HZ_DB],
+        [sum(NOTICED_DB) / 2, NOTICED_AT_500_HZ_DB],
         color=SKY,
         linewidth=3,
         label="noticed in noise (Viemeister 1979)",
