@@ -170,7 +170,8 @@ class Generator(nn.Module):
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
         x = middle_of(self.through(self.fast, middle_of(x, fast_frames), s, noise), frames)
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
-        head = F.linear(x.transpose(1, 2), self.head.weight[..., 0], self.head.bias) + self.style_spectrum(s)[:, None]
+        bias = (self.style_spectrum(s) + self.head.bias)[:, None]
+        head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
         mean, spread = head.transpose(1, 2).chunk(2, dim=1)
         # -4 is about the level of normalised training clips (-26 dBFS); the tanh keeps e^mean finite
         return 8.0 * torch.tanh(mean / 8.0) - 4.0, 1.5 * torch.sigmoid(spread)

@@ -61,7 +61,7 @@ def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, ho
     spectrum = _spectrum(noise, n_fft, hop)
     loudness = 0.5 * power(spectrum).clamp_min(1e-12).log()
     # the carrier's own magnitude leaves with the 1 that is taken off the spread: its phase stays
-    spectrum = torch.exp(log_mean + (spread - 1.0) * loudness) * spectrum
+    spectrum = torch.exp(torch.addcmul(log_mean, spread - 1.0, loudness)) * spectrum
     if phase_steps:
         magnitude = torch.exp(log_mean + spread * loudness)
     for _ in range(phase_steps):
