@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from ctxaudio.audio_files import audio_writer
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import claims_of
-from ctxaudio.files import FloatArray, writable_folder, write_json, write_wav
+from ctxaudio.files import FloatArray, writable_folder, write_json
 from ctxaudio.model.generator import Generator
 from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
@@ -116,7 +117,8 @@ def write_clips(
             made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
         )
         json_beside(path)
-        write_wav(path, clip.samples, sample_rate, own.comment())
+        with audio_writer(path, sample_rate, 1, own.comment()) as out:
+            out.write(clip.samples)
         own.write_beside(path)
         paths.append(path)
         levels = {"lufs": round(clip.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}

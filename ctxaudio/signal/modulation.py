@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.kernels import band_kernel, centred_convolution, emphasis_kernel
 from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.waves import mean_and_variance, pulses, sines_and_cosines, wander
+from ctxaudio.signal.waves import mean_and_variance, pulses, turning_factors, wander
 
 
 def spectral_emphasis(samples: Tensor, sample_rate: int, frequency_hz: Tensor, depth: Tensor) -> Tensor:
@@ -97,11 +97,10 @@ class FrequencyModulationLayer(nn.Module):
         shift = self.phases[None] if phases is None else phases
         wave = torch.zeros(1, 1, device=depths.device, dtype=depths.dtype)
         if self.sines:
-            d, p = depths[self.sines], shift[:, self.sines]
-            rates_hz = self.rates_hz[self.sines]
-            sine, cosine = sines_and_cosines(rates_hz, self.sample_rate, start_sample, length, d.dtype)
-            # sin(a + p) = sin a cos p + cos a sin p turns a batch of phases into two small matrix products
-            wave = (d * p.cos().to(d.dtype)) @ sine + (d * p.sin().to(d.dtype)) @ cosine
+            factors = turning_factors(self.rates_hz[self.sines], self.sample_rate, start_sample, length, depths.dtype)
+            weights = torch.polar(depths[self.sines].expand(len(shift), -1), shift[:, self.sines].to(depths.dtype))
+            turning = (weights[:, :, None] * factors[0]).transpose(1, 2) @ factors[1]  # [B, rows, columns]
+            wave = turning.imag.flatten(1)[:, :length]
         for k in self.others:
             wave = wave + depths[k] * self.wave_of(k, length, shift[:, k], start_sample).to(depths.dtype)
         power = (1.0 + (depths * self.wave_means).sum()) ** 2 + (depths**2 * self.wave_variances).sum()

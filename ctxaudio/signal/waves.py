@@ -10,24 +10,22 @@ from torch import Tensor
 from ctxaudio.signal.profile import Rate
 
 
-def sines_and_cosines(
+def turning_factors(
     rates_hz: Tensor, sample_rate: int, start_sample: int, length: int, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Sine and cosine `[K, length]` of constant `rates_hz` `[K]` (float64), from `start_sample` on, exact at any time.
+    """exp(iwn) of constant `rates_hz` `[K]` (float64) from `start_sample` on: factors `[K, rows]`, `[K, columns]`.
 
-    With n = row * columns + column, exp(iwn) is a product of one factor a row and one a column: 2 sqrt(T) sines and
-    cosines instead of T. Angles are worked out in float64, the products in `dtype`.
+    With n = row * columns + column the whole is their outer product, so a weighted sum of K rates over T samples is
+    one small matrix product of sqrt(T) rows and columns. Angles are worked out in float64: exact at any time.
     """
     columns = math.isqrt(max(length - 1, 0)) + 1
     rows = -(-length // columns)
     cycles = rates_hz[:, None] / sample_rate
     first = start_sample + columns * torch.arange(rows, device=rates_hz.device, dtype=torch.float64)
-    row = 2.0 * math.pi * ((cycles * first) % 1.0)
-    column = 2.0 * math.pi * (cycles * torch.arange(columns, device=rates_hz.device, dtype=torch.float64))
+    down = 2.0 * math.pi * ((cycles * first) % 1.0)
+    along = 2.0 * math.pi * (cycles * torch.arange(columns, device=rates_hz.device, dtype=torch.float64))
     kind = torch.promote_types(dtype, torch.complex64)
-    down, along = (torch.polar(torch.ones_like(angle), angle).to(kind) for angle in (row, column))
-    turning = (down[:, :, None] * along[:, None]).flatten(1)[:, :length]
-    return turning.imag, turning.real
+    return torch.polar(torch.ones_like(down), down).to(kind), torch.polar(torch.ones_like(along), along).to(kind)
 
 
 def pulses(turns: Tensor, duty: float, ramp_turns: float) -> Tensor:
