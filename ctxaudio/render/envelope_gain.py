@@ -11,7 +11,7 @@ import torch
 
 from ctxaudio.render.tracks import Piece, Track, rotation
 from ctxaudio.signal.profile import Pulse
-from ctxaudio.signal.waves import pulses
+from ctxaudio.signal.waves import mean_and_variance, pulses
 
 Gain = npt.NDArray[np.float32]
 
@@ -27,7 +27,7 @@ def envelope_gain(tracks: Sequence[Track], start: int, length: int, sample_rate:
             here = slice(offset, offset + piece.length)
             depth = piece.depth_at(sample_rate)
             numerator[here] += depth * wave(piece, track.phase, track.pulse, sample_rate)
-            wave_mean, wave_variance = _moments(piece, track.pulse)
+            wave_mean, wave_variance = mean_and_variance(track.pulse, piece.rate_hz)
             if wave_mean:
                 mean[here] += depth * wave_mean  # type: ignore[index]
             varies[here] = np.square(depth) * wave_variance
@@ -46,10 +46,3 @@ def wave(piece: Piece, phase: float, pulse: Pulse | None, sample_rate: int) -> n
         return np.sin((2.0 * np.pi * turns).astype(np.float32))
     ramp = pulse.ramp_turns(piece.rate_hz)
     return pulses(torch.from_numpy(turns), pulse.duty, ramp).numpy().astype(np.float32)
-
-
-def _moments(piece: Piece, pulse: Pulse | None) -> tuple[float, float]:
-    if pulse is None:
-        return 0.0, 0.5
-    mean = 2.0 * pulse.duty - 1.0
-    return mean, 1.0 - pulse.ramp_turns(piece.rate_hz) - mean**2

@@ -78,7 +78,7 @@ class FrequencyModulationLayer(nn.Module):
         self.rate_depths = nn.Parameter(torch.tensor([r.depth for r in profile.rates]), requires_grad=learnable)
         self.carrier_depths = nn.Parameter(torch.tensor([c.depth for c in profile.carriers]), requires_grad=learnable)
         # What follows from the profile is not saved with the weights.
-        moments = torch.tensor([mean_and_variance(rate) for rate in profile.rates]).reshape(-1, 2)
+        moments = torch.tensor([mean_and_variance(rate.pulse, rate.rate_hz) for rate in profile.rates]).reshape(-1, 2)
         self.register_buffer("wave_means", moments[:, 0], persistent=False)
         self.register_buffer("wave_variances", moments[:, 1], persistent=False)
         band = torch.empty(0) if profile.audio_band_hz is None else band_kernel(*profile.audio_band_hz, sample_rate)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ctxaudio.signal.profile import Rate
+from ctxaudio.signal.profile import Pulse, Rate
 
 
 def turning_factors(
@@ -39,15 +39,15 @@ def pulses(turns: Tensor, duty: float, ramp_turns: float) -> Tensor:
     return torch.cos(math.pi * along_ramp)
 
 
-def mean_and_variance(rate: Rate) -> tuple[float, float]:
-    """Of the rate's wave over whole cycles: (0, 1/2) for a sine.
+def mean_and_variance(pulse: Pulse | None, rate_hz: float) -> tuple[float, float]:
+    """Of a wave at `rate_hz` over whole cycles: (0, 1/2) for a sine.
 
     A raised-cosine ramp of width r has mean square 3r/8 where a step would have r/2.
     """
-    if rate.pulse is None:
+    if pulse is None:
         return 0.0, 0.5
-    mean = 2.0 * rate.pulse.duty - 1.0
-    return mean, 1.0 - rate.pulse.ramp_turns(rate.rate_hz) - mean**2
+    mean = 2.0 * pulse.duty - 1.0
+    return mean, 1.0 - pulse.ramp_turns(rate_hz) - mean**2
 
 
 def expected_depth(rate: Rate) -> float:
@@ -58,7 +58,7 @@ def expected_depth(rate: Rate) -> float:
     """
     if rate.pulse is None:
         return rate.depth
-    mean, _ = mean_and_variance(rate)
+    mean, _ = mean_and_variance(rate.pulse, rate.rate_hz)
     return rate.depth * rate.pulse.fundamental(rate.rate_hz) / (1.0 + rate.depth * mean)
 
 
