@@ -57,14 +57,23 @@ def test_a_long_clip_gives_crops_of_itself_from_all_over(tmp_path: Path) -> None
     assert starts.max() == 50
 
 
-def test_conditions_are_drawn_evenly_and_clips_by_their_length(tmp_path: Path) -> None:
-    clips = [(ramp(300), 0, "train") for _ in range(20)] + [(ramp(300), 1, "train"), (ramp(900), 1, "train")]
+def test_conditions_are_drawn_evenly_and_clips_by_their_length_up_to_four_crops(tmp_path: Path) -> None:
+    clips = [(ramp(300), 0, "train") for _ in range(20)] + [(ramp(100), 1, "train"), (ramp(900), 1, "train")]
     batch = batches(prepared_from(tmp_path, clips), crop=100, size=4000).next()
     share = torch.bincount(batch.condition, minlength=4) / 4000
     assert share[:2].tolist() == pytest.approx([0.5, 0.5], abs=0.04)
     assert share[2:].tolist() == [0.0, 0.0]
     long_share = (batch.clip == 21).sum() / (batch.condition == 1).sum()
-    assert float(long_share) == pytest.approx(0.75, abs=0.04)
+    assert float(long_share) == pytest.approx(0.8, abs=0.04), "nine crops long, but it counts as four"
+
+
+def test_a_condition_with_one_clip_comes_as_often_as_one_with_forty(tmp_path: Path) -> None:
+    clips = [(ramp(800), 0, "train") for _ in range(40)] + [(ramp(90), 1, "train")]
+    drawn = batches(prepared_from(tmp_path, clips), crop=100, size=4000).next()
+    share = torch.bincount(drawn.condition, minlength=4) / 4000
+    assert share.tolist() == pytest.approx([0.5, 0.5, 0.0, 0.0], abs=0.03)
+    assert set(drawn.clip[drawn.condition == 1].tolist()) == {40}
+    assert len(set(drawn.clip[drawn.condition == 0].tolist())) == 40
 
 
 def test_the_generator_state_decides_everything(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@ import math
 
 import pytest
 import torch
+from styles import some_styles
 
 from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator, Verdict
-from ctxaudio.model.generator import Generator, GeneratorConfig, StyleBank
+from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.styles import fit_style_space
 from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.texture import TextureStatistics
@@ -22,7 +24,7 @@ PLAIN = ModulationProfile()
 def small_generator(profile: ModulationProfile = PLAIN) -> Generator:
     torch.manual_seed(0)
     generator = Generator(CONFIG, profile)
-    generator.bank.fill(torch.randn(9, 4), torch.arange(9) % 3)
+    generator.bank.fill(some_styles(9, CONFIG), torch.arange(9) % 3)
     return generator.eval()
 
 
@@ -69,18 +71,55 @@ def test_every_learned_number_of_the_generator_gets_a_gradient():
 
 
 def test_a_latent_picks_styles_of_its_own_condition_only():
-    bank = StyleBank(4, style_dim=2, latent_dim=6)
-    bank.fill(torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 5.0]]), torch.tensor([0, 0, 1]))
-    styles = bank(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0] * 50))
-    assert bool((styles[:, 1] == 0).all()) and 1.0 <= float(styles.min(0)[0][0]) < float(styles.max(0)[0][0]) <= 3.0
-    torch.testing.assert_close(bank(torch.randn(1, 6), torch.tensor([1])), torch.tensor([[0.0, 5.0]]))
+    kept = some_styles(3, CONFIG)
+    kept.texture[:] = torch.tensor([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 0.0]])
+    bank = StyleBank(4, 6, CONFIG.style_dim, CONFIG.n_fft // 2 + 1, CONFIG.partials)
+    bank.fill(kept, torch.tensor([0, 0, 1]))
+    style = bank(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0] * 50))
+    first = style.texture[:, 0]
+    assert bool((style.texture[:, 1] == 0).all()) and 1.0 <= float(first.min()) < float(first.max()) <= 3.0
+    nearer = (first > 2.0).long()
+    torch.testing.assert_close(style.partials_hz, kept.partials_hz[nearer])
+    only = bank(torch.randn(1, 6), torch.tensor([1]))
+    for mine, theirs in zip(only, kept, strict=True):
+        torch.testing.assert_close(mine, theirs[2:])
+
+
+def test_on_the_way_between_two_styles_partials_fade_and_never_glide():
+    first, second = some_styles(1, CONFIG), some_styles(1, CONFIG)
+    halfway = first.towards(second, 0.5)
+    assert set(halfway.partials_hz[0].tolist()) == set(first.partials_hz[0].tolist() + second.partials_hz[0].tolist())
+    power = halfway.amplitudes.square().sum()
+    torch.testing.assert_close(power, 0.5 * (first.amplitudes.square().sum() + second.amplitudes.square().sum()))
+    torch.testing.assert_close(first.towards(second, 1.0).level, second.level)
+
+
+def test_a_style_brings_its_own_spectrum_and_partials():
+    generator, latent, condition = small_generator(), torch.randn(1, 10), torch.tensor([1])
+    silent = torch.zeros_like(some_styles(1, CONFIG).amplitudes)
+    soft = some_styles(1, CONFIG)._replace(amplitudes=silent)
+    tone = torch.zeros_like(silent)
+    tone[0, 0] = 0.3
+    bell = soft._replace(partials_hz=torch.full_like(silent, 1000.0), amplitudes=tone)
+
+    def at_1000_hz(style: Style) -> float:
+        sound = generator.unmodulated(latent, condition, 22050, style, torch.Generator().manual_seed(0))
+        return float(torch.fft.rfft(sound.detach())[0, 1000].abs())
+
+    assert at_1000_hz(bell) > 20 * at_1000_hz(soft)
+    louder = soft._replace(level=soft.level + math.log(10.0))
+    bed, tenfold = (
+        generator.unmodulated(latent, condition, 8820, style, torch.Generator().manual_seed(0))
+        for style in (soft, louder)
+    )
+    torch.testing.assert_close(tenfold, 10.0 * bed, rtol=1e-3, atol=1e-4)
 
 
 def test_styles_are_white_over_the_crops_they_were_fitted_on():
     crops = 0.05 * torch.randn(12, 44100) * torch.linspace(0.2, 2.0, 12)[:, None]
-    space = fit_style_space(TextureStatistics(22050), crops, style_dim=3)
-    styles = space.style(space.normalised(crops))
-    torch.testing.assert_close(styles.square().mean(0), torch.ones(3), rtol=0.2, atol=0.05)
+    space = fit_style_space(TextureStatistics(22050), crops, CONFIG)
+    texture = space.style(crops, space.normalised(crops)).texture
+    torch.testing.assert_close(texture.square().mean(0), torch.ones(4), rtol=0.2, atol=0.05)
 
 
 def test_the_discriminator_judges_time_after_time_and_names_the_condition():
@@ -129,6 +168,9 @@ def test_no_frame_can_tell_where_the_clip_ends():
     for module in generator.modules():  # without its own noise, a stationary network has nothing to vary with
         if hasattr(module, "noise_level"):
             torch.nn.init.zeros_(module.noise_level)
-    mean, spread = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, None, None)
+    mean, spread, amplitudes = generator.spectrum(
+        torch.randn(1, 10), torch.tensor([0]), 200, some_styles(1, CONFIG), None
+    )
     torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
     torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)
+    torch.testing.assert_close(amplitudes, amplitudes[:, :1].expand_as(amplitudes), rtol=0, atol=1e-4)

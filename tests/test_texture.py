@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctxaudio.analysis.distance import kernel_distance, matched_noise, texture_distances
+from ctxaudio.analysis.distance import kernel_distance, matched_noise
+from ctxaudio.analysis.set_distances import texture_distances
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.stft import inverse_stft, log_power, shaped_noise, stft
 from ctxaudio.signal.texture import TextureStatistics

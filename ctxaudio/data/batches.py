@@ -12,6 +12,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 
 CROSSFADE_S = 0.01
+MOST_CROPS_OF_A_CLIP = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class ClipBatches:
     """Endless batches of `batch_size` crops of `crop_samples` samples from one split.
 
     Each crop takes a condition (all that have clips are equally likely, however many they have), then a clip of
-    it (likelier the longer it is, so that every second of sound counts the same), then a random place in the clip.
+    it (likelier the longer it is, up to four crops: one long recording is still one place), then a random place in
+    the clip.
     A clip shorter than the crop goes round from a random start, with a 10 ms equal-power crossfade at the seam: for
     a texture (rain, wind) that is the same sound going on. A clip shorter than half the crop is mostly a
     struck sound (drum, bell), which going round would turn into a roll that nobody played: it is followed by
@@ -48,7 +50,9 @@ class ClipBatches:
         if not self._clips:
             raise CtxAudioError(f"context {prepared.context!r} has no prepared clips in the split {split!r}")
         lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
-        self._weights = [lengths[clips] for clips in self._clips]
+        heard = lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
+        self._weights = [heard[clips] for clips in self._clips]
+        self._total = float(sum(lengths[clips].sum() for clips in self._clips))
         self._prepared = prepared
         self._crop_samples = crop_samples
         self._batch_size = batch_size
@@ -57,8 +61,7 @@ class ClipBatches:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches hold as much sound as the split does, at least 1."""
-        total = sum(float(weights.sum()) for weights in self._weights)
-        return max(1, round(total / self._crop_samples / self._batch_size))
+        return max(1, round(self._total / self._crop_samples / self._batch_size))
 
     def next(self) -> Batch:
         """Draw the next batch."""

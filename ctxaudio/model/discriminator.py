@@ -18,7 +18,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torchaudio.functional import melscale_fbanks
 
 from ctxaudio.model.generator import GeneratorConfig
-from ctxaudio.signal.stft import stft
+from ctxaudio.signal.precision import in_float32
+from ctxaudio.signal.stft import power_spectrogram
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ class ResolutionDiscriminator(nn.Module):
         self.given = spectral_norm(nn.Linear(conditions + config.style_dim, width))
         self.condition = nn.Linear(width, conditions)
 
+    @in_float32
     def picture(self, samples: Tensor) -> Tensor:
         """Log-power `[B, bands, frames]`, scaled to about -2..2."""
-        spectrum = stft(samples, self.n_fft, self.hop)
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = power_spectrogram(samples, self.n_fft, self.hop)
         if self.filters is not None:
-            power = (power.transpose(1, 2) @ self.filters).transpose(1, 2)
-        return (torch.log(power + 1e-8) + 10.0) / 4.0
+            power = power @ self.filters
+        return ((torch.log(power + 1e-8) + 10.0) / 4.0).transpose(1, 2)
 
     def forward(self, samples: Tensor, given: Tensor) -> Verdict:
         x = self.picture(samples)

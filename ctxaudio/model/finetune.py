@@ -12,12 +12,13 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.training import Training
 
+OF_THE_CLIPS = ("conditions", "style_count")
 SET_BY_AN_ARGUMENT = ("sample_rate", "latent_dim")
 
 
 def check_fits(path: Path, given: GeneratorConfig, wanted: GeneratorConfig) -> None:
-    """Refuse to start from the model at `path` where anything but its conditions differs from `wanted`."""
-    for name in (field.name for field in fields(GeneratorConfig) if field.name != "conditions"):
+    """Refuse to start from the model at `path` where more than its conditions and styles differs from `wanted`."""
+    for name in (field.name for field in fields(GeneratorConfig) if field.name not in OF_THE_CLIPS):
         there, here = getattr(given, name), getattr(wanted, name)
         if there != here:
             mend = f"pass --{name} {there}" if name in SET_BY_AN_ARGUMENT else "train without --init_from"
@@ -29,7 +30,7 @@ def start_from(training: Training, given: Generator, origin: dict[str, Any]) -> 
 
     The discriminator stays fresh: it judges against the new clips.
     """
-    for generator in (training.generator, training.best):
+    for generator in (training.generator, training.averaged):
         take_weights(generator, given)
     training.init_from = origin
 

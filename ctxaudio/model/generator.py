@@ -1,12 +1,10 @@
 """The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
 
-A small network at three frame rates (a 32nd, a 4th and all of the STFT's) says for every bin and frame
-how loud it is and how noisy; `signal.stft.shaped_noise` turns that into sound of any length. There is no phase
-to learn, and a frame costs little, which is what lets it learn on two cores.
-
-A latent picks a *style*: texture statistics of training crops, whitened, kept in a bank with the weights
-(instance conditioning, Casanova et al. 2021, arXiv:2109.05070). Labels such as Rain are many kinds of sound; their
-average is no rain that ever fell. The bank holds some thirty numbers a crop and no audio.
+A style (`model.style_bank`) says how loud each bin is on average, how much it moves, and which steady partials there
+are. A small network at three frame rates (a 32nd, a 4th and all of the STFT's) says how each bin moves, how noisy it
+is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first two into sound of any
+length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a frame costs little,
+which is what lets it learn on two cores.
 """
 
 from __future__ import annotations
@@ -19,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 
@@ -36,9 +36,11 @@ class GeneratorConfig:
     latent_dim: int = 100
     style_dim: int = 32
     style_count: int = 256
+    partials: int = 32
+    tone_bands: int = 32
     slow_width: int = 192
-    middle_width: int = 160
-    fast_width: int = 128
+    middle_width: int = 128
+    fast_width: int = 112
 
     @property
     def n_fft(self) -> int:
@@ -54,6 +56,11 @@ def gaussian(shape: Sequence[int], random: torch.Generator | None, device: torch
     if random is None:
         return torch.randn(shape, device=device)
     return torch.randn(shape, generator=random).to(device)
+
+
+def uniform(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
+    """Uniform in 0..1, as `gaussian`."""
+    return torch.rand(shape, generator=random).to(device) if random is not None else torch.rand(shape, device=device)
 
 
 class NoisyBlock(nn.Module):
@@ -93,35 +100,6 @@ def middle_of(x: Tensor, frames: int) -> Tensor:
     return x[..., start : start + frames]
 
 
-class StyleBank(nn.Module):
-    """Styles `[N, S]` of training crops with their condition; a latent picks two of its condition and blends them."""
-
-    styles: Tensor
-    conditions: Tensor
-    keys: Tensor
-
-    def __init__(self, count: int, style_dim: int, latent_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("styles", torch.zeros(count, style_dim))
-        self.register_buffer("conditions", torch.full((count,), -1))
-        keys = torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(0))
-        self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
-
-    def fill(self, styles: Tensor, conditions: Tensor) -> None:
-        """Keep `styles` `[n, S]` (n up to the bank's size) of `conditions` `[n]`; the rest of the bank stays unused."""
-        self.styles[: len(styles)] = styles
-        self.conditions.fill_(-1)
-        self.conditions[: len(conditions)] = conditions
-
-    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        scores = latent @ self.keys.T
-        scores = scores.masked_fill(self.conditions[None] != condition[:, None], -math.inf)
-        best, chosen = scores.topk(2, dim=1)
-        # with a single style of its condition, the second score is -inf and the blend leaves it out
-        weight = torch.softmax(4.0 * best, dim=1)
-        return (weight[..., None] * self.styles[chosen]).sum(1)
-
-
 class Generator(nn.Module):
     """`(latent [B, L], condition [B])` to sound `[B, samples]`, modulated by `profile`.
 
@@ -135,7 +113,8 @@ class Generator(nn.Module):
         self.config = config
         style = 128
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
-        self.bank = StyleBank(config.style_count, config.style_dim, config.latent_dim)
+        bins = config.n_fft // 2 + 1
+        self.bank = StyleBank(config.style_count, config.latent_dim, config.style_dim, bins, config.partials)
         self.embedding = nn.Embedding(len(config.conditions), 32)
         self.to_style = nn.Sequential(
             nn.Linear(config.latent_dim + 32 + config.style_dim, style), nn.GELU(), nn.Linear(style, style)
@@ -146,19 +125,18 @@ class Generator(nn.Module):
         self.middle = nn.ModuleList([NoisyBlock(middle, style, dilation=d) for d in (1, 2, 1)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
         self.fast = nn.ModuleList([NoisyBlock(fast, style, dilation=d) for d in (1, 2)])
-        bins = config.n_fft // 2 + 1
         self.style_spectrum = nn.Linear(style, 2 * bins)
         self.head = nn.Conv1d(fast, 2 * bins, 1)
         nn.init.normal_(self.head.weight, std=0.02)
+        self.tones = nn.Conv1d(fast, config.tone_bands, 1)
+        nn.init.normal_(self.tones.weight, std=0.02)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def spectrum(
-        self, latent: Tensor, condition: Tensor, frames: int, style: Tensor | None, noise: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        """Mean log-magnitude and spread, both `[B, bins, frames]`."""
-        if style is None:
-            style = self.bank(latent, condition)
-        s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style], dim=1))
+        self, latent: Tensor, condition: Tensor, frames: int, style: Style, noise: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-magnitude and spread, both `[B, bins, frames]`, and the partials' amplitudes `[B, frames, K]`."""
+        s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture], dim=1))
         fast_frames = frames + 2 * edge_of(self.fast)
         middle_frames = math.ceil(fast_frames / 4) + 2
         slow_frames = math.ceil((middle_frames + 2 * edge_of(self.middle)) / 8) + 2
@@ -173,8 +151,17 @@ class Generator(nn.Module):
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
         mean, spread = head.transpose(1, 2).chunk(2, dim=1)
-        # -4 is about the level of normalised training clips (-26 dBFS); the tanh keeps e^mean finite
-        return 8.0 * torch.tanh(mean / 8.0) - 4.0, 1.5 * torch.sigmoid(spread)
+        gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
+        amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
+        # the style's own spectrum, and around it what the network says in units of how much each bin moves
+        mean = style.level[..., None] + style.movement[..., None] * 6.0 * torch.tanh(mean / 6.0)
+        return mean, 1.5 * torch.sigmoid(spread), amplitudes
+
+    def band_weights(self, frequency_hz: Tensor) -> Tensor:
+        """Triangles over `tone_bands` points on a logarithmic axis from 60 Hz up: `[B, K, tone_bands]`."""
+        bands = self.config.tone_bands
+        place = torch.log(frequency_hz.clamp_min(60.0) / 60.0) / math.log(self.config.sample_rate / 120.0) * (bands - 1)
+        return (1.0 - (place[..., None] - torch.arange(bands, device=place.device)).abs()).clamp_min(0.0)
 
     @staticmethod
     def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
@@ -187,13 +174,11 @@ class Generator(nn.Module):
         latent: Tensor,
         condition: Tensor,
         samples: int,
-        style: Tensor | None = None,
+        style: Style | None = None,
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """The sound `[B, samples]` before the modulation layer."""
-        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, style, noise)
-        carrier = gaussian((len(latent), samples), noise, latent.device)
-        return shaped_noise(mean, spread, carrier, self.config.n_fft, self.config.hop)
+        return self.rendered(latent, condition, samples, 1, style, noise).flatten(0, 1)
 
     def beds(
         self,
@@ -201,20 +186,41 @@ class Generator(nn.Module):
         condition: Tensor,
         samples: int,
         channels: int,
-        style: Tensor | None = None,
+        style: Style | None = None,
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
-        mean, spread = self.spectrum(latent, condition, samples // self.config.hop + 1, style, noise)
-        carriers = gaussian((channels, samples), noise, latent.device)
-        return shaped_noise(mean, spread, carriers, self.config.n_fft, self.config.hop)
+        return self.rendered(latent, condition, samples, channels, style, noise)[0]
+
+    def rendered(
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        samples: int,
+        channels: int,
+        style: Style | None,
+        noise: torch.Generator | None,
+    ) -> Tensor:
+        """`[B, channels, samples]`: noise of its own for every channel, the partials the same in all."""
+        if style is None:
+            style = self.bank(latent, condition)
+        n_fft, hop = self.config.n_fft, self.config.hop
+        mean, spread, amplitudes = self.spectrum(latent, condition, samples // hop + 1, style, noise)
+        phases = 2 * math.pi * uniform(style.partials_hz.shape, noise, latent.device)
+        sounding = style.amplitudes.any(0)  # most textures have no partials, which then cost nothing
+        tones = None
+        if sounding.any():
+            chosen = (amplitudes[..., sounding], style.partials_hz[:, sounding], phases[:, sounding])
+            tones = partials_spectrum(*chosen, self.config.sample_rate, n_fft, hop)
+        carriers = gaussian((len(latent), channels, samples), noise, latent.device)
+        return torch.stack([shaped_noise(mean, spread, c, n_fft, hop, tones=tones) for c in carriers.unbind(1)], 1)
 
     def forward(
         self,
         latent: Tensor,
         condition: Tensor,
         samples: int,
-        style: Tensor | None = None,
+        style: Style | None = None,
         phases: Tensor | None = None,
         noise: torch.Generator | None = None,
     ) -> Tensor:

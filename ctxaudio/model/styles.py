@@ -1,4 +1,4 @@
-"""The style of a crop: its texture statistics, normalised over the training clips, in a few whitened numbers."""
+"""The style of a crop: its texture statistics in a few whitened numbers, its average spectrum and its partials."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.style_bank import Style
+from ctxaudio.signal.partials import find_partials
+from ctxaudio.signal.stft import log_power
 from ctxaudio.signal.texture import TextureStatistics
 
 OUTLIER = 4.0
@@ -16,6 +20,7 @@ OUTLIER = 4.0
 class StyleSpace:
     """Fitted once on training crops: `mean`, `deviation` `[K]` of the statistics, `basis` `[K, S]` of the styles."""
 
+    model: GeneratorConfig
     statistics: TextureStatistics
     mean: Tensor
     deviation: Tensor
@@ -25,12 +30,18 @@ class StyleSpace:
         """Statistics `[B, K]` of `[B, T]` sound in deviations from the mean training crop."""
         return (self.statistics(samples) - self.mean) / self.deviation
 
-    def style(self, normalised: Tensor) -> Tensor:
-        """Styles `[B, S]` with unit variance over the training crops, outliers drawn in."""
+    def texture(self, normalised: Tensor) -> Tensor:
+        """`[B, S]` of normalised statistics, with unit variance over the training crops, outliers drawn in."""
         return (normalised.clamp(-OUTLIER, OUTLIER) @ self.basis).clamp(-OUTLIER, OUTLIER)
 
+    def style(self, samples: Tensor, normalised: Tensor) -> Style:
+        """The style of crops `[B, T]`, whose `normalised` statistics are at hand."""
+        log_magnitude = 0.5 * log_power(samples, self.model.n_fft, self.model.hop)
+        partials = find_partials(samples, self.model.sample_rate, self.model.partials)
+        return Style(self.texture(normalised), log_magnitude.mean(2), log_magnitude.std(2), *partials)
 
-def fit_style_space(statistics: TextureStatistics, crops: Tensor, style_dim: int) -> StyleSpace:
+
+def fit_style_space(statistics: TextureStatistics, crops: Tensor, model: GeneratorConfig) -> StyleSpace:
     """Principal directions of the texture statistics of `crops` `[N, T]`, each scaled to unit variance.
 
     With fewer crops than `style_dim` the remaining styles are zero.
@@ -40,8 +51,8 @@ def fit_style_space(statistics: TextureStatistics, crops: Tensor, style_dim: int
     mean, deviation = raw.mean(0), raw.std(0).clamp_min(0.05)
     z = ((raw - mean) / deviation).clamp(-OUTLIER, OUTLIER)
     _, strengths, directions = torch.linalg.svd(z, full_matrices=False)
-    kept = min(style_dim, len(strengths) - 1)
-    basis = torch.zeros(raw.shape[1], style_dim, device=raw.device)
+    kept = min(model.style_dim, len(strengths) - 1)
+    basis = torch.zeros(raw.shape[1], model.style_dim, device=raw.device)
     scale = strengths[:kept].clamp_min(1e-3) / len(crops) ** 0.5
     basis[:, :kept] = directions[:kept].T / scale
-    return StyleSpace(statistics, mean, deviation, basis)
+    return StyleSpace(model, statistics, mean, deviation, basis)

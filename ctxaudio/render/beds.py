@@ -20,6 +20,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import check_condition, trained_conditions
 from ctxaudio.model.generator import Generator
+from ctxaudio.model.style_bank import Style
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter
 from ctxaudio.workers import made_in_order
@@ -74,8 +75,8 @@ class GeneratedBed(Bed):
         trained = trained_conditions(generator)
         self.condition = condition if condition >= 0 else trained[int(random_of(seed).integers(len(trained)))]
 
-    def character(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latent `[1, L]` and style `[1, S]` of a piece: on the way from one scene's to the next, in steps too small
+    def character(self, number: int) -> tuple[torch.Tensor, Style]:
+        """Latent `[1, L]` and style of a piece: on the way from one scene's to the next, in steps too small
         to be heard. Halfway the latent keeps its length, as the powers of two independent ones add."""
         scene, place = divmod(number, PIECES_A_SCENE)
         way = place / PIECES_A_SCENE
@@ -86,7 +87,7 @@ class GeneratedBed(Bed):
         ]
         this, following = (self.generator.bank(latent.float(), condition) for latent in latents)
         latent = np.cos(way * np.pi / 2) * latents[0] + np.sin(way * np.pi / 2) * latents[1]
-        return latent.float(), torch.lerp(this, following, way)
+        return latent.float(), this.towards(following, way)
 
     def piece(self, number: int) -> FloatArray:
         random = torch.Generator().manual_seed(int(random_of(self.seed, number, 1).integers(2**62)))

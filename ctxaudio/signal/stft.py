@@ -8,9 +8,13 @@ overlap by whole hops can be cut and joined as slices, forwards and backwards, i
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ctxaudio.signal.precision import in_float32
 
 
 def stft(samples: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -42,17 +46,55 @@ def power(spectrum: Tensor) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
 
 
+class _PowerOfFrames(torch.autograd.Function):
+    """`|rfft(frames)|**2` of real `[..., n_fft]`, with one inverse real transform as its gradient.
+
+    From d|X_k|^2/dx_n = 2 Re(X_k exp(iwkn)): what autograd makes of `rfft` is a complex transform of twice the length.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(frames)
+        ctx.save_for_backward(spectrum)
+        return power(spectrum)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (spectrum,) = ctx.saved_tensors
+        n_fft = 2 * (spectrum.shape[-1] - 1)
+        weighted = gradient * spectrum
+        weighted[..., [0, -1]] *= 2.0  # irfft counts every other bin twice, these two once
+        return torch.fft.irfft(weighted, n_fft, norm="forward")
+
+
+@in_float32
+def power_spectrogram(samples: Tensor, n_fft: int, hop: int) -> Tensor:
+    """Power `[B, 1+T//hop, n_fft//2+1]` of `[B, T]`: `power(stft(...))` transposed, whose gradient costs a third."""
+    power_of: Tensor = _PowerOfFrames.apply(_windowed_frames(samples, n_fft, hop))
+    return power_of
+
+
 def log_power(samples: Tensor, n_fft: int, hop: int, floor: float = 1e-8) -> Tensor:
     """Natural logarithm of the power `[B, n_fft//2+1, frames]`; `floor` keeps silence and its gradient finite."""
-    return torch.log(power(stft(samples, n_fft, hop)) + floor)
+    return torch.log(power_spectrogram(samples, n_fft, hop) + floor).transpose(1, 2)
 
 
-def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, hop: int, phase_steps: int = 0) -> Tensor:
+@in_float32
+def shaped_noise(
+    log_mean: Tensor,
+    spread: Tensor,
+    noise: Tensor,
+    n_fft: int,
+    hop: int,
+    phase_steps: int = 0,
+    tones: Tensor | None = None,
+) -> Tensor:
     """Sound with log-magnitude `log_mean + spread * log|STFT(noise)|` and, to begin with, the noise's phase.
 
     Where `spread` is 1 a bin sounds as Gaussian noise of that level, where it is 0 its magnitude is exact, as in
-    a click or a steady partial. `phase_steps` rounds of Griffin & Lim 1984 make the phase consistent with
-    neighbouring frames (at generation: training compares magnitudes and needs none).
+    a click. `tones` `[B, 1+T//hop, n_fft//2+1]`, the STFT of something steady, is added to it. `phase_steps` rounds
+    of Griffin & Lim 1984 make the phase consistent with neighbouring frames.
 
     Shape: `log_mean`, `spread` `[B, n_fft//2+1, 1+T//hop]`, `noise` `[B, T]` to `[B, T]`.
     """
@@ -62,8 +104,10 @@ def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, ho
     loudness = 0.5 * power(spectrum).clamp_min(1e-12).log()
     # the carrier's own magnitude leaves with the 1 that is taken off the spread: its phase stays
     spectrum = torch.exp(torch.addcmul(log_mean, spread - 1.0, loudness)) * spectrum
+    if tones is not None:
+        spectrum = spectrum + tones
     if phase_steps:
-        magnitude = torch.exp(log_mean + spread * loudness)
+        magnitude = torch.sqrt(power(spectrum).clamp_min(1e-18))
     for _ in range(phase_steps):
         consistent = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
         spectrum = magnitude * torch.rsqrt(power(consistent).clamp_min(1e-18)) * consistent
@@ -72,11 +116,15 @@ def shaped_noise(log_mean: Tensor, spread: Tensor, noise: Tensor, n_fft: int, ho
 
 def _spectrum(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     """`[B, frames, bins]`: the layout in which the transform works."""
+    return torch.fft.rfft(_windowed_frames(samples, n_fft, hop))
+
+
+def _windowed_frames(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     overlap, frames = n_fft // hop, 1 + samples.shape[-1] // hop
     padded = F.pad(samples, (n_fft // 2, n_fft // 2), mode="reflect")
     hops = padded[:, : (frames + overlap - 1) * hop].unflatten(1, (-1, hop))
     cut = torch.cat([hops[:, i : i + frames] for i in range(overlap)], dim=2)
-    return torch.fft.rfft(cut * unit_window(n_fft, samples))
+    return cut * unit_window(n_fft, samples)
 
 
 def _sound(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
-from ctxaudio.signal.stft import stft
+from ctxaudio.signal.stft import power_spectrogram
 
 LOWEST_OCTAVE_HZ = 0.6
 NEIGHBOURS = (1, 2, 4, 8)
@@ -43,8 +43,7 @@ class BandStatistics(nn.Module):
         ]
 
     def forward(self, samples: Tensor) -> Tensor:
-        spectrum = stft(samples, self.n_fft, self.hop)
-        power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2) @ self.filters
+        power = power_spectrogram(samples, self.n_fft, self.hop) @ self.filters
         level = torch.log(power + 1e-8).transpose(1, 2)  # [B, bands, frames]
         mean = level.mean(-1)
         moving = level - mean[..., None]

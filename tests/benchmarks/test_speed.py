@@ -13,6 +13,7 @@ import pytest
 import scipy.signal
 import soundfile
 import torch
+from styles import some_styles
 
 from ctxaudio.analysis import analyse_file, batch_analyze_frequencies
 from ctxaudio.analysis.measures import clip_row_and_spectrum
@@ -41,7 +42,7 @@ Benchmark = Callable[[Callable[[], object]], object]
 def generator() -> Generator:
     config = GeneratorConfig(SLEEP.conditions)
     generator = Generator(config, context_profile(SLEEP)).eval()
-    generator.bank.fill(torch.randn(50, config.style_dim), torch.arange(50) % len(config.conditions))
+    generator.bank.fill(some_styles(50, config), torch.arange(50) % len(config.conditions))
     return generator
 
 

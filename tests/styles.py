@@ -1,0 +1,18 @@
+"""Styles drawn at random, for generators that were trained on nothing."""
+
+import torch
+
+from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.style_bank import Style
+
+
+def some_styles(count: int, config: GeneratorConfig) -> Style:
+    bins = config.n_fft // 2 + 1
+    partials_hz = 100.0 + 4000.0 * torch.rand(count, config.partials)
+    return Style(
+        torch.randn(count, config.style_dim),
+        -4.0 + 0.5 * torch.randn(count, bins),
+        0.3 + 0.5 * torch.rand(count, bins),
+        partials_hz,
+        0.01 * torch.rand(count, config.partials),
+    )
