@@ -17,7 +17,9 @@ from ctxaudio import pipeline
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
+from ctxaudio.model.engine import existing_device
 from ctxaudio.model.training import TrainingConfig
+from ctxaudio.notebook import check_one_context
 from ctxaudio.run import DataSource, Run
 from ctxaudio.version import __version__
 
@@ -40,7 +42,8 @@ REPORTED_PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "librosa")
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a course run does: minutes of training, clips a step, steps between sample sounds, clips at the end.
+    """How much a course run does: minutes of training, clips a step, steps between sample sounds, clips at the end,
+    and the size of the generator where there is a GPU to train it (on two cores a large one learns less in the time).
 
     A cell may take `max_minutes` and ten minutes more before the run is given up.
     """
@@ -50,6 +53,7 @@ class Preset:
     batch_size: int = 16
     steps_between_samples: int = 100
     num_samples: int = 5
+    size_on_gpu: str = "small"
 
     @property
     def cell_timeout_s(self) -> int:
@@ -60,7 +64,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("quick", max_minutes=7.0, batch_size=8),
-        Preset("full", max_minutes=60.0, steps_between_samples=500),
+        Preset("full", max_minutes=60.0, steps_between_samples=500, size_on_gpu="large"),
     )
 }
 
@@ -76,12 +80,14 @@ def preset_named(name: str) -> Preset:
     return PRESETS[name]
 
 
-def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS) -> Path:
+def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device: str = "cpu") -> Path:
     """Execute the notebooks for `run`, write `summary.json` and `report.html`, and give back the report's path.
 
     What can go wrong at once does so before the first notebook: the folder, the data, a model of another context.
     Raises `CtxAudioError` for these, and for a notebook that fails; then neither summary nor report is left.
     """
+    check_one_context(run)
+    existing_device(device)
     sources = find_notebooks(notebooks)
     check_apart(run, notebooks)
     source, selection = pipeline.select(run)
@@ -89,7 +95,7 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS) -> Path
     remove_earlier_results(run)
     started = time.monotonic()
     clips = prepare_clips(selection, run.output_dir / "prepared", run.sample_rate, progress=sys.stderr.isatty())
-    seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, clips))
+    seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, clips, device))
     timings = {"notebooks_s": seconds, "total_s": round(time.monotonic() - started, 1)}
     write_json(run.output_dir / "summary.json", summarise(run, preset, source, clips, timings))
     report = run.output_dir / "report.html"
@@ -129,7 +135,9 @@ def remove_earlier_results(run: Run) -> None:
         shutil.rmtree(path)
 
 
-def course_parameters(run: Run, source: DataSource, preset: Preset, clips: PreparedClips) -> dict[str, Any]:
+def course_parameters(
+    run: Run, source: DataSource, preset: Preset, clips: PreparedClips, device: str = "cpu"
+) -> dict[str, Any]:
     """Parameters for the notebooks, with those of the preset, of which each notebook takes the ones it has."""
     crop_s = TrainingConfig.crop_s
     trained_s = sum(clips.clips[i].length for i in clips.of("train")) / clips.sample_rate
@@ -149,6 +157,9 @@ def course_parameters(run: Run, source: DataSource, preset: Preset, clips: Prepa
         "batch_size": preset.batch_size,
         "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
         "num_samples": preset.num_samples,
+        "device": device,
+        "size": "small" if device == "cpu" else preset.size_on_gpu,
+        "precision": "32" if device == "cpu" else "bf16",
     }
 
 

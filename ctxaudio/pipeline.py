@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from ctxaudio.analysis.yardstick import Yardstick
 from ctxaudio.contexts import condition_index
 from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, selection_table
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluate import figures_of_merit
+from ctxaudio.evaluate import figures_of_merit, real_clips
 from ctxaudio.files import writable_folder, write_json, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator, save_generator
+from ctxaudio.model.engine import Engine, engine_for
 from ctxaudio.model.finetune import check_fits, start_from
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.scoring import Score
 from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.model.training_config import SIZES
 from ctxaudio.plots import clip_grid, save_figure
 from ctxaudio.run import DataSource, Run, find_data, select_context
 from ctxaudio.signal.profile import ModulationProfile, context_profile
+
+#: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
+SCORED_CLIPS = 40
+SCORED_S = 4.0
+
+#: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
+STYLES_A_CONDITION = 64
 
 
 def select(run: Run, options: SelectionOptions | None = None) -> tuple[DataSource, Selection]:
@@ -49,21 +58,35 @@ def prepare(
 
 
 def begin_training(
-    run: Run, config: TrainingConfig, clips: PreparedClips, resume: bool = False, init_from: Path | None = None
+    run: Run,
+    config: TrainingConfig,
+    clips: PreparedClips,
+    resume: bool = False,
+    init_from: Path | None = None,
+    engine: Engine | None = None,
 ) -> Training:
     """Networks ready to train on `clips`: fresh, with the weights of the generator at `init_from`, or taken up from
-    the checkpoint in the run's folder."""
-    check_device(config.device)
-    model = GeneratorConfig(clips.condition_names, run.sample_rate, run.latent_dim)
+    the checkpoint in the run's folder; on `engine`, or on the one that `config` asks for."""
+    engine = engine or engine_for(config)
+    model = generator_config(run, clips.condition_names, config)
     given = load_given(init_from, model, resume)
     checkpoint = run.output_dir / "checkpoints" / "latest.pt"
     if checkpoint.exists() and not resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
-    training = loop.begin(clips, context_profile(run.about), model, config)
+    training = loop.begin(clips, context_profile(run.about), model, config, engine)
     if given is not None:
         start_from(training, *given)
         print(f"starting from {init_from} (trained for {given[1]['context']})")
     return loop.resume(training, run.output_dir) if resume else training
+
+
+def generator_config(run: Run, conditions: tuple[str, ...], config: TrainingConfig) -> GeneratorConfig:
+    """The shape of the run's generator: the default one, its layers as much wider as `config.size` says, and room for
+    enough styles of every condition."""
+    default = GeneratorConfig(conditions, run.sample_rate, run.latent_dim)
+    factor, widths = SIZES[config.size], [f.name for f in fields(default) if f.name.endswith("_width")]
+    styles = max(default.style_count, STYLES_A_CONDITION * len(conditions))
+    return replace(default, style_count=styles, **{name: round(factor * getattr(default, name)) for name in widths})
 
 
 def load_given(
@@ -93,20 +116,47 @@ def train(
     options: SelectionOptions | None = None,
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
-    check_device(config.device)  # before the clips are prepared, which may take minutes
-    load_given(init_from, GeneratorConfig((), run.sample_rate, run.latent_dim), resume)
-    check_context_of_model(run)
-    clips = prepare(run, num_workers, progress, options)
-    training = begin_training(run, config, clips, resume, init_from)
-    loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
-    save_model(run, training, config, clips)
-    if training.interrupted:
-        print(f"interrupted after {training.step} steps; --resume goes on from there")
+    engine = engine_for(config)  # before the clips are prepared, which may take minutes
+    with engine.speaking_once():
+        load_given(init_from, generator_config(run, (), config), resume)
+        check_context_of_model(run)
+        clips = prepare(run, num_workers, progress, options)
+        training = begin_training(run, config, clips, resume, init_from, engine)
+        score = training_score(clips, config.seed) if engine.rank == 0 else None
+        loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
+        if engine.rank == 0:
+            save_model(run, training, config, clips)
+        if training.interrupted:
+            print(f"interrupted after {training.step} steps; --resume goes on from there")
     return training
 
 
+def training_score(clips: PreparedClips, seed: int) -> Score | None:
+    """What tells the best generator from the last: the kernel distance of its clips to the real ones (`Yardstick`).
+
+    The same latents and noise each time, so that two scores differ by the generators alone. The real clips are those
+    of both splits: validation alone is a clip or two of many labels. None where they are too few to score by.
+    """
+    trained = [c for c in range(len(clips.condition_names)) if clips.of("train", c)]
+    real = {c: real_clips(clips, "train", c) + real_clips(clips, "val", c) for c in trained}
+    try:
+        yardstick = Yardstick(real, clips.sample_rate)
+    except CtxAudioError as error:
+        print(f"the last generator will be kept, not the best: {error}")
+        return None
+    count = max(3, min(8, SCORED_CLIPS // len(trained)))
+
+    def score(generator: Generator) -> dict[str, float]:
+        made = {c: list(generate_clips(generator, count, SCORED_S, c, seed, ModulationProfile())) for c in trained}
+        found = yardstick.score({c: [clip.samples for clip in those] for c, those in made.items()})
+        return {clips.condition_names[c]: value for c, value in found.items()}
+
+    return score
+
+
 def save_model(run: Run, training: Training, config: TrainingConfig, clips: PreparedClips) -> Path:
-    """Write the averaged generator and, beside it, how it came about and (`ATTRIBUTION.md`) whose sound is in it."""
+    """Write the best generator (without scores: the averaged) and, beside it, how it came about and whose sound is in
+    it (`ATTRIBUTION.md`)."""
     attribution = attributed(clips, training.init_from.get("attribution") or [])
     origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
     facts: dict[str, Any] = {
@@ -117,6 +167,7 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "seconds": round(training.seconds, 1),
             "seconds_per_step": round(training.seconds / max(1, training.step), 4),
             "interrupted": training.interrupted,
+            **training.scores.facts(),
         },
         "clips": clips.counts(),
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
@@ -125,7 +176,9 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
     }
     path = save_generator(run.model_path, training.best, run.context, facts)
     write_credits(path, attribution)
-    print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
+    best = training.scores.best
+    kept = f", the best of step {best['step']:.0f}: {best['score']:.1f}" if best else ""
+    print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s{kept})", flush=True)
     return path
 
 
@@ -152,7 +205,7 @@ def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
 
 def save_samples(run: Run, training: Training) -> None:
     """A clip of each trained condition as WAV and one picture of their spectrograms, under `samples/epoch_NNNN`."""
-    generator = training.best.eval()
+    generator = training.averaged.eval()
     folder = run.output_dir / "samples" / f"epoch_{training.epoch:04d}"
     pictures = {}
     for condition in trained_conditions(generator):
@@ -220,10 +273,3 @@ def check_context_of_model(run: Run) -> None:
             raise CtxAudioError(
                 f"{run.model_path} is of context {about['context']!r}: choose another output_dir for {run.context!r}"
             )
-
-
-def check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CtxAudioError(f"device {device!r} is not to be had here: use --device cpu") from error

@@ -208,6 +208,13 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     assert parameters["output_dir"] == str(Path("out").resolve())
     # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
     assert parameters["sample_interval"] == 100
+    for device, preset, *expected in (
+        ("cpu", "full", "small", "32"),
+        ("cuda", "full", "large", "bf16"),
+        ("cuda", "quick", "small", "bf16"),
+    ):
+        parameters = course_parameters(Run(), embedded, PRESETS[preset], clips, device)
+        assert [parameters[name] for name in ("device", "size", "precision")] == [device, *expected]
 
 
 def test_presets() -> None:

@@ -16,6 +16,7 @@ from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.finetune import check_fits, start_from, take_weights
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.scoring import Scores
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
@@ -44,6 +45,7 @@ def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
     assert about["context"] == "sleep" and about["clips"]["Rain"]["train"] > 0
     credited = trained.model_path.with_name("ATTRIBUTION.md").read_text()
     assert all(entry["clip"] in credited for entry in about["attribution"])
+    assert about["training"]["scored"] == 1 and about["training"]["best_step"] == about["training"]["steps"]
     assert about["training"]["epochs"] == 2 and sum(about["licences"].values()) == len(about["attribution"])
     with (trained.output_dir / "logs" / "losses.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -79,32 +81,146 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not(clips: Prepa
     assert not torch.allclose(first, run(1))
 
 
-def test_stopping_and_resuming_is_as_not_stopping(clips: PreparedClips, tmp_path: Path):
-    whole = loop.train(begin(clips), CONFIG, tmp_path / "whole", progress=False)
-    half = dataclasses.replace(CONFIG, num_epochs=1)
-    loop.train(begin(clips, half), half, tmp_path / "parts", progress=False)
-    resumed = loop.train(loop.resume(begin(clips), tmp_path / "parts"), CONFIG, tmp_path / "parts", progress=False)
-    assert resumed.step == whole.step == 8
-    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=1e-6)
-    assert [row["step"] for row in resumed.history] == [row["step"] for row in whole.history]
+def everything(training: Training) -> dict[str, torch.Tensor]:
+    """All weights and states of both networks, of the average and of the optimisers."""
+    found: dict[str, torch.Tensor] = {}
+    for name, part in training.stateful().items():
+        if isinstance(part, torch.optim.Optimizer):
+            moments = part.state_dict()["state"]
+            found |= {f"{name} {i} {key}": value for i, state in moments.items() for key, value in state.items()}
+        else:
+            found |= {f"{name} {key}": value for key, value in part.state_dict().items()}
+    return found | {"latents": torch.get_rng_state(), "crops": training.random.get_state()}
+
+
+def without_times(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def stop_in_step(training: Training, step: int) -> None:
+    """As if Ctrl-C were pressed in that step."""
+    draw = training.batches.next
+
+    def pressed():
+        if training.step == step - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw()
+
+    training.batches.next = pressed
+
+
+def wasteful_score(generator: Generator) -> dict[str, float]:
+    """A score that draws random numbers, as generating does; it is the lower the larger the first weight."""
+    torch.randn(7)
+    return {"Rain": -float(generator.start.weight.detach()[0, 0]), "Wind": 1.0}
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
+    clips: PreparedClips, tmp_path: Path, stop: int
+):
+    """Ctrl-C in an epoch (of two steps) or at its end, with samples and scores on the way or without: bit for bit."""
+    config = dataclasses.replace(CONFIG, num_epochs=2, score_interval=1)
+    pairs = type("Pairs", (loop.ClipBatches,), {"steps_per_epoch": 2})
+    plain = begin(clips, config)
+    plain.batches.__class__ = pairs
+    whole = everything(loop.train(plain, config, tmp_path / "whole", progress=False))
+
+    def watched(training: Training) -> Training:
+        training.batches.__class__ = pairs
+        return loop.train(training, config, tmp_path, lambda state: torch.randn(9), False, wasteful_score)
+
+    parts = begin(clips, config)
+    stop_in_step(parts, stop)
+    assert watched(parts).interrupted and parts.step == stop
+    torch.manual_seed(99)
+    other = dataclasses.replace(config, batch_size=3, seed=5)  # draws other crops for the styles: the stored ones count
+    fresh = begin(clips, other)
+    fresh.batches = pairs(clips, "train", 44100, config.batch_size, fresh.random)
+    resumed = loop.resume(fresh, tmp_path)
+    assert not watched(resumed).interrupted and resumed.step == plain.step == 4
+    for name, value in everything(resumed).items():
+        assert torch.equal(value, whole[name]), name
+    assert without_times(resumed.history) == without_times(plain.history)
+    assert [row["step"] for row in resumed.scores.rows] == [1, 2, 3, 4]
+    for name in ("mean", "deviation", "basis"):
+        assert torch.equal(getattr(resumed.space, name), getattr(plain.space, name))
+    assert torch.equal(resumed.averaged.bank.texture, plain.averaged.bank.texture)
 
 
 def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: PreparedClips, tmp_path: Path):
     before = signal.getsignal(signal.SIGINT)  # a run in the background ignores it
     config = dataclasses.replace(CONFIG, num_epochs=100_000)
     training = begin(clips, config)
-    draw = training.batches.next
-
-    def pressed_in_the_third_step():
-        if training.step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return draw()
-
-    training.batches.next = pressed_in_the_third_step
+    stop_in_step(training, 3)
     loop.train(training, config, tmp_path, progress=False)
     assert training.interrupted and training.step == 3
     assert loop.resume(begin(clips, config), tmp_path).step == 3
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_path: Path):
+    config = dataclasses.replace(CONFIG, num_epochs=1, score_interval=1)
+    training = begin(clips, config)
+    at: dict[int, torch.Tensor] = {}
+
+    def lowest_at_the_second(generator: Generator) -> float:
+        assert not generator.training and generator is training.averaged
+        at[training.step] = generator.start.weight.detach().clone()
+        return abs(training.step - 2) + 0.5
+
+    loop.train(training, config, tmp_path, progress=False, score=lowest_at_the_second)
+    assert sorted(at) == [1, 2, 3, 4]
+    assert torch.equal(training.best.start.weight, at[2]) and torch.equal(training.averaged.start.weight, at[4])
+    kept, about = load_generator(tmp_path / "checkpoints" / "best.safetensors")
+    assert torch.equal(kept.start.weight, at[2]) and about["context"] == "sleep"
+    assert training.scores.facts() == {"best_step": 2, "best_score": 0.5, "last_score": 2.5, "scored": 4}
+    with (tmp_path / "logs" / "scores.csv").open() as file:
+        assert [(row["step"], row["score"]) for row in csv.DictReader(file)] == [
+            ("1", "1.5"),
+            ("2", "0.5"),
+            ("3", "1.5"),
+            ("4", "2.5"),
+        ]
+    resumed = loop.resume(begin(clips, config), tmp_path)
+    assert torch.equal(resumed.best.start.weight, at[2]) and resumed.scores.rows == training.scores.rows
+
+
+def test_by_the_clock_scoring_is_part_of_the_minutes_and_never_most_of_them():
+    config = TrainingConfig(max_minutes=10.0)
+    scores = Scores()
+    assert not scores.due(100, 59.9, config) and scores.due(1, 60.0, config)
+    scores.rows.append({"step": 1.0, "seconds": 60.0, "score": 1.0})
+    assert not scores.due(100, 119.0, config) and scores.due(101, 120.0, config)
+    scores.took_s = 30.0
+    assert not scores.due(101, 120.0, config) and scores.due(200, 210.0, config)
+
+
+def test_a_score_that_is_no_number_is_refused(clips: PreparedClips):
+    for score in (lambda generator: float("nan"), lambda generator: {}):
+        with pytest.raises(CtxAudioError, match="the score at step 7 is nan"):
+            Scores().add(Generator(SMALL, ModulationProfile()), score, {"step": 7})
+
+
+def test_time_for_the_last_scoring_is_left_in_the_minutes(clips: PreparedClips, tmp_path: Path):
+    config = dataclasses.replace(CONFIG, num_epochs=100_000, max_minutes=10.0)
+    training = begin(clips, config)
+    training.seconds, training.scores.took_s = 595.0, 6.0
+    loop.train(training, config, tmp_path, progress=False, score=wasteful_score)
+    assert training.step == 0, "a step more, and scoring it would end after the ten minutes"
+
+
+def test_a_condition_with_a_single_clip_trains(clips: PreparedClips):
+    alone = clips.of("train", 0)[1:]
+    few = tuple(dataclasses.replace(clip, split="val") if i in alone else clip for i, clip in enumerate(clips.clips))
+    training = begin(dataclasses.replace(clips, clips=few))
+    batch = training.batches.next()
+    while 0 not in batch.condition:
+        batch = training.batches.next()
+    values = loop.training_step(training, batch, CONFIG)
+    assert all(bool(value.isfinite()) for value in values.values())
+    assert 0 in training.averaged.bank.conditions
+    assert training.health.real.excess[0] == 0.0
 
 
 def test_max_minutes_ends_training(clips: PreparedClips, tmp_path: Path):
@@ -197,9 +313,9 @@ def test_conditions_of_the_same_name_keep_their_embedding_and_new_ones_get_the_m
     torch.testing.assert_close(made.embedding.weight, torch.stack([rows.mean(0), rows[0], rows.mean(0)]))
     torch.testing.assert_close(made.head.weight, given.head.weight)
     assert torch.equal(made.bank.keys, bank) and made.modulation.profile == ModulationProfile()
-    filled = training.generator.bank.styles.clone()
+    filled = training.generator.bank.texture.clone()
     start_from(training, given, {"context": "sleep"})
-    assert torch.equal(training.best.bank.styles, filled)
+    assert torch.equal(training.best.bank.texture, filled)
     assert torch.equal(training.best.start.weight, given.start.weight)
     assert training.init_from == {"context": "sleep"}
 

@@ -11,6 +11,7 @@ from ctxaudio.cli.arguments import add_common, run_of
 def add_to(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--preset", default="quick", help="quick (12 minutes on two cores) or full")
+    parser.add_argument("--device", default="cpu", help="to train on: cpu, or cuda (with `full`: a larger generator)")
     parser.add_argument(
         "--refresh", type=Path, metavar="DIR", help="instead: run the notebooks in DIR in place, as stored"
     )
@@ -22,5 +23,5 @@ def run(options: argparse.Namespace) -> int:
     if options.refresh:
         refresh_notebooks(options.refresh)
         return 0
-    run_course(run_of(options), preset_named(options.preset))
+    run_course(run_of(options), preset_named(options.preset), device=options.device)
     return 0

@@ -25,7 +25,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--max_minutes", type=float, default=None, help="stop after this time, whatever num_epochs says")
     add("--resume", action="store_true", help="go on from the checkpoint in output_dir")
     add("--init_from", type=Path, metavar="MODEL", help="start from the weights of this generator: fine-tuning")
+    add("--score_interval_s", type=float, default=60.0, help="seconds between scores, with max_minutes")
+    add("--score_interval", type=int, default=100, help="steps between scores, without max_minutes")
+    add("--augment", type=float, default=0.0, help="chance (0-0.8) of each change of sound before the discriminator")
+    add("--size", default="small", help="of the generator: small, or large with layers twice as wide")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add("--precision", default="32", help="bits of the networks: 32, bf16 or 16 (mixed)")
+    add("--devices", type=int, default=1, help="processes on this machine, one a device (extra `distributed`)")
+    add("--num_nodes", type=int, default=1, help="machines, each started with NODE_RANK, MASTER_ADDR and MASTER_PORT")
+    add("--keep_going", action="store_true", help="say what is wrong with the training, but don't stop for it")
 
 
 def run(options: argparse.Namespace) -> int:

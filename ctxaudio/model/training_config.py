@@ -1,0 +1,66 @@
+"""How long, how hard and on what to train: names and defaults are those of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctxaudio.errors import CtxAudioError
+
+#: Above it a random gain would no longer be undone in distribution (see `model.augmentation`).
+LARGEST_AUGMENT = 0.8
+PRECISIONS = ("32", "bf16", "16")
+#: Widths of the generator's layers against the default ones.
+SIZES = {"small": 1.0, "large": 2.0}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of a training. Raises `CtxAudioError` for a value out of range.
+
+    `max_minutes` None: until `num_epochs` are done. `crop_s` is the length of a training crop: the generator
+    makes any length, and two seconds hold the texture at half the cost of four.
+
+    Scores are taken every `score_interval_s` of training, or every `score_interval` steps where `num_epochs` rules,
+    so that such a run does not depend on the machine's speed. `augment` is the probability of each transform before
+    the discriminator. `precision` bf16 or 16 runs the networks in that, transforms and losses in 32 bits.
+    `keep_going`: say what is wrong with a training, but don't stop for it.
+    """
+
+    batch_size: int = 16
+    num_epochs: int = 100
+    lr: float = 0.0002
+    lambda_aux: float = 1.0
+    log_interval: int = 10
+    sample_interval: int = 1
+    save_interval: int = 10
+    max_minutes: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    crop_s: float = 2.0
+    lambda_texture: float = 4.0
+    lambda_features: float = 2.0
+    ema_decay: float = 0.99
+    score_interval_s: float = 60.0
+    score_interval: int = 100
+    augment: float = 0.0
+    precision: str = "32"
+    size: str = "small"
+    devices: int = 1
+    num_nodes: int = 1
+    keep_going: bool = False
+
+    def __post_init__(self) -> None:
+        above_zero = ("batch_size", "num_epochs", "lr", "log_interval", "sample_interval", "save_interval")
+        for name in (*above_zero, "score_interval_s", "score_interval", "devices", "num_nodes", "crop_s"):
+            if not getattr(self, name) > 0:
+                raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
+        for name in ("lambda_aux", "lambda_texture", "lambda_features"):
+            if not getattr(self, name) >= 0:
+                raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
+        if self.max_minutes is not None and not self.max_minutes > 0:
+            raise CtxAudioError(f"max_minutes {self.max_minutes} must be above 0")
+        if not 0 <= self.augment <= LARGEST_AUGMENT:
+            raise CtxAudioError(f"augment {self.augment} is outside 0-{LARGEST_AUGMENT}: above, it would leak")
+        for name, known in (("precision", PRECISIONS), ("size", tuple(SIZES))):
+            if getattr(self, name) not in known:
+                raise CtxAudioError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(known)}")

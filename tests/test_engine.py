@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ctxaudio import cli
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.model import training as loop
+from ctxaudio.model.discriminator import Discriminator
+from ctxaudio.model.engine import Engine, engine_for
+from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.run import Run
+from ctxaudio.signal.profile import context_profile
+from ctxaudio.signal.stft import log_power, shaped_noise
+
+SMALL = GeneratorConfig(Run().about.conditions, slow_width=16, middle_width=16, fast_width=16, style_count=12)
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16", "16"])
+def test_descending_is_the_optimisers_own_step(precision: str) -> None:
+    torch.manual_seed(0)
+    mine, reference = nn.Linear(5, 3), nn.Linear(5, 3)
+    reference.load_state_dict(mine.state_dict())
+    given = torch.randn(4, 5)
+    loss = nn.functional.mse_loss(reference(given), torch.zeros(4, 3))
+    loss.backward()
+    nn.utils.clip_grad_norm_(reference.parameters(), 0.1)
+    torch.optim.SGD(reference.parameters(), lr=0.5).step()
+
+    engine, optimizer = Engine("cpu", precision), torch.optim.SGD(mine.parameters(), lr=0.5)
+    for parameter in mine.parameters():
+        parameter.grad = torch.full_like(parameter, 100.0)  # of an earlier update
+    loss = nn.functional.mse_loss(engine.run(mine, given), torch.zeros(4, 3))
+    engine.descend(loss, optimizer, largest_norm=0.1)
+    tolerance = {"32": 0.0, "bf16": 2e-3, "16": 3e-4}[precision]
+    torch.testing.assert_close(mine.weight, reference.weight, rtol=0, atol=tolerance)
+
+
+def test_an_update_whose_gradient_overflows_in_16_bits_is_left_out() -> None:
+    engine, weight = Engine("cpu", "16"), nn.Parameter(torch.ones(1))
+    before = engine.scaler.get_scale()
+    engine.descend((weight * 3e38).sum(), torch.optim.SGD([weight], lr=0.1))
+    assert float(weight.detach()) == 1.0 and engine.scaler.get_scale() == before / 2
+    engine.descend(weight.sum(), torch.optim.SGD([weight], lr=0.1))
+    assert float(weight.detach()) == pytest.approx(0.9)
+
+
+def test_what_comes_out_of_a_halved_network_is_in_32_bits_and_pictures_never_were_less() -> None:
+    torch.manual_seed(0)
+    discriminator, sound = Discriminator(SMALL), 0.05 * torch.randn(2, 22050)
+    condition, style = torch.tensor([0, 1]), torch.zeros(2, SMALL.style_dim)
+    whole = discriminator.eval()(sound, condition, style)
+    halved = Engine("cpu", "bf16").run(discriminator, sound, condition, style)
+    for a, b in zip(whole, halved, strict=True):
+        assert {b.real.dtype, b.condition.dtype, *(f.dtype for f in b.features)} == {torch.float32}
+        assert not torch.equal(a.real, b.real), "nothing was halved"
+        torch.testing.assert_close(b.real, a.real, rtol=0.1, atol=0.1)
+    with torch.autocast("cpu", torch.bfloat16):
+        for part in discriminator.at:
+            assert torch.equal(part.picture(sound), with_autocast_off(part.picture, sound))
+
+
+def with_autocast_off(function, *given):
+    with torch.autocast("cpu", enabled=False):
+        return function(*given)
+
+
+def test_noise_is_shaped_in_32_bits() -> None:
+    mean = torch.randn(1, 257, 41).bfloat16()
+    spread, noise = torch.rand(1, 257, 41).bfloat16(), torch.randn(1, 5120)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = shaped_noise(mean, spread, noise, 512, 128)
+    assert torch.equal(made, shaped_noise(mean.float(), spread.float(), noise, 512, 128))
+    assert log_power(made, 512, 128).dtype == torch.float32
+
+
+def test_a_training_in_mixed_precision_stays_near_one_in_32_bits(clips: PreparedClips) -> None:
+    def steps(precision: str) -> list[float]:
+        config = TrainingConfig(batch_size=2, precision=precision, augment=0.5)
+        training = loop.begin(clips, context_profile(Run().about), SMALL, config)
+        made = [loop.training_step(training, training.batches.next(), config) for _ in range(2)]
+        assert all(p.dtype == torch.float32 for p in training.averaged.parameters())
+        return [float(values[name]) for values in made for name in ("discriminator", "texture", "condition")]
+
+    assert steps("bf16") == pytest.approx(steps("32"), rel=0.1, abs=0.02)
+
+
+def test_random_numbers_drawn_aside_leave_no_trace() -> None:
+    engine = Engine()
+    torch.manual_seed(5)
+    kept = engine.random_state()
+    expected = torch.randn(3)
+    torch.manual_seed(5)
+    with engine.undisturbed():
+        torch.randn(1000)
+    assert torch.equal(torch.randn(3), expected)
+    engine.set_random_state(kept)
+    assert torch.equal(torch.randn(3), expected)
+
+
+def test_a_device_that_is_not_there_and_settings_out_of_range_are_named() -> None:
+    for config, message in (
+        (replace(TrainingConfig(), device="cuda:97"), "device 'cuda:97' is not to be had"),
+        (replace(TrainingConfig(), device="meta:0:1", devices=2), "is not to be had"),
+    ):
+        with pytest.raises(CtxAudioError, match=message):
+            engine_for(config)
+    for name, value in (("precision", "8"), ("size", "huge"), ("devices", 0), ("num_nodes", 0), ("augment", -0.1)):
+        with pytest.raises(CtxAudioError, match=f"{name} '?{value}"):
+            TrainingConfig(**{name: value})
+
+
+def test_without_the_extra_several_devices_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    monkeypatch.delitem(sys.modules, "ctxaudio.model.fabric_engine", raising=False)
+    assert cli.main(["train", "--devices", "2", "--output_dir", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "pip install 'ctxaudio[distributed]'" in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()

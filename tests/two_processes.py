@@ -1,0 +1,82 @@
+"""Run by test_distributed.py: trains in two processes on the CPU and writes `FOLDER/done.pt`.
+
+Lightning Fabric starts the second with the same command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from ctxaudio.data.batches import Batch
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.model import training as loop
+from ctxaudio.model.engine import Engine, engine_for
+from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.signal.profile import ModulationProfile
+
+SMALL = GeneratorConfig(("Rain", "Wind"), slow_width=16, middle_width=16, fast_width=16, style_count=4)
+CONFIG = TrainingConfig(batch_size=2, num_epochs=1, log_interval=1, devices=2, score_interval=1)
+
+
+class ThreeSteps(loop.ClipBatches):
+    steps_per_epoch = 3
+
+
+def begin(clips: PreparedClips, engine: Engine) -> Training:
+    training = loop.begin(clips, ModulationProfile(), SMALL, CONFIG, engine)
+    training.batches.__class__ = ThreeSteps
+    return training
+
+
+def weights(training: Training) -> torch.Tensor:
+    networks = (training.generator, training.discriminator, training.averaged)
+    return torch.cat([p.detach().flatten() for network in networks for p in network.parameters()])
+
+
+def without_noise(clips: PreparedClips, engine: Engine, batch: Batch) -> torch.Tensor:
+    """Weights after two steps on `batch`, latents and noise all one value: what is left of chance is the crops."""
+    training = begin(clips, engine)
+    chance = torch.randn
+    torch.randn = lambda *shape, **named: chance(100, generator=torch.Generator().manual_seed(0))[0].expand(  # type: ignore[assignment]
+        *(shape[0] if isinstance(shape[0], (tuple, torch.Size)) else shape)
+    )
+    try:
+        for _ in range(2):
+            loop.training_step(training, batch, CONFIG)
+    finally:
+        torch.randn = chance
+    return weights(training)
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    clips = torch.load(folder / "clips.pt", weights_only=False)
+    whole = torch.load(folder / "batch.pt", weights_only=False)
+    engine = engine_for(CONFIG)
+    half = slice(2 * engine.rank, 2 * engine.rank + 2)
+    halved = without_noise(clips, engine, Batch(whole.audio[half], whole.condition[half], whole.clip[half]))
+
+    training = begin(clips, engine)
+    first_crops = training.batches.next().clip
+    loop.train(training, CONFIG, folder / "run", progress=False, score=lambda generator: float(training.step))
+    resumed = loop.resume(begin(clips, engine), folder / "run")
+    crops_after = resumed.batches.next().audio, training.batches.next().audio
+    results = {
+        "halved": engine.gathered(halved),
+        "trained": engine.gathered(weights(training)),
+        "first_crops": engine.gathered(first_crops),
+        "resumed": engine.gathered(weights(resumed)),
+        "same_crops_after": engine.gathered(torch.tensor(float(torch.equal(*crops_after)))),
+        "one_says_yes": [engine.any(engine.rank == 1), engine.any(False)],
+        "from_first": engine.from_first(lambda: engine.rank),
+    }
+    if engine.rank == 0:
+        torch.save(results, folder / "done.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
