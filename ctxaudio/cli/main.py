@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import ctxaudio
-from ctxaudio.cli import analyze, contexts, course, fetch, generate, modulate, prepare, session, train
+from ctxaudio.cli import analyze, contexts, course, evaluate, fetch, generate, modulate, prepare, session, train
 from ctxaudio.cli.arguments import OneLineParser
 from ctxaudio.errors import CtxAudioError
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "modulate": (modulate, "apply a modulation to an audio file of any length"),
     "session": (session, "render hours of sound into one file"),
     "analyze": (analyze, "measure a folder of sound"),
+    "evaluate": (evaluate, "compare a model or a folder of clips with real clips"),
     "contexts": (contexts, "print contexts, bands and targets with their evidence grades"),
     "course": (course, "run the five notebooks"),
 }

@@ -3,6 +3,7 @@
 from ctxaudio.plots.analysis import analysis_summary, comparison_summary
 from ctxaudio.plots.clips import clip_grid, envelope, spectrogram
 from ctxaudio.plots.data import cleaned, durations, label_shares, sound_map, stacked_counts
+from ctxaudio.plots.evaluation import distances_beside_floors
 from ctxaudio.plots.listening import abx_scores
 from ctxaudio.plots.modulation import band_chart, modulation_spectra, modulation_spectrogram
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, save_figure
@@ -33,6 +34,7 @@ __all__ = [
     "counts",
     "depth_against_rate",
     "depth_by_auditory_band",
+    "distances_beside_floors",
     "durations",
     "envelope",
     "label_shares",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS
+from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.profile import (
     TONE_KINDS,
@@ -27,7 +27,7 @@ CONTROLS: tuple[Control, ...] = ("sham", "jittered")
 
 
 def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
-    """The profile of a band, a target or a context (its default), or `sham` (nothing modulated).
+    """The profile of a band, a target or a context (its default), or `sham` and `all` (nothing modulated).
 
     `depth` (default 0.3) is for bands and targets; a context has depths of its own.
 
@@ -41,12 +41,12 @@ def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
     # `focus` and `meditation` are contexts and targets: a depth means the target
     if name in TARGETS and (name not in CONTEXTS or depth is not None):
         return modulation_profile({}, {name: NAMED_DEPTH if depth is None else depth})
-    if name not in CONTEXTS and name != "sham":
+    if name not in (*CONTEXTS, ALL.name, "sham"):
         known = ", ".join(dict.fromkeys([*BANDS, *TARGETS, *CONTEXTS, "sham", "jittered"]))
         raise CtxAudioError(f"unknown profile {name!r}: choose one of {known}")
     if depth is not None:
         raise CtxAudioError(f"profile {name!r} has depths of its own: leave out --depth, or choose a band or target")
-    return ModulationProfile() if name == "sham" else context_profile(CONTEXTS[name])
+    return ModulationProfile() if name == "sham" else context_profile(context_named(name))
 
 
 def method_profile(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ctxaudio.analysis.distance import texture_distances
+from ctxaudio.analysis.set_distances import texture_distances
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import GeneratedClip, generate_clips, trained_conditions
@@ -21,7 +21,6 @@ from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.profile import ModulationProfile
 
 LONGEST_S = 4.0
-SHORTEST_S = 2.0
 CLIPS_PER_CONDITION = 10
 REAL_CLIPS_PER_CONDITION = 20
 
@@ -92,14 +91,13 @@ def modulation_figures(generator: Generator, sham: dict[int, list[GeneratedClip]
 
 
 def real_clips(clips: PreparedClips, split: str, condition: int) -> list[FloatArray]:
-    """Up to 20 real clips of a split, 2-4 s each: the middle of longer ones; shorter ones are followed by silence."""
-    longest, shortest = (round(seconds * clips.sample_rate) for seconds in (LONGEST_S, SHORTEST_S))
+    """Up to 20 real clips `[T]` of a split, 4 s at most: the middle of longer ones, short ones as they are."""
+    longest = round(LONGEST_S * clips.sample_rate)
     found = []
     for i in clips.of(split, condition)[:REAL_CLIPS_PER_CONDITION]:
         samples = clips.audio(i)
         start = max(0, (len(samples) - longest) // 2)
-        samples = samples[start : start + longest]
-        found.append(np.pad(samples, (0, max(0, shortest - len(samples)))))
+        found.append(samples[start : start + longest])
     return found
 
 

@@ -1,0 +1,79 @@
+"""Clips in the form of DCASE 2023 task 7 (Choi et al. 2023, arXiv:2304.12521), for the tools that expect it.
+
+A folder a class with 100 clips `000.wav` to `099.wav`: 4 s, 22 050 Hz, 16 bit, mono. Nothing else lies in these; where
+the clips come from stands in their metadata and in `generated.json` beside the folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ctxaudio.audio_files import audio_writer
+from ctxaudio.contexts import context_named
+from ctxaudio.evidence import claims_of
+from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
+from ctxaudio.generate import generate_clips, trained_conditions
+from ctxaudio.model.generator import Generator
+from ctxaudio.provenance import ModelOrigin, Provenance
+from ctxaudio.signal.filters import resample
+from ctxaudio.signal.profile import ModulationProfile
+
+CLIPS = 100
+DURATION_S = 4.0
+SAMPLE_RATE = 22050
+
+
+def write_dcase(
+    generator: Generator,
+    about: dict[str, Any],
+    folder: Path,
+    profile: ModulationProfile,
+    seed: int = 0,
+    clips: int = CLIPS,
+) -> dict[str, list[Path]]:
+    """Generate and write `clips` clips of each trained condition; gives back the paths by condition.
+
+    `about` is what stands beside the model's weights. Raises `CtxAudioError` where `folder` can't be written to.
+    """
+    context = context_named(about["context"])
+    made = Provenance("evaluate", claims_of(context, profile), profile, context.name, seed=seed)
+    made = replace(made, model=ModelOrigin.from_about(about))
+    written: dict[str, list[Path]] = {}
+    for condition in trained_conditions(generator):
+        name = generator.config.conditions[condition]
+        own = writable_folder(child_path(folder, name))
+        written[name] = []
+        for number, (samples, comment) in enumerate(_clips(generator, condition, clips, seed, profile, made)):
+            path = own / f"{number:03d}.wav"
+            with audio_writer(path, SAMPLE_RATE, 1, comment) as out:
+                out.write(samples)
+            written[name].append(path)
+    write_json(
+        folder / "generated.json",
+        {
+            "context": context.name,
+            "evidence": asdict(context.evidence),
+            "profile": asdict(profile),
+            "model_sha256": about["weights_sha256"],
+            "ctxaudio": about["ctxaudio"],
+            "licences": about.get("licences", {}),
+            "attribution": about.get("attribution", []),
+            "seed": seed,
+            "folders": {name: len(paths) for name, paths in written.items()},
+        },
+    )
+    return written
+
+
+def _clips(
+    generator: Generator, condition: int, count: int, seed: int, profile: ModulationProfile, made: Provenance
+) -> Iterator[tuple[FloatArray, str]]:
+    length = round(DURATION_S * SAMPLE_RATE)
+    for clip in generate_clips(generator, count, DURATION_S, condition, seed, profile):
+        samples = clip.samples
+        if generator.config.sample_rate != SAMPLE_RATE:
+            samples = resample(samples, generator.config.sample_rate, SAMPLE_RATE)[:length]
+        yield samples, replace(made, conditions=(clip.condition,), reached=clip.reached).comment()
