@@ -64,8 +64,8 @@ class Target:
 class Context:
     """What a sound is for: its FSD50K labels in a fixed order, what to keep out, how to modulate.
 
-    `conditions` is the order of `--focus_condition` and of the model's label embedding.
-    `band_depths` and `target_depths` are the default modulation (modulation index, 0..1).
+    `conditions` is the order of `--focus_condition` and of the model's label embedding. `band_depths` and
+    `target_depths` are the default modulation (modulation index, 0..1). A context of several has them as `parts`.
     """
 
     name: str
@@ -74,12 +74,13 @@ class Context:
     band_depths: Mapping[str, float]
     target_depths: Mapping[str, float]
     evidence: Evidence
+    parts: tuple[Context, ...] = ()
 
 
 _ASSOCIATION = Evidence(
     "B",
-    "EEG power in this band goes with such states on average; it is a correlation, band limits are "
-    "conventions, and sound at the rate is not shown to bring the state.",
+    "EEG power in this band goes with such states on average; it is a correlation, band limits are conventions, "
+    "and sound at the rate is not shown to bring the state.",
     "Obleser & Kayser 2019, doi:10.1016/j.tics.2019.08.004",
 )
 
@@ -256,11 +257,23 @@ CONTEXTS: Mapping[str, Context] = MappingProxyType(
 )
 
 
+#: One model for every context: the conditions of all, each once. It modulates nothing: each would ask for other rates.
+ALL = Context(
+    "all",
+    tuple(dict.fromkeys(label for context in CONTEXTS.values() for label in context.conditions)),
+    vetoes=(),
+    band_depths={},
+    target_depths={},
+    evidence=Evidence("D", "No claim of its own: every context whose sounds it holds has one.", "ctxaudio contexts"),
+    parts=tuple(CONTEXTS.values()),
+)
+
+
 def context_named(name: str) -> Context:
-    """The context of that name; raises `CtxAudioError` naming the choices for any other."""
-    if name not in CONTEXTS:
-        raise CtxAudioError(f"unknown context {name!r}: choose one of {', '.join(CONTEXTS)}")
-    return CONTEXTS[name]
+    """The context of that name, or `ALL`; raises `CtxAudioError` naming the choices for any other."""
+    if name not in CONTEXTS and name != ALL.name:
+        raise CtxAudioError(f"unknown context {name!r}: choose one of {', '.join(CONTEXTS)}, or {ALL.name}")
+    return CONTEXTS.get(name, ALL)
 
 
 def condition_index(context: Context, condition: int) -> int:
@@ -272,19 +285,15 @@ def condition_index(context: Context, condition: int) -> int:
 
 
 def catalogue() -> dict[str, Any]:
-    """Contexts, bands and targets as plain dictionaries, ready for JSON."""
-    contexts = {
-        name: {
-            **{field: getattr(context, field) for field in ("conditions", "vetoes")},
-            "band_depths": dict(context.band_depths),
-            "target_depths": dict(context.target_depths),
-            "evidence": asdict(context.evidence),
-        }
-        for name, context in CONTEXTS.items()
-    }
+    """Contexts, bands and targets as plain dictionaries, ready for JSON; `all` is the one model for every context."""
     return {
-        "contexts": contexts,
+        "contexts": {name: _described(context) for name, context in CONTEXTS.items()},
+        "all": _described(ALL),
         "bands": {name: asdict(band) for name, band in BANDS.items()},
         "targets": {name: asdict(target) for name, target in TARGETS.items()},
         "vetoes_everywhere": VETOES_EVERYWHERE,
     }
+
+
+def _described(context: Context) -> dict[str, Any]:
+    return {name: value for name, value in asdict(context).items() if name not in ("name", "parts")}

@@ -41,8 +41,16 @@ def notebook_run(
         raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
     folder = Path(output_dir) if output_dir else Path("output") / context
     run = Run(context, Path(data_dir), folder, sample_rate, duration, latent_dim, seed)
+    check_one_context(run)
     print(f"context {run.context}: files of this run go to {run.output_dir}")
     return run
+
+
+def check_one_context(run: Run) -> None:
+    """Raise `CtxAudioError` for the context of several: it modulates nothing, which is what the notebooks follow."""
+    if run.about.parts:
+        choices = ", ".join(part.name for part in run.about.parts)
+        raise CtxAudioError(f"context {run.context!r} has no modulation for the notebooks to follow: take {choices}")
 
 
 def unknown_parameters(cells: Sequence[str]) -> list[str]:

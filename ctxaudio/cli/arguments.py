@@ -31,7 +31,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="FSD50K folder or your own sound; the embedded corpus if ./data holds none",
     )
     add("--output_dir", type=Path, default=Path("./output"), help="folder for everything that is written")
-    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}")
+    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}, or all")
     add("--sample_rate", type=int, default=22050, help="in hertz")
     add("--duration", type=float, default=4.0, help="length of a generated clip in seconds")
     add("--latent_dim", type=int, default=100, help="size of the generator's latent")

@@ -17,11 +17,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(content, indent=2))
         return 0
-    for name, about in content["contexts"].items():
+    for name, about in {**content["contexts"], "all": content["all"]}.items():
         depths = {**about["band_depths"], **about["target_depths"]}
         print(f"{name} (evidence {about['evidence']['grade']}: {about['evidence']['says']})")
         print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(about['conditions']))}")
-        print(f"  modulation: {', '.join(f'{name} {depth:g}' for name, depth in depths.items())}")
+        print(f"  modulation: {', '.join(f'{name} {depth:g}' for name, depth in depths.items()) or 'none'}")
     print("\nbands (envelope rates)")
     for name, band in content["bands"].items():
         print(f"  {name:<10} {band['low_hz']:g}-{band['high_hz']:g} Hz, associated with {band['association']}")

@@ -22,7 +22,7 @@ _SELECTION = {
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}")
+    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}, or all")
     add("--data_dir", type=Path, default=Path("./data"), help="where FSD50K lies, or will lie")
     add(
         "--split", choices=("dev", "eval"), default=None, help="dev (train and val), eval; with --all both if not given"

@@ -54,6 +54,8 @@ class SelectionOptions:
 def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
     """`context` with `labels` as its conditions (None: as it is).
 
+    In a context of several a label stays with the parts that have it; one that none has goes to all that don't veto it.
+
     Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
     """
     if labels is None:
@@ -61,10 +63,18 @@ def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary:
     unknown = [label for label in labels if vocabulary and label not in vocabulary]
     if unknown:
         raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
-    vetoed = [label for label in labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]
-    if vetoed:
+    parts = tuple(
+        replace(part, conditions=tuple(label for label in labels if _takes(part, label, context)))
+        for part in context.parts or (context,)
+    )
+    taken = {label for part in parts for label in part.conditions} - set(VETOES_EVERYWHERE)
+    if vetoed := [label for label in labels if label not in taken]:
         raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-    return replace(context, conditions=labels)
+    return replace(context, conditions=labels, parts=parts if context.parts else ())
+
+
+def _takes(part: Context, label: str, whole: Context) -> bool:
+    return label in part.conditions if label in whole.conditions else label not in part.vetoes
 
 
 def excluded_because(clip_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import soundfile
@@ -56,6 +56,8 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
 
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is
     refused where any of its labels is vetoed by the context or everywhere. A condition may end up without clips.
+    A context of several takes every clip that one of its parts would take, for the condition it has there; of
+    several, for the one that comes first among the clip's labels.
     An uploader with clips in both train and val has them moved to one side, see `keep_uploaders_apart`.
     Where `index.on_disk` is known, only clips on disk are taken.
 
@@ -64,25 +66,26 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     options = options or SelectionOptions()
     context = wanted_context(context, options.labels, index.vocabulary)
     condition_of = {label: i for i, label in enumerate(context.conditions)}
-    refusal = _Refusals(index, context, options)
+    ratings = _ratings(index) if options.rating is not None else {}
+    parts = [_Part(part, options, index.vocabulary, ratings) for part in context.parts or (context,)]
     clips, conditions, left_out = [], [], list(index.left_out)
     without_condition = not_fetched = 0
     seen: set[str] = set()
     for clip in index.clips:
-        condition = next((condition_of[label] for label in clip.labels if label in condition_of), None)
+        label, refused = _placed(clip, parts)
         if clip.clip_id in seen:
             left_out.append(LeftOut(clip.clip_id, "listed twice: the first row counts"))
-        elif condition is None:
+        elif not label:
             without_condition += 1
-        elif reason := refusal.of(clip, context.conditions[condition]):
-            left_out.append(LeftOut(clip.clip_id, reason))
+        elif refused:
+            left_out.append(LeftOut(clip.clip_id, refused))
         elif index.on_disk is not None and clip.clip_id not in index.on_disk:
             not_fetched += 1
-        elif reason := refusal.of_sound(clip):
+        elif reason := _too_short(clip, options.min_seconds):
             left_out.append(LeftOut(clip.clip_id, reason))
         else:
             clips.append(clip)
-            conditions.append(condition)
+            conditions.append(condition_of[label])
         seen.add(clip.clip_id)
     _check_enough(clips, context, index, not_fetched)
     apart = keep_uploaders_apart(clips, conditions)
@@ -98,21 +101,48 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     )
 
 
-class _Refusals:
-    """Why a clip that bears a label of the context is not taken; an empty text where it is."""
+Ratings = Mapping[str, Mapping[str, Sequence[float]]]
 
-    def __init__(self, index: Index, context: Context, options: SelectionOptions) -> None:
+
+def _ratings(index: Index) -> Ratings:
+    if index.folder is None or not index.vocabulary:
+        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
+    return read_ratings(index.folder)
+
+
+def _placed(clip: Clip, parts: Sequence[_Part]) -> tuple[str, str]:
+    """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
+    verdicts = [(label, part.refusal(clip, label)) for part in parts if (label := part.condition_of(clip))]
+    return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
+
+
+def _too_short(clip: Clip, min_seconds: float) -> str:
+    if min_seconds <= 0.0:
+        return ""
+    try:
+        seconds = float(soundfile.info(clip.path).duration)
+    except (OSError, soundfile.SoundFileError):
+        return ""  # preparing says what is wrong with it
+    return f"shorter than {min_seconds:g} s" if seconds < min_seconds else ""
+
+
+class _Part:
+    """Which condition of one context a clip has, and why it is not taken all the same."""
+
+    def __init__(
+        self, context: Context, options: SelectionOptions, vocabulary: Mapping[str, str], ratings: Ratings
+    ) -> None:
+        self.conditions = frozenset(context.conditions)
         self.vetoes = frozenset((*context.vetoes, *VETOES_EVERYWHERE))
         self.options = options
         self.excluded = frozenset(options.exclude)
-        self.vocabulary = index.vocabulary
-        self.ratings = {}
-        if options.rating is not None:
-            if index.folder is None or not index.vocabulary:
-                raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
-            self.ratings = read_ratings(index.folder)
+        self.vocabulary = vocabulary
+        self.ratings = ratings
 
-    def of(self, clip: Clip, label: str) -> str:
+    def condition_of(self, clip: Clip) -> str:
+        return next((label for label in clip.labels if label in self.conditions), "")
+
+    def refusal(self, clip: Clip, label: str) -> str:
         veto = next((label for label in clip.labels if label in self.vetoes), None)
         if veto is not None:
             return f"vetoed by its label {veto}"
@@ -123,15 +153,6 @@ class _Refusals:
         if self.options.rating is not None and not self._is_predominant(clip, label):
             return "not rated as present and predominant by all"
         return ""
-
-    def of_sound(self, clip: Clip) -> str:
-        if self.options.min_seconds <= 0.0:
-            return ""
-        try:
-            seconds = float(soundfile.info(clip.path).duration)
-        except (OSError, soundfile.SoundFileError):
-            return ""  # preparing says what is wrong with it
-        return f"shorter than {self.options.min_seconds:g} s" if seconds < self.options.min_seconds else ""
 
     def _is_predominant(self, clip: Clip, label: str) -> bool:
         """Whether all votes on `label` are 1; a parent has votes only on its children, which stand before it."""
