@@ -19,6 +19,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.model.engine import existing_device
 from ctxaudio.model.training import TrainingConfig
+from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS
 from ctxaudio.notebook import check_one_context
 from ctxaudio.run import DataSource, Run
 from ctxaudio.version import __version__
@@ -153,7 +154,7 @@ def course_parameters(
         "seed": run.seed,
         "interactive": False,
         "max_minutes": preset.max_minutes,
-        "num_epochs": 1_000_000,  # the minutes decide
+        "num_epochs": NO_LIMIT_OF_EPOCHS,
         "batch_size": preset.batch_size,
         "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
         "num_samples": preset.num_samples,

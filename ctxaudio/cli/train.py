@@ -15,14 +15,14 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add = parser.add_argument
     add("--batch_size", type=int, default=16, help="crops a step")
-    add("--num_epochs", type=int, default=100, help="times through the clips")
+    add("--num_epochs", type=int, help="times through the clips (100, or with max_minutes any number)")
     add("--lr", type=float, default=0.0002, help="learning rate")
     add("--lambda_aux", type=float, default=1.0, help="weight of the condition loss")
     add("--num_workers", type=int, default=4, help="processes that decode clips before training")
     add("--log_interval", type=int, default=10, help="steps between rows of the loss log")
     add("--sample_interval", type=int, default=1, help="epochs between sample sounds and pictures")
     add("--save_interval", type=int, default=10, help="epochs between checkpoints")
-    add("--max_minutes", type=float, default=None, help="stop after this time, whatever num_epochs says")
+    add("--max_minutes", type=float, default=None, help="stop after this time")
     add("--resume", action="store_true", help="go on from the checkpoint in output_dir")
     add("--init_from", type=Path, metavar="MODEL", help="start from the weights of this generator: fine-tuning")
     add("--score_interval_s", type=float, default=60.0, help="seconds between scores, with max_minutes")
@@ -38,8 +38,10 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
-    from ctxaudio.model.training import TrainingConfig
+    from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 
+    if options.num_epochs is None:
+        options.num_epochs = TrainingConfig.num_epochs if options.max_minutes is None else NO_LIMIT_OF_EPOCHS
     names = {field.name for field in fields(TrainingConfig)} & vars(options).keys()
     config = TrainingConfig(**{name: getattr(options, name) for name in names})
     training = pipeline.train(

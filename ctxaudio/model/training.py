@@ -38,6 +38,7 @@ __all__ = ["HISTORY_COLUMNS", "Training", "TrainingConfig", "begin", "checkpoint
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
+LARGEST_SHARE_OF_SAMPLES = 0.05
 AT_ONCE = 32
 
 ParamList = tuple[Tensor, ...] | list[Tensor]
@@ -54,7 +55,8 @@ def train(
     """Train until `num_epochs`, `max_minutes` or Ctrl-C, whichever comes first.
 
     Writes `output_dir/checkpoints/latest.pt` every `save_interval` epochs and at the end, `logs/losses.csv`, and
-    calls `on_samples` every `sample_interval` epochs. With `score` (lower is better) the averaged generator is scored
+    calls `on_samples` every `sample_interval` epochs (with `max_minutes` less often, where that would take more than
+    a twentieth of them). With `score` (lower is better) the averaged generator is scored
     on the way, within `max_minutes`, and at the end: the best lies in `checkpoints/best.safetensors` and is
     `training.best`. Neither changes what is trained. Shows a progress bar, or without `progress` prints a line
     every half minute.
@@ -67,6 +69,7 @@ def train(
     started = time.monotonic() - training.seconds
     budget = math.inf if config.max_minutes is None else 60.0 * config.max_minutes
     show = Display(training, config.num_epochs * steps_per_epoch, progress and engine.rank == 0)
+    sampled_at, sampling_s = -math.inf, 0.0
     training.generator.train()
     training.interrupted, training.trouble = False, ""
 
@@ -82,9 +85,13 @@ def train(
                 break
             if training.step % steps_per_epoch == 0:
                 training.epoch += 1
-                if on_samples and engine.rank == 0 and training.epoch % config.sample_interval == 0:
+                wanted = on_samples and engine.rank == 0 and training.epoch % config.sample_interval == 0
+                soon = training.seconds - sampled_at < sampling_s / LARGEST_SHARE_OF_SAMPLES
+                if on_samples and wanted and not (soon and config.max_minutes):
                     with engine.undisturbed():
                         on_samples(training)
+                    sampled_at = time.monotonic() - started
+                    sampling_s = sampled_at - training.seconds
                 if training.epoch % config.save_interval == 0:
                     checkpoint(training, output_dir)
             if score and scores.due(training.step, training.seconds, config):

@@ -10,6 +10,8 @@ from ctxaudio.errors import CtxAudioError
 LARGEST_AUGMENT = 0.8
 PRECISIONS = ("32", "bf16", "16")
 #: Widths of the generator's layers against the default ones.
+#: Epochs that no training gets through, where the minutes decide.
+NO_LIMIT_OF_EPOCHS = 1_000_000
 SIZES = {"small": 1.0, "large": 2.0}
 
 
