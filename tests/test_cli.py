@@ -2,13 +2,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+from ctxaudio import pipeline
 from ctxaudio.cli import build_parser, main
 from ctxaudio.files import read_json, write_wav
+from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS
 from ctxaudio.run import Run
 
 
@@ -204,3 +207,23 @@ def test_a_reader_that_stops_reading_is_no_traceback():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ([], 100),
+        (["--max_minutes", "10"], NO_LIMIT_OF_EPOCHS),
+        (["--max_minutes", "10", "--num_epochs", "3"], 3),
+    ],
+)
+def test_where_the_minutes_decide_the_default_epochs_do_not(given: list[str], epochs: int, monkeypatch) -> None:
+    asked = []
+
+    def train(run, config, *others):
+        asked.append(config.num_epochs)
+        return SimpleNamespace(interrupted=False)
+
+    monkeypatch.setattr(pipeline, "train", train)
+    assert main(["train", *given]) == 0
+    assert asked == [epochs]

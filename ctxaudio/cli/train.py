@@ -15,7 +15,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add = parser.add_argument
     add("--batch_size", type=int, default=16, help="crops a step")
-    add("--num_epochs", type=int, help="times through the clips (100, or with max_minutes any number)")
+    add("--num_epochs", type=int, default=100, help="times through the clips; 100 is no limit with max_minutes")
     add("--lr", type=float, default=0.0002, help="learning rate")
     add("--lambda_aux", type=float, default=1.0, help="weight of the condition loss")
     add("--num_workers", type=int, default=4, help="processes that decode clips before training")
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
     from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 
-    if options.num_epochs is None:
-        options.num_epochs = TrainingConfig.num_epochs if options.max_minutes is None else NO_LIMIT_OF_EPOCHS
+    if options.max_minutes is not None and options.num_epochs == TrainingConfig.num_epochs:
+        options.num_epochs = NO_LIMIT_OF_EPOCHS  # nobody asked for these epochs, somebody did for the minutes
     names = {field.name for field in fields(TrainingConfig)} & vars(options).keys()
     config = TrainingConfig(**{name: getattr(options, name) for name in names})
     training = pipeline.train(
