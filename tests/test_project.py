@@ -20,6 +20,7 @@ PACKAGE = ROOT / "ctxaudio"
 FLOORS = (
     ("errors", "version"),
     ("contexts", "files", "audio_files", "workers"),
+    ("stored_results",),
     ("signal",),
     ("evidence", "data"),
     ("model", "provenance"),

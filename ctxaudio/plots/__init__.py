@@ -14,7 +14,7 @@ from ctxaudio.plots.teaching import (
     modulation_thresholds,
     side_by_side,
 )
-from ctxaudio.plots.training import counts, losses
+from ctxaudio.plots.training import counts, longer_runs, losses
 
 __all__ = [
     "BLUE",
@@ -39,6 +39,7 @@ __all__ = [
     "envelope",
     "label_shares",
     "learning",
+    "longer_runs",
     "losses",
     "modulation_spectra",
     "modulation_spectrogram",

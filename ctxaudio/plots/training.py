@@ -1,4 +1,4 @@
-"""Pictures of training: its losses and the number of clips."""
+"""Pictures of training: its losses, the number of clips, and what longer runs came to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from matplotlib.ticker import MaxNLocator
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, label_axis
+
+_BESIDE = {
+    "hit5": {"hit5_real": ("o", GREEN, "real clips")},
+    "kad": {
+        "kad_floor": ("o", GREEN, "real clips"),
+        "kad_matched_noise": ("s", ORANGE, "noise of the same spectrum"),
+    },
+}
 
 
 def losses(history: pd.DataFrame) -> Picture:
@@ -38,4 +46,37 @@ def counts(numbers: Mapping[str, int], title: str = "", unit: str = "clips") -> 
     label_axis(axis, title, unit, "")
     axis.grid(False)
     axis.margins(x=0.08)
+    return picture
+
+
+def longer_runs(results: pd.DataFrame) -> Picture:
+    """A line a condition of stored results (`stored_results.training_results`) of trainings of one length.
+
+    Left the share whose label a tagger hears, right the kernel distance x1000 to real clips, with what it lies between
+    where that was measured. Raises `CtxAudioError` for no rows.
+    """
+    if results.empty:
+        raise CtxAudioError("no results to draw: choose minutes that were measured")
+    conditions = list(dict.fromkeys(results["condition"]))
+    architectures = sorted(results["architecture"].unique())
+    picture = Picture(
+        f"{', '.join(architectures)} and real clips: {', '.join(conditions)}", 1.8 + 0.3 * len(conditions)
+    )
+    left, right = picture.subplots(1, 2, sharey=True)
+    place = results["condition"].map(conditions.index)
+    for axis, figure in ((left, "hit5"), (right, "kad")):
+        for name, (mark, colour, label) in _BESIDE[figure].items():
+            axis.plot(results[name], place, mark, color=colour, markersize=8, label=label, linestyle="none")
+        for architecture, (mark, colour) in zip(architectures, (("D", RED), ("X", PURPLE), ("v", SKY)), strict=False):
+            of_it = results["architecture"] == architecture
+            axis.plot(results[figure][of_it], place[of_it], mark, color=colour, markersize=8, label=architecture)
+            axis.lines[-1].set(linestyle="none", alpha=0.85, markeredgecolor="white")
+    label_axis(left, "Heard as its label", "share of clips: right is better", "")
+    label_axis(right, "Distance to real clips", "kernel distance, x1000: left is nearer", "")
+    left.set_xlim(-0.05, 1.05)
+    right.set_xlim(left=min(0.0, results[["kad", "kad_floor"]].min().min()) - 20)
+    left.set_yticks(range(len(conditions)), [name.replace("_", " ") for name in conditions])
+    left.invert_yaxis()
+    handles = {line.get_label(): line for axis in (left, right) for line in axis.lines}
+    picture.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
     return picture
