@@ -60,7 +60,10 @@ class Engine:
         """One update of the optimizer's parameters down the gradient of `loss`, the gradient's norm limited."""
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        moved = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        for p in moved:
+            if p.grad is None:  # a batch without partials leaves their gains alone here, and another process may not
+                p.grad = torch.zeros_like(p)
         self.average([p.grad for p in moved if p.grad is not None])
         self.scaler.unscale_(optimizer)
         if largest_norm < math.inf:
