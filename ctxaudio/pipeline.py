@@ -33,7 +33,7 @@ SCORED_CLIPS = 40
 SCORED_S = 4.0
 
 #: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
-STYLES_A_CONDITION = 64
+STYLES_A_CONDITION = 48
 
 
 def select(run: Run, options: SelectionOptions | None = None) -> tuple[DataSource, Selection]:

@@ -4,6 +4,7 @@ import torch
 
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
+from ctxaudio.signal.movement import QUANTILES, RATES
 
 
 def some_styles(count: int, config: GeneratorConfig) -> Style:
@@ -13,6 +14,9 @@ def some_styles(count: int, config: GeneratorConfig) -> Style:
         torch.randn(count, config.style_dim),
         -4.0 + 0.5 * torch.randn(count, bins),
         0.3 + 0.5 * torch.rand(count, bins),
+        0.3 * torch.randn(count, config.shapes, bins),
+        torch.randn(count, config.shapes, RATES),
+        torch.randn(count, config.shapes, QUANTILES).sort(-1).values,
         partials_hz,
         0.01 * torch.rand(count, config.partials),
     )

@@ -70,19 +70,34 @@ def test_every_learned_number_of_the_generator_gets_a_gradient():
     assert without == []
 
 
-def test_a_latent_picks_styles_of_its_own_condition_only():
+def test_a_latent_picks_one_style_of_its_own_condition():
     kept = some_styles(3, CONFIG)
-    kept.texture[:] = torch.tensor([[1.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 0.0]])
-    bank = StyleBank(4, 6, CONFIG.style_dim, CONFIG.n_fft // 2 + 1, CONFIG.partials)
+    bank = StyleBank(4, 6, CONFIG.style_dim, CONFIG.n_fft // 2 + 1, CONFIG.shapes, CONFIG.partials)
     bank.fill(kept, torch.tensor([0, 0, 1]))
-    style = bank(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0] * 50))
-    first = style.texture[:, 0]
-    assert bool((style.texture[:, 1] == 0).all()) and 1.0 <= float(first.min()) < float(first.max()) <= 3.0
-    nearer = (first > 2.0).long()
-    torch.testing.assert_close(style.partials_hz, kept.partials_hz[nearer])
+    picked = bank(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0] * 50))
+    which = torch.cdist(picked.texture, kept.texture).argmin(1)
+    assert set(which.tolist()) == {0, 1}
+    for mine, theirs in zip(picked, kept, strict=True):
+        torch.testing.assert_close(mine, theirs[which])
     only = bank(torch.randn(1, 6), torch.tensor([1]))
     for mine, theirs in zip(only, kept, strict=True):
         torch.testing.assert_close(mine, theirs[2:])
+
+
+def test_an_untrained_generator_moves_as_its_style_does():
+    """Before any training the style alone speaks: level and movement of every bin, within what one draw varies by."""
+    config = GeneratorConfig(("a",))
+    clicks = 0.003 * torch.randn(1, 44100) + 0.3 * (torch.rand(1, 44100) > 0.9995) * torch.randn(1, 44100)
+    space = fit_style_space(TextureStatistics(22050), torch.cat([clicks, clicks.flip(1)]), config)
+    style = space.style(clicks, space.normalised(clicks))
+    generator = Generator(config, ModulationProfile())
+    with torch.no_grad():
+        made = generator.unmodulated(torch.zeros(1, 100), torch.tensor([0]), 8 * 44100, style)
+        again = space.style(made, space.normalised(made[:, :44100]))
+    assert float((again.level - style.level).abs().mean()) < 0.25
+    assert float((again.movement() / style.movement()).log().abs().mean()) < 0.25
+    mine, theirs = again.shapes[0, 0], style.shapes[0, 0]
+    assert float(torch.cosine_similarity(mine, theirs, dim=0)) > 0.9
 
 
 def test_on_the_way_between_two_styles_partials_fade_and_never_glide():
@@ -92,6 +107,9 @@ def test_on_the_way_between_two_styles_partials_fade_and_never_glide():
     power = halfway.amplitudes.square().sum()
     torch.testing.assert_close(power, 0.5 * (first.amplitudes.square().sum() + second.amplitudes.square().sum()))
     torch.testing.assert_close(first.towards(second, 1.0).level, second.level)
+    moving = halfway.movement().square() - halfway.residual.square()
+    ends = sum(style.movement().square() - style.residual.square() for style in (first, second))
+    torch.testing.assert_close(moving, 0.5 * ends)
 
 
 def test_a_style_brings_its_own_spectrum_and_partials():
@@ -168,9 +186,9 @@ def test_no_frame_can_tell_where_the_clip_ends():
     for module in generator.modules():  # without its own noise, a stationary network has nothing to vary with
         if hasattr(module, "noise_level"):
             torch.nn.init.zeros_(module.noise_level)
-    mean, spread, amplitudes = generator.spectrum(
-        torch.randn(1, 10), torch.tensor([0]), 200, some_styles(1, CONFIG), None
-    )
+    still = some_styles(1, CONFIG)
+    still = still._replace(shapes=torch.zeros_like(still.shapes))
+    mean, spread, amplitudes = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, still, None)
     torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
     torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)
     torch.testing.assert_close(amplitudes, amplitudes[:, :1].expand_as(amplitudes), rtol=0, atol=1e-4)

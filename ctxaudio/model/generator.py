@@ -1,10 +1,11 @@
 """The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
 
-A style (`model.style_bank`) says how loud each bin is on average, how much it moves, and which steady partials there
-are. A small network at three frame rates (a 32nd, a 4th and all of the STFT's) says how each bin moves, how noisy it
-is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first two into sound of any
-length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a frame costs little,
-which is what lets it learn on two cores.
+A style (`model.style_bank`) says how loud each bin is on average, in which shapes, how fast and how far that moves, and
+which steady partials there are. A course is drawn for each shape (`signal.movement`), and a small network at three
+frame rates (a 32nd, a 4th and all of the STFT's), which hears the courses, says what is missing: how each bin departs
+from them, how noisy it is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first
+two into sound of any length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a
+frame costs little, which is what lets it learn on two cores.
 """
 
 from __future__ import annotations
@@ -19,25 +20,32 @@ from torch.nn import functional as F
 
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.signal.movement import draw_courses
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
+
+#: Mean and deviation of the logarithm of the magnitude of Gaussian noise of power 1.
+MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, 0.6413
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The shape of a generator, saved beside its weights.
 
-    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a quarter.
+    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a half. Frames that overlap more than they need
+    to leave less room for the phase of noise: real magnitudes sound nearer to the recording at half than at a
+    quarter (`tests/benchmarks/heads.py`), and cost half.
     """
 
     conditions: tuple[str, ...]
     sample_rate: int = 22050
     latent_dim: int = 100
     style_dim: int = 32
-    style_count: int = 256
+    style_count: int = 192
+    shapes: int = 8
     partials: int = 32
-    tone_bands: int = 32
+    bands: int = 32
     slow_width: int = 192
     middle_width: int = 128
     fast_width: int = 112
@@ -48,7 +56,11 @@ class GeneratorConfig:
 
     @property
     def hop(self) -> int:
-        return self.n_fft // 4
+        return self.n_fft // 2
+
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / self.hop
 
 
 def gaussian(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
@@ -108,13 +120,17 @@ class Generator(nn.Module):
         profile: rates and carriers that the frequency modulation layer imposes.
     """
 
+    pooling: Tensor
+
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
         self.config = config
         style = 128
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
         bins = config.n_fft // 2 + 1
-        self.bank = StyleBank(config.style_count, config.latent_dim, config.style_dim, bins, config.partials)
+        self.bank = StyleBank(
+            config.style_count, config.latent_dim, config.style_dim, bins, config.shapes, config.partials
+        )
         self.embedding = nn.Embedding(len(config.conditions), 32)
         self.to_style = nn.Sequential(
             nn.Linear(config.latent_dim + 32 + config.style_dim, style), nn.GELU(), nn.Linear(style, style)
@@ -124,12 +140,18 @@ class Generator(nn.Module):
         self.to_middle = nn.Conv1d(slow, middle, 1)
         self.middle = nn.ModuleList([NoisyBlock(middle, style, dilation=d) for d in (1, 2, 1)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
+        self.from_courses = nn.Conv1d(config.bands, fast, 1)
         self.fast = nn.ModuleList([NoisyBlock(fast, style, dilation=d) for d in (1, 2)])
         self.style_spectrum = nn.Linear(style, 2 * bins)
+        # the sound begins as what the style alone says
+        nn.init.normal_(self.style_spectrum.weight, std=0.02)
+        nn.init.zeros_(self.style_spectrum.bias)
         self.head = nn.Conv1d(fast, 2 * bins, 1)
         nn.init.normal_(self.head.weight, std=0.02)
-        self.tones = nn.Conv1d(fast, config.tone_bands, 1)
+        self.tones = nn.Conv1d(fast, config.bands, 1)
         nn.init.normal_(self.tones.weight, std=0.02)
+        pooling = self.band_weights(torch.arange(bins) * (config.sample_rate / config.n_fft))
+        self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def spectrum(
@@ -146,20 +168,24 @@ class Generator(nn.Module):
         x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
-        x = middle_of(self.through(self.fast, middle_of(x, fast_frames), s, noise), frames)
+        white = gaussian((*style.rates.shape[:2], fast_frames), noise, latent.device)
+        courses = draw_courses(style.rates, style.marginals, white, self.config.frame_rate)
+        x = middle_of(x, fast_frames) + self.from_courses((style.shapes @ self.pooling).transpose(1, 2) @ courses)
+        x = middle_of(self.through(self.fast, x, s, noise), frames)
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
-        mean, spread = head.transpose(1, 2).chunk(2, dim=1)
+        departure, noisiness = head.chunk(2, dim=2)
+        spread = (style.residual / DEVIATION_OF_NOISE)[:, None] * 2.0 * torch.sigmoid(noisiness)
+        mean = torch.baddbmm(style.level[:, None], middle_of(courses, frames).transpose(1, 2), style.shapes)
+        mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0) - MEAN_OF_NOISE * spread
         gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
         amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        # the style's own spectrum, and around it what the network says in units of how much each bin moves
-        mean = style.level[..., None] + style.movement[..., None] * 6.0 * torch.tanh(mean / 6.0)
-        return mean, 1.5 * torch.sigmoid(spread), amplitudes
+        return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
     def band_weights(self, frequency_hz: Tensor) -> Tensor:
-        """Triangles over `tone_bands` points on a logarithmic axis from 60 Hz up: `[B, K, tone_bands]`."""
-        bands = self.config.tone_bands
+        """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""
+        bands = self.config.bands
         place = torch.log(frequency_hz.clamp_min(60.0) / 60.0) / math.log(self.config.sample_rate / 120.0) * (bands - 1)
         return (1.0 - (place[..., None] - torch.arange(bands, device=place.device)).abs()).clamp_min(0.0)
 

@@ -1,8 +1,8 @@
 """The styles a generator knows: what is kept of some of its training crops, and how a latent picks among them.
 
 Instance conditioning (Casanova et al. 2021, arXiv:2109.05070): labels such as Rain are many kinds of sound, and their
-average is no rain that ever fell. A bank holds some six hundred numbers a crop, averages over its two seconds, and
-no audio.
+average is no rain that ever fell. A bank holds some three thousand numbers a crop, statistics over its two seconds,
+and no audio.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ctxaudio.signal.movement import QUANTILES, RATES
+
 
 class Style(NamedTuple):
     """What is kept of a crop.
@@ -20,49 +22,69 @@ class Style(NamedTuple):
     Attributes:
         texture: `[B, S]`, texture statistics of the training clips' space (`model.styles`), whitened.
         level: `[B, bins]`, mean over time of the natural logarithm of its magnitude in every bin.
-        movement: `[B, bins]`, the deviation of that logarithm over time.
+        residual: `[B, bins]`, the deviation over time that the shapes leave of it.
+        shapes: `[B, R, bins]`, how that logarithm moves (`signal.movement`); where all of a shape is 0, none.
+        rates: `[B, R, RATES]`, how fast.
+        marginals: `[B, R, QUANTILES]`, how far.
         partials_hz: `[B, K]`, frequencies of its steady partials.
         amplitudes: `[B, K]`, their RMS amplitudes, 0 where there is none.
     """
 
     texture: Tensor
     level: Tensor
-    movement: Tensor
+    residual: Tensor
+    shapes: Tensor
+    rates: Tensor
+    marginals: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
 
+    def movement(self) -> Tensor:
+        """`[B, bins]`, the deviation of each bin's logarithm over time."""
+        return (self.residual.square() + self.shapes.square().sum(1)).sqrt()
+
     def towards(self, other: Style, way: float) -> Style:
-        """The style `way` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
+        """The style `way` (0..1) from this one to `other`. Shapes and partials are faded, as a glide between two bells
+        is none."""
+        less, more = math.sqrt(1.0 - way), math.sqrt(way)
         return Style(
             torch.lerp(self.texture, other.texture, way),
             torch.lerp(self.level, other.level, way),
-            torch.lerp(self.movement, other.movement, way),
+            torch.lerp(self.residual, other.residual, way),
+            torch.cat([less * self.shapes, more * other.shapes], dim=1),
+            torch.cat([self.rates, other.rates], dim=1),
+            torch.cat([self.marginals, other.marginals], dim=1),
             torch.cat([self.partials_hz, other.partials_hz], dim=1),
-            torch.cat([math.sqrt(1.0 - way) * self.amplitudes, math.sqrt(way) * other.amplitudes], dim=1),
+            torch.cat([less * self.amplitudes, more * other.amplitudes], dim=1),
         )
 
 
 class StyleBank(nn.Module):
-    """Styles of training crops with their condition; a latent picks two of its condition and blends them.
+    """Styles of training crops with their condition; a latent picks one of its condition.
 
     Args:
         count: how many styles it has room for.
         latent_dim: L of the latents.
-        texture: S, bins: of the spectra, partials: K of a `Style`.
+        texture: S, bins: of the spectra, shapes: R, partials: K of a `Style`.
     """
 
     texture: Tensor
     level: Tensor
-    movement: Tensor
+    residual: Tensor
+    shapes: Tensor
+    rates: Tensor
+    marginals: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
     conditions: Tensor
     keys: Tensor
 
-    def __init__(self, count: int, latent_dim: int, texture: int, bins: int, partials: int) -> None:
+    def __init__(self, count: int, latent_dim: int, texture: int, bins: int, shapes: int, partials: int) -> None:
         super().__init__()
-        for name, size in zip(Style._fields, (texture, bins, bins, partials, partials), strict=True):
-            self.register_buffer(name, torch.zeros(count, size))
+        moving = ((shapes, bins), (shapes, RATES), (shapes, QUANTILES))
+        sizes = ((texture,), (bins,), (bins,), *moving, (partials,), (partials,))
+        for name, size in zip(Style._fields, sizes, strict=True):
+            self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))
         keys = torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(0))
         self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
@@ -75,13 +97,8 @@ class StyleBank(nn.Module):
         self.conditions[: len(conditions)] = conditions
 
     def forward(self, latent: Tensor, condition: Tensor) -> Style:
-        """The style of latents `[B, L]`: a blend of two of `condition` `[B]`, with the partials of the nearer."""
+        """The style of latents `[B, L]`: that of `condition` `[B]` whose key they point at most."""
         scores = latent @ self.keys.T
         scores = scores.masked_fill(self.conditions[None] != condition[:, None], -math.inf)
-        best, chosen = scores.topk(2, dim=1)
-        # with a single style of its condition, the second score is -inf and the blend leaves it out
-        weight = torch.softmax(4.0 * best, dim=1)[..., None]
-        blended = ((weight * kept[chosen]).sum(1) for kept in (self.texture, self.level, self.movement))
-        texture, level, movement = blended
-        nearer = chosen[:, 0]
-        return Style(texture, level, movement, self.partials_hz[nearer], self.amplitudes[nearer])
+        chosen = scores.argmax(1)
+        return Style(*(self.get_buffer(name)[chosen] for name in Style._fields))

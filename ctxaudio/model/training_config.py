@@ -9,9 +9,9 @@ from ctxaudio.errors import CtxAudioError
 #: Above it a random gain would no longer be undone in distribution (see `model.augmentation`).
 LARGEST_AUGMENT = 0.8
 PRECISIONS = ("32", "bf16", "16")
-#: Widths of the generator's layers against the default ones.
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
+#: Widths of the generator's layers against the default ones.
 SIZES = {"small": 1.0, "large": 2.0}
 
 
@@ -41,7 +41,7 @@ class TrainingConfig:
     crop_s: float = 2.0
     lambda_texture: float = 4.0
     lambda_features: float = 2.0
-    ema_decay: float = 0.99
+    ema_decay: float = 0.999
     score_interval_s: float = 60.0
     score_interval: int = 100
     augment: float = 0.0

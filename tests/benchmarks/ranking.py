@@ -68,7 +68,7 @@ def main() -> None:
                 {
                     "label": label,
                     "set": folder.name,
-                    "judge": asked(options.judge, options.data, split, label, folder),
+                    "judge": asked(options.judge, options.data, split, label, folder)["kad"],
                     "ours": ours.score({0: clips})[0],
                     "training's": kernel_distance(*normalised(trained, trained_statistics(clips))),
                 }
@@ -92,14 +92,15 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def asked(judge: Sequence[str], data: Path, split: str, label: str, folder: Path) -> float:
-    """The judge's kernel distance, from its earlier answer if there is one."""
+def asked(judge: Sequence[str], data: Path, split: str, label: str, folder: Path) -> dict[str, float]:
+    """What the judge says of a folder, or said when it was asked before: "kad", "hit@5" and the rest."""
     answer = folder.with_suffix(".json")
     if not answer.exists():
         command = [*judge, "--data", str(data), "--split", split, "--label", label, "--fake", str(folder)]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         answer.write_text(said.splitlines()[-1])
-    return float(json.loads(answer.read_text())["kad"])
+    found: dict[str, float] = json.loads(answer.read_text())
+    return found
 
 
 def labelled(data: Path, subsets: Sequence[str], label: str) -> list[FloatArray]:

@@ -1,0 +1,97 @@
+"""How a spectrum moves: a few shapes that come and go, each with a course in time, and new courses like the old ones.
+
+A texture is more than its average. Its log-magnitude moves in few ways (all bins together in a gust, the upper ones
+in a drop), each at rates and with a distribution of its own. `spectral_shapes` finds them, `rate_spectrum` and
+`marginals` describe a course without keeping it, and `draw_courses` draws others of the same description: noise
+filtered to the rates, then bent to the distribution (Schreiber & Schmitz 2000, arXiv:chao-dyn/9909037, without the
+iterations). No moment of the recording returns, only how it moved.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+#: Rates at which a course is described, from `LOWEST_RATE_HZ` to half the frame rate, evenly in octaves.
+RATES = 16
+LOWEST_RATE_HZ = 0.5
+
+#: Quantiles that describe a distribution: those of a normal one at places evenly between -2.7 and 2.7 deviations.
+QUANTILES = 9
+FURTHEST = 2.7
+
+POWER_ROUNDS = 5
+SMALLEST = 1e-6
+
+
+def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` principal shapes of `[B, bins, frames]`, their courses, and what deviation they leave in each bin.
+
+    Gives `shapes` `[B, R, bins]` in units of the logarithm, `courses` `[B, R, frames]` with mean 0 and deviation 1,
+    largest shape first and pointing upwards on the whole, and `residual` `[B, bins]`. By block power iteration
+    (Halko et al. 2011, arXiv:0909.4061), which wants no more than a few products a clip.
+    """
+    moving = log_magnitude - log_magnitude.mean(2, keepdim=True)
+    _, bins, frames = moving.shape
+    start = torch.randn(bins, count, generator=torch.Generator().manual_seed(0)).to(moving)
+    basis = moving.transpose(1, 2) @ start
+    for _ in range(POWER_ROUNDS):
+        basis, _ = torch.linalg.qr(moving.transpose(1, 2) @ (moving @ basis))
+    within = moving @ basis
+    _, turn = torch.linalg.eigh(within.transpose(1, 2) @ within)
+    shapes = (within @ turn.flip(2)).transpose(1, 2) / frames**0.5
+    courses = (basis @ turn.flip(2)).transpose(1, 2) * frames**0.5
+    upwards = torch.where(shapes.sum(2, keepdim=True) < 0, -1.0, 1.0)
+    residual = (moving.square().mean(2) - shapes.square().sum(1)).clamp_min(0.0).sqrt()
+    return upwards * shapes, upwards * courses, residual
+
+
+def rate_spectrum(courses: Tensor, frame_rate: float) -> Tensor:
+    """Natural logarithm of the power of `[..., frames]` at the `RATES`, each over a third of an octave: `[..., J]`."""
+    frames = courses.shape[-1]
+    power = torch.fft.rfft(courses).abs().square()[..., 1:] / frames
+    rates_hz = torch.fft.rfftfreq(frames, 1.0 / frame_rate, device=courses.device)[1:]
+    places = place_of_rate(rates_hz, frame_rate)[:, None] - torch.arange(RATES, device=courses.device)
+    # a softmax, as at the lowest rates the nearest bin of a short course may be far away
+    return torch.log(power @ torch.softmax(-2.0 * places.square(), dim=0) + SMALLEST)
+
+
+def place_of_rate(rates_hz: Tensor, frame_rate: float) -> Tensor:
+    """Where rates in hertz lie among the `RATES`, from 0 to `RATES - 1`."""
+    octaves = math.log2(frame_rate / 2 / LOWEST_RATE_HZ)
+    return torch.log2(rates_hz.clamp_min(SMALLEST) / LOWEST_RATE_HZ) / octaves * (RATES - 1)
+
+
+def marginals(courses: Tensor) -> Tensor:
+    """`QUANTILES` quantiles of `[..., frames]`: `[..., Q]`."""
+    places = torch.linspace(-FURTHEST, FURTHEST, QUANTILES, device=courses.device)
+    below = 0.5 * (1.0 + torch.erf(places / 2**0.5))
+    return torch.quantile(courses, below, dim=-1).movedim(0, -1)
+
+
+def draw_courses(rates: Tensor, quantiles: Tensor, white: Tensor, frame_rate: float) -> Tensor:
+    """New courses `[B, R, frames]` of a `rate_spectrum` `[B, R, J]` and `marginals` `[B, R, Q]`, out of white noise.
+
+    Below the lowest rate the power is taken to go on as it is there. The courses go round: their end leads to
+    their beginning.
+
+    >>> white = torch.randn(1, 1, 2000, generator=torch.Generator().manual_seed(0))
+    >>> slow = torch.where(torch.arange(16) < 4, 0.0, -12.0).expand(1, 1, 16)
+    >>> course = draw_courses(slow, torch.linspace(-1, 1, 9).expand(1, 1, 9), white, frame_rate=86.0)
+    >>> bool(course.abs().max() <= 1.0)
+    True
+    """
+    frames = white.shape[-1]
+    place = place_of_rate(torch.fft.rfftfreq(frames, 1.0 / frame_rate, device=white.device), frame_rate)
+    left = place.clamp(0, RATES - 1).floor().clamp_max(RATES - 2).long()
+    between = (place.clamp(0, RATES - 1) - left).to(rates)
+    gain = torch.exp(0.5 * torch.lerp(rates[..., left], rates[..., left + 1], between))
+    gain[..., 0] = 0.0  # the mean is not the course's to move
+    gain = gain * torch.rsqrt(gain.square().mean(-1, keepdim=True) + SMALLEST)
+    normal = torch.fft.irfft(gain * torch.fft.rfft(white), frames)
+    place = (normal.clamp(-FURTHEST, FURTHEST) + FURTHEST) * ((QUANTILES - 1) / (2 * FURTHEST))
+    left = place.floor().clamp_max(QUANTILES - 2).long()
+    below, above = quantiles.gather(2, left), quantiles.gather(2, left + 1)
+    return torch.lerp(below, above, place - left)
