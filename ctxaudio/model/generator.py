@@ -46,9 +46,9 @@ class GeneratorConfig:
     shapes: int = 8
     partials: int = 32
     bands: int = 32
-    slow_width: int = 192
-    middle_width: int = 128
-    fast_width: int = 112
+    slow_width: int = 128
+    middle_width: int = 96
+    fast_width: int = 96
 
     @property
     def n_fft(self) -> int:
@@ -92,7 +92,7 @@ class NoisyBlock(nn.Module):
         scale, shift = self.modulate(style).chunk(2, dim=1)
         y = self.over_time(x)
         y = torch.addcmul(y, self.noise_level, gaussian(y.shape, noise, y.device))
-        y = y * torch.rsqrt(y.square().mean(1, keepdim=True) + 1e-6)
+        y = y / (torch.linalg.vector_norm(y, dim=1, keepdim=True) / y.shape[1] ** 0.5 + 1e-3)
         # scaling the weights instead of every frame: expand(y * (1 + scale) + shift) with fewer passes over y
         mix = self.expand.weight[..., 0]
         y = F.gelu(torch.baddbmm(F.linear(shift, mix, self.expand.bias)[..., None], mix * (1 + scale)[:, None], y))
