@@ -14,6 +14,7 @@ def some_styles(count: int, config: GeneratorConfig) -> Style:
         torch.randn(count, config.style_dim),
         -4.0 + 0.5 * torch.randn(count, bins),
         0.3 + 0.5 * torch.rand(count, bins),
+        0.5 * torch.rand(count, 1),
         0.3 * torch.randn(count, config.shapes, bins),
         torch.randn(count, config.shapes, RATES),
         torch.randn(count, config.shapes, QUANTILES).sort(-1).values,

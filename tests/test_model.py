@@ -187,7 +187,7 @@ def test_no_frame_can_tell_where_the_clip_ends():
         if hasattr(module, "noise_level"):
             torch.nn.init.zeros_(module.noise_level)
     still = some_styles(1, CONFIG)
-    still = still._replace(shapes=torch.zeros_like(still.shapes))
+    still = still._replace(shapes=torch.zeros_like(still.shapes), patchiness=torch.zeros_like(still.patchiness))
     mean, spread, amplitudes = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, still, None)
     torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
     torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)

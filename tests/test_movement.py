@@ -8,10 +8,13 @@ from ctxaudio.signal.movement import (
     RATES,
     draw_courses,
     marginals,
+    patches,
+    patchiness,
     place_of_rate,
     rate_spectrum,
     spectral_shapes,
 )
+from ctxaudio.signal.stft import log_power
 
 FRAME_RATE = 86.13
 FRAMES = 173
@@ -29,8 +32,8 @@ def moving(strengths: tuple[float, ...], bins: int = 60, noise: float = 0.05) ->
 
 
 def test_shapes_are_the_principal_components_of_the_singular_value_decomposition():
-    levels = moving((5.0, 3.0, 1.5))
-    shapes, courses, _ = spectral_shapes(levels, 3)
+    levels = moving((9.0, 7.0, 5.0))
+    shapes, courses, residual = spectral_shapes(levels, 3)
     centred = levels - levels.mean(2, keepdim=True)
     left, strengths, _ = torch.linalg.svd(centred, full_matrices=False)
     torch.testing.assert_close(shapes.norm(dim=2), strengths[:, :3] / FRAMES**0.5, rtol=1e-3, atol=1e-4)
@@ -39,11 +42,13 @@ def test_shapes_are_the_principal_components_of_the_singular_value_decomposition
     assert bool((shapes.sum(2) >= 0).all()), "a course that rises makes the sound louder on the whole"
     closest = strengths[:, 3:].square().sum(1).sqrt()
     torch.testing.assert_close((centred - shapes.transpose(1, 2) @ courses).flatten(1).norm(dim=1), closest)
+    torch.testing.assert_close(residual.flatten(1).norm(dim=1), closest)
 
 
 def test_shapes_and_residual_have_the_variance_between_them():
-    levels = moving((5.0, 3.0, 1.5, 1.0))
-    shapes, courses, residual = spectral_shapes(levels, 2)
+    levels = moving((9.0, 7.0, 1.5, 1.0))
+    shapes, courses, left = spectral_shapes(levels, 2)
+    residual = left.square().mean(2).sqrt()
     variance = levels.var(2, correction=0)
     torch.testing.assert_close(shapes.square().sum(1) + residual.square(), variance, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(courses.std(2, correction=0), torch.ones(2, 2), rtol=1e-3, atol=0)
@@ -53,10 +58,28 @@ def test_shapes_and_residual_have_the_variance_between_them():
 @pytest.mark.parametrize("level", [0.0, -9.2])
 def test_what_stands_still_has_no_shapes(level):
     shapes, courses, residual = spectral_shapes(torch.full((1, 60, FRAMES), level), 4)
-    assert float(shapes.abs().max()) < 1e-4 and float(residual.max()) < 1e-3
+    assert (
+        float(shapes.abs().max()) < 1e-4 and float(residual.abs().max()) < 1e-3 and float(patchiness(residual)) < 1e-3
+    )
     described = rate_spectrum(courses, FRAME_RATE), marginals(courses)
     assert all(bool(numbers.isfinite().all()) for numbers in described)
     assert bool(draw_courses(*described, torch.randn(1, 4, 50, generator=random()), FRAME_RATE).isfinite().all())
+
+
+def test_noise_has_no_shapes_and_is_not_patchy():
+    level = 0.5 * log_power(torch.randn(4, 44100, generator=random(7)), 512, 256)
+    shapes, _, residual = spectral_shapes(level, 4)
+    assert float(shapes.abs().max()) == 0.0
+    assert float(patchiness(residual).max()) < 0.02
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+def test_the_share_of_patches_is_found(share):
+    basis = patches(257)
+    field = torch.randn(2, FRAMES, len(basis), generator=random(8)) @ basis
+    alone = torch.randn(field.shape, generator=random(9))
+    mixed = (share**0.5 * field + (1 - share) ** 0.5 * alone).transpose(1, 2)
+    torch.testing.assert_close(patchiness(mixed), torch.full((2, 1), share), rtol=0.1, atol=0.02)
 
 
 @pytest.mark.parametrize("rate_hz", [1.5, 6.0, 20.0])

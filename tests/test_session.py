@@ -92,7 +92,7 @@ def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_bac
     generator, _ = load_generator(trained.model_path)
     bed = GeneratedBed(generator, -1, 1, seed=0)
     latents, styles = zip(*(bed.character(number) for number in range(250)), strict=True)
-    for kept in ("texture", "level", "residual", "movement"):
+    for kept in ("texture", "level", "residual", "patchiness", "movement"):
         values = [getattr(style, kept) for style in styles]
         places = [value() if callable(value) else value for value in values]
         steps = [float((after - before).norm()) for before, after in pairwise(places)]

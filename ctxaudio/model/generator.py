@@ -20,13 +20,13 @@ from torch.nn import functional as F
 
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.movement import draw_courses
+from ctxaudio.signal.movement import VARIANCE_OF_NOISE, draw_courses, patches
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 
 #: Mean and deviation of the logarithm of the magnitude of Gaussian noise of power 1.
-MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, 0.6413
+MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, VARIANCE_OF_NOISE**0.5
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ class Generator(nn.Module):
     """
 
     pooling: Tensor
+    patches: Tensor
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
@@ -152,6 +153,7 @@ class Generator(nn.Module):
         nn.init.normal_(self.tones.weight, std=0.02)
         pooling = self.band_weights(torch.arange(bins) * (config.sample_rate / config.n_fft))
         self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
+        self.register_buffer("patches", patches(bins), persistent=False)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def spectrum(
@@ -168,20 +170,29 @@ class Generator(nn.Module):
         x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
-        white = gaussian((*style.rates.shape[:2], fast_frames), noise, latent.device)
-        courses = draw_courses(style.rates, style.marginals, white, self.config.frame_rate)
-        x = middle_of(x, fast_frames) + self.from_courses((style.shapes @ self.pooling).transpose(1, 2) @ courses)
+        course = self.course(style, fast_frames, noise)
+        heard = ((course - style.level[:, None]) @ self.pooling).transpose(1, 2)
+        x = middle_of(x, fast_frames) + self.from_courses(heard)
         x = middle_of(self.through(self.fast, x, s, noise), frames)
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
         departure, noisiness = head.chunk(2, dim=2)
-        spread = (style.residual / DEVIATION_OF_NOISE)[:, None] * 2.0 * torch.sigmoid(noisiness)
-        mean = torch.baddbmm(style.level[:, None], middle_of(courses, frames).transpose(1, 2), style.shapes)
-        mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0) - MEAN_OF_NOISE * spread
+        hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
+        spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
+        mean = middle_of(course.transpose(1, 2), frames).transpose(1, 2) - MEAN_OF_NOISE * spread
+        mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
         gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
         amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
         return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
+
+    def course(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
+        """Log-magnitude `[B, frames, bins]` as the style alone draws it: level, shapes in new courses, and patches."""
+        white = gaussian((*style.rates.shape[:2], frames), noise, style.level.device)
+        courses = draw_courses(style.rates, style.marginals, white, self.config.frame_rate)
+        drawn = torch.baddbmm(style.level[:, None], courses.transpose(1, 2), style.shapes)
+        spots = gaussian((len(drawn), frames, len(self.patches)), noise, style.level.device) @ self.patches
+        return drawn + (style.residual * style.patchiness.sqrt())[:, None] * spots
 
     def band_weights(self, frequency_hz: Tensor) -> Tensor:
         """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""

@@ -23,6 +23,7 @@ class Style(NamedTuple):
         texture: `[B, S]`, texture statistics of the training clips' space (`model.styles`), whitened.
         level: `[B, bins]`, mean over time of the natural logarithm of its magnitude in every bin.
         residual: `[B, bins]`, the deviation over time that the shapes leave of it.
+        patchiness: `[B, 1]`, how much of the residual neighbouring bins have in common.
         shapes: `[B, R, bins]`, how that logarithm moves (`signal.movement`); where all of a shape is 0, none.
         rates: `[B, R, RATES]`, how fast.
         marginals: `[B, R, QUANTILES]`, how far.
@@ -33,6 +34,7 @@ class Style(NamedTuple):
     texture: Tensor
     level: Tensor
     residual: Tensor
+    patchiness: Tensor
     shapes: Tensor
     rates: Tensor
     marginals: Tensor
@@ -51,6 +53,7 @@ class Style(NamedTuple):
             torch.lerp(self.texture, other.texture, way),
             torch.lerp(self.level, other.level, way),
             torch.lerp(self.residual, other.residual, way),
+            torch.lerp(self.patchiness, other.patchiness, way),
             torch.cat([less * self.shapes, more * other.shapes], dim=1),
             torch.cat([self.rates, other.rates], dim=1),
             torch.cat([self.marginals, other.marginals], dim=1),
@@ -71,6 +74,7 @@ class StyleBank(nn.Module):
     texture: Tensor
     level: Tensor
     residual: Tensor
+    patchiness: Tensor
     shapes: Tensor
     rates: Tensor
     marginals: Tensor
@@ -82,7 +86,7 @@ class StyleBank(nn.Module):
     def __init__(self, count: int, latent_dim: int, texture: int, bins: int, shapes: int, partials: int) -> None:
         super().__init__()
         moving = ((shapes, bins), (shapes, RATES), (shapes, QUANTILES))
-        sizes = ((texture,), (bins,), (bins,), *moving, (partials,), (partials,))
+        sizes = ((texture,), (bins,), (bins,), (1,), *moving, (partials,), (partials,))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

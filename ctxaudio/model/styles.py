@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
-from ctxaudio.signal.movement import marginals, rate_spectrum, spectral_shapes
+from ctxaudio.signal.movement import marginals, patchiness, rate_spectrum, spectral_shapes
 from ctxaudio.signal.partials import find_partials
 from ctxaudio.signal.stft import log_power
 from ctxaudio.signal.texture import TextureStatistics
@@ -39,9 +39,10 @@ class StyleSpace:
         """The style of crops `[B, T]`, whose `normalised` statistics are at hand."""
         log_magnitude = 0.5 * log_power(samples, self.model.n_fft, self.model.hop)
         shapes, courses, residual = spectral_shapes(log_magnitude, self.model.shapes)
-        described = rate_spectrum(courses, self.model.frame_rate), marginals(courses)
+        left = residual.square().mean(2).sqrt(), patchiness(residual)
+        moving = shapes, rate_spectrum(courses, self.model.frame_rate), marginals(courses)
         partials = find_partials(samples, self.model.sample_rate, self.model.partials)
-        return Style(self.texture(normalised), log_magnitude.mean(2), residual, shapes, *described, *partials)
+        return Style(self.texture(normalised), log_magnitude.mean(2), *left, *moving, *partials)
 
 
 def fit_style_space(statistics: TextureStatistics, crops: Tensor, model: GeneratorConfig) -> StyleSpace:

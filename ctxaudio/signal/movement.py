@@ -4,7 +4,9 @@ A texture is more than its average. Its log-magnitude moves in few ways (all bin
 in a drop), each at rates and with a distribution of its own. `spectral_shapes` finds them, `rate_spectrum` and
 `marginals` describe a course without keeping it, and `draw_courses` draws others of the same description: noise
 filtered to the rates, then bent to the distribution (Schreiber & Schmitz 2000, arXiv:chao-dyn/9909037, without the
-iterations). No moment of the recording returns, only how it moved.
+iterations). What the shapes leave over is noise, of which a part is common to neighbouring bins, as in the bubbles of
+a stream: `patchiness` measures how much, noise times `patches` is drawn for it. No moment of the recording returns,
+only how it moved.
 """
 
 from __future__ import annotations
@@ -22,16 +24,31 @@ LOWEST_RATE_HZ = 0.5
 QUANTILES = 9
 FURTHEST = 2.7
 
+#: How many times more than noise of the same size would move its largest shape, a shape must move to be one.
+ABOVE_NOISE = 3.0
+
+#: Variance of the logarithm of the magnitude of Gaussian noise.
+VARIANCE_OF_NOISE = 0.6413**2
+
+#: Patches are so many bins wide. Bins further apart than the window's main lobe have nothing in common in noise.
+PATCH = 17
+PATCH_STEP = 4
+BEYOND_THE_LOBE = 4
+LARGEST_PATCHINESS = 0.8
+
 POWER_ROUNDS = 5
 SMALLEST = 1e-6
 
 
 def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `count` principal shapes of `[B, bins, frames]`, their courses, and what deviation they leave in each bin.
+    """The `count` principal shapes of `[B, bins, frames]`, their courses, and what they leave over.
 
     Gives `shapes` `[B, R, bins]` in units of the logarithm, `courses` `[B, R, frames]` with mean 0 and deviation 1,
-    largest shape first and pointing upwards on the whole, and `residual` `[B, bins]`. By block power iteration
+    largest shape first and pointing upwards on the whole, and `residual` `[B, bins, frames]`. By block power iteration
     (Halko et al. 2011, arXiv:0909.4061), which wants no more than a few products a clip.
+
+    A shape that moves hardly more than the largest of noise would is 0, and what it moves is in the residual: drawn
+    on its own, it would not be noise any more. (The largest of noise is at the edge of Marchenko & Pastur 1967.)
     """
     moving = log_magnitude - log_magnitude.mean(2, keepdim=True)
     _, bins, frames = moving.shape
@@ -44,8 +61,33 @@ def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, 
     shapes = (within @ turn.flip(2)).transpose(1, 2) / frames**0.5
     courses = (basis @ turn.flip(2)).transpose(1, 2) * frames**0.5
     upwards = torch.where(shapes.sum(2, keepdim=True) < 0, -1.0, 1.0)
-    residual = (moving.square().mean(2) - shapes.square().sum(1)).clamp_min(0.0).sqrt()
-    return upwards * shapes, upwards * courses, residual
+    of_noise = VARIANCE_OF_NOISE * (1.0 + (bins / frames) ** 0.5) ** 2
+    kept = shapes.square().sum(2, keepdim=True) >= ABOVE_NOISE * of_noise
+    shapes, courses = kept * upwards * shapes, upwards * courses
+    return shapes, courses, moving - shapes.transpose(1, 2) @ courses
+
+
+def patchiness(residual: Tensor) -> Tensor:
+    """The share of the variance of `[B, bins, frames]` that neighbouring bins have in common: `[B, 1]`, 0 in noise."""
+    unit = residual * torch.rsqrt(residual.square().mean(2, keepdim=True) + SMALLEST)
+    common = (unit[:, BEYOND_THE_LOBE:] * unit[:, :-BEYOND_THE_LOBE]).mean((1, 2))
+    bump = torch.hann_window(PATCH + 1, device=residual.device)
+    expected = (bump[BEYOND_THE_LOBE:] * bump[:-BEYOND_THE_LOBE]).sum() / bump.square().sum()
+    return (common / expected).clamp(0.0, LARGEST_PATCHINESS)[:, None]
+
+
+def patches(bins: int) -> Tensor:
+    """Matrix `[knots, bins]`: white noise `[..., knots]` times it has deviation 1 in each bin, and is common to bins
+    within `PATCH`.
+
+    >>> drawn = torch.randn(4000, patches(64).shape[0], generator=torch.Generator().manual_seed(0)) @ patches(64)
+    >>> bool((drawn.std(0) - 1.0).abs().max() < 0.05)
+    True
+    """
+    knots = torch.arange(-PATCH // 2, bins + PATCH // 2 + PATCH_STEP, PATCH_STEP)
+    away = (torch.arange(bins) - knots[:, None]).abs() / ((PATCH + 1) / 2)
+    bumps = torch.where(away < 1.0, 0.5 + 0.5 * torch.cos(math.pi * away), 0.0)
+    return bumps / bumps.norm(dim=0)
 
 
 def rate_spectrum(courses: Tensor, frame_rate: float) -> Tensor:
