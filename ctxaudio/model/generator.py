@@ -190,7 +190,8 @@ class Generator(nn.Module):
         """Log-magnitude `[B, frames, bins]` as the style alone draws it: level, shapes in new courses, and patches."""
         white = gaussian((*style.rates.shape[:2], frames), noise, style.level.device)
         courses = draw_courses(style.rates, style.marginals, white, self.config.frame_rate)
-        drawn = torch.baddbmm(style.level[:, None], courses.transpose(1, 2), style.shapes)
+        # added, not one product with the level: half precision would be too coarse for that
+        drawn = style.level[:, None] + courses.transpose(1, 2) @ style.shapes
         spots = gaussian((len(drawn), frames, len(self.patches)), noise, style.level.device) @ self.patches
         return drawn + (style.residual * style.patchiness.sqrt())[:, None] * spots
 
