@@ -68,7 +68,7 @@ def test_training_on_one_batch_brings_its_texture_nearer(clips: PreparedClips):
     training = begin(clips, config)
     torch.nn.init.constant_(
         training.generator.style_spectrum.bias, 1.0
-    )  # too loud, too noisy: what styles say is spoilt
+    )  # what the styles say is spoilt
     batch = training.batches.next()
     texture = [float(loop.training_step(training, batch, config)["texture"]) for _ in range(40)]
     assert sum(texture[-5:]) < 0.85 * sum(texture[:5])
