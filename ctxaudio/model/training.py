@@ -41,6 +41,9 @@ LARGEST_GRADIENT = 5.0
 LARGEST_SHARE_OF_SAMPLES = 0.05
 AT_ONCE = 32
 
+#: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
+QUIETEST_STYLE_DB = -60.0
+
 ParamList = tuple[Tensor, ...] | list[Tensor]
 
 
@@ -222,9 +225,10 @@ def begin(
     generator = Generator(model, profile).to(engine.device)
     discriminator = Discriminator(model).to(engine.device)
     drawn = [batches.next() for _ in range(math.ceil(model.style_count / config.batch_size))]
-    crops = torch.cat([batch.audio for batch in drawn])[: model.style_count].to(engine.device)
-    conditions = torch.cat([batch.condition for batch in drawn])[: model.style_count].to(engine.device)
-    clip = torch.cat([batch.clip for batch in drawn])[: model.style_count].to(engine.device)
+    columns = ([getattr(batch, name) for batch in drawn] for name in ("audio", "condition", "clip"))
+    crops, conditions, clip = (torch.cat(column)[: model.style_count].to(engine.device) for column in columns)
+    audible = crops.square().mean(1) > 10 ** (QUIETEST_STYLE_DB / 10)
+    crops, conditions, clip = crops[audible], conditions[audible], clip[audible]
     space = fit_style_space(TextureStatistics(clips.sample_rate).to(engine.device), crops, model)
     with torch.no_grad():
         normalised = torch.cat([space.normalised(part) for part in crops.split(AT_ONCE)])

@@ -61,16 +61,19 @@ def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, 
     shapes = (within @ turn.flip(2)).transpose(1, 2) / frames**0.5
     courses = (basis @ turn.flip(2)).transpose(1, 2) * frames**0.5
     upwards = torch.where(shapes.sum(2, keepdim=True) < 0, -1.0, 1.0)
-    of_noise = VARIANCE_OF_NOISE * (1.0 + (bins / frames) ** 0.5) ** 2
-    kept = shapes.square().sum(2, keepdim=True) >= ABOVE_NOISE * of_noise
+    variance = moving.square().mean((1, 2)).clamp_max(VARIANCE_OF_NOISE)  # a steady tone moves less than noise
+    of_noise = variance[:, None, None] * (1.0 + (bins / frames) ** 0.5) ** 2
+    kept = shapes.square().sum(2, keepdim=True) > ABOVE_NOISE * of_noise
     shapes, courses = kept * upwards * shapes, upwards * courses
     return shapes, courses, moving - shapes.transpose(1, 2) @ courses
 
 
 def patchiness(residual: Tensor) -> Tensor:
     """The share of the variance of `[B, bins, frames]` that neighbouring bins have in common: `[B, 1]`, 0 in noise."""
-    unit = residual * torch.rsqrt(residual.square().mean(2, keepdim=True) + SMALLEST)
+    # bins that hardly move, as those above a codec's edge, move together and must not count for much
+    unit = residual * torch.rsqrt(residual.square().mean(2, keepdim=True) + 0.25 * VARIANCE_OF_NOISE)
     common = (unit[:, BEYOND_THE_LOBE:] * unit[:, :-BEYOND_THE_LOBE]).mean((1, 2))
+    common = common / (unit.square().mean((1, 2)) + SMALLEST)
     bump = torch.hann_window(PATCH + 1, device=residual.device)
     expected = (bump[BEYOND_THE_LOBE:] * bump[:-BEYOND_THE_LOBE]).sum() / bump.square().sum()
     return (common / expected).clamp(0.0, LARGEST_PATCHINESS)[:, None]
