@@ -66,9 +66,7 @@ def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
 def test_training_on_one_batch_brings_its_texture_nearer(clips: PreparedClips):
     config = dataclasses.replace(CONFIG, lr=0.0005)
     training = begin(clips, config)
-    torch.nn.init.constant_(
-        training.generator.style_spectrum.bias, 1.0
-    )  # what the styles say is spoilt
+    torch.nn.init.constant_(training.generator.style_spectrum.bias, 1.0)  # what the styles say is spoilt
     batch = training.batches.next()
     texture = [float(loop.training_step(training, batch, config)["texture"]) for _ in range(40)]
     assert sum(texture[-5:]) < 0.85 * sum(texture[:5])

@@ -1,11 +1,11 @@
 """The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
 
-A style (`model.style_bank`) says how loud each bin is on average, in which shapes, how fast and how far that moves, and
-which steady partials there are. A course is drawn for each shape (`signal.movement`), and a small network at three
-frame rates (a 32nd, a 4th and all of the STFT's), which hears the courses, says what is missing: how each bin departs
-from them, how noisy it is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first
-two into sound of any length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a
-frame costs little, which is what lets it learn on two cores.
+A style (`model.style_bank`) says how loud each bin is on average, in which shapes that moves, how fast and driven by
+what, and which steady partials there are. A course is drawn for each shape (`signal.movement`), and a small network at
+three frame rates (a 32nd, a 4th and all of the STFT's), which hears the courses, says what is missing: how each bin
+departs from them, how noisy it is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the
+first two into sound of any length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn,
+and a frame costs little, which is what lets it learn on two cores.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class Generator(nn.Module):
     def course(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
         """Log-magnitude `[B, frames, bins]` as the style alone draws it: level, shapes in new courses, and patches."""
         white = gaussian((*style.rates.shape[:2], frames), noise, style.level.device)
-        courses = draw_courses(style.rates, style.marginals, white, self.config.frame_rate)
+        courses = draw_courses(style.rates, style.innovations, white, self.config.frame_rate)
         # added, not one product with the level: half precision would be too coarse for that
         drawn = style.level[:, None] + courses.transpose(1, 2) @ style.shapes
         spots = gaussian((len(drawn), frames, len(self.patches)), noise, style.level.device) @ self.patches

@@ -26,7 +26,7 @@ class Style(NamedTuple):
         patchiness: `[B, 1]`, how much of the residual neighbouring bins have in common.
         shapes: `[B, R, bins]`, how that logarithm moves (`signal.movement`); where all of a shape is 0, none.
         rates: `[B, R, RATES]`, how fast.
-        marginals: `[B, R, QUANTILES]`, how far.
+        innovations: `[B, R, QUANTILES]`, what drives it.
         partials_hz: `[B, K]`, frequencies of its steady partials.
         amplitudes: `[B, K]`, their RMS amplitudes, 0 where there is none.
     """
@@ -37,7 +37,7 @@ class Style(NamedTuple):
     patchiness: Tensor
     shapes: Tensor
     rates: Tensor
-    marginals: Tensor
+    innovations: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
 
@@ -56,7 +56,7 @@ class Style(NamedTuple):
             torch.lerp(self.patchiness, other.patchiness, way),
             torch.cat([less * self.shapes, more * other.shapes], dim=1),
             torch.cat([self.rates, other.rates], dim=1),
-            torch.cat([self.marginals, other.marginals], dim=1),
+            torch.cat([self.innovations, other.innovations], dim=1),
             torch.cat([self.partials_hz, other.partials_hz], dim=1),
             torch.cat([less * self.amplitudes, more * other.amplitudes], dim=1),
         )
@@ -77,7 +77,7 @@ class StyleBank(nn.Module):
     patchiness: Tensor
     shapes: Tensor
     rates: Tensor
-    marginals: Tensor
+    innovations: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
     conditions: Tensor

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
-from ctxaudio.signal.movement import marginals, patchiness, rate_spectrum, spectral_shapes
+from ctxaudio.signal.movement import innovations, patchiness, rate_spectrum, spectral_shapes
 from ctxaudio.signal.partials import find_partials
 from ctxaudio.signal.stft import log_power
 from ctxaudio.signal.texture import TextureStatistics
@@ -40,7 +40,8 @@ class StyleSpace:
         log_magnitude = 0.5 * log_power(samples, self.model.n_fft, self.model.hop)
         shapes, courses, residual = spectral_shapes(log_magnitude, self.model.shapes)
         left = residual.square().mean(2).sqrt(), patchiness(residual)
-        moving = shapes, rate_spectrum(courses, self.model.frame_rate), marginals(courses)
+        rates = rate_spectrum(courses, self.model.frame_rate)
+        moving = shapes, rates, innovations(courses, rates, self.model.frame_rate)
         partials = find_partials(samples, self.model.sample_rate, self.model.partials)
         return Style(self.texture(normalised), log_magnitude.mean(2), *left, *moving, *partials)
 

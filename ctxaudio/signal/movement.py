@@ -1,12 +1,12 @@
 """How a spectrum moves: a few shapes that come and go, each with a course in time, and new courses like the old ones.
 
 A texture is more than its average. Its log-magnitude moves in few ways (all bins together in a gust, the upper ones
-in a drop), each at rates and with a distribution of its own. `spectral_shapes` finds them, `rate_spectrum` and
-`marginals` describe a course without keeping it, and `draw_courses` draws others of the same description: noise
-filtered to the rates, then bent to the distribution (Schreiber & Schmitz 2000, arXiv:chao-dyn/9909037, without the
-iterations). What the shapes leave over is noise, of which a part is common to neighbouring bins, as in the bubbles of
-a stream: `patchiness` measures how much, noise times `patches` is drawn for it. No moment of the recording returns,
-only how it moved.
+in a drop), each with a course in time. `spectral_shapes` finds them. `rate_spectrum` and `innovations` describe a
+course without keeping it, as a filter and what drives it: the filter with the course's rates whose response comes as
+early as it can, and the distribution of what is fed into it, sparse and large where something strikes and then dies
+away. `draw_courses` feeds new noise of that distribution into the filter. What the shapes leave over is noise, of
+which a part is common to neighbouring bins, as in the bubbles of a stream: `patchiness` measures how much, noise times
+`patches` is drawn for it. No moment of the recording returns, only how it moved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RATES = 16
 LOWEST_RATE_HZ = 0.5
 
 #: Quantiles that describe a distribution: those of a normal one at places evenly between -2.7 and 2.7 deviations.
-QUANTILES = 9
+QUANTILES = 13
 FURTHEST = 2.7
 
 #: How many times more than noise of the same size would move its largest shape, a shape must move to be one.
@@ -109,34 +109,47 @@ def place_of_rate(rates_hz: Tensor, frame_rate: float) -> Tensor:
     return torch.log2(rates_hz.clamp_min(SMALLEST) / LOWEST_RATE_HZ) / octaves * (RATES - 1)
 
 
-def marginals(courses: Tensor) -> Tensor:
-    """`QUANTILES` quantiles of `[..., frames]`: `[..., Q]`."""
+def minimum_phase(rates: Tensor, frames: int, frame_rate: float) -> Tensor:
+    """Transfer function `[..., frames//2+1]` with the power of a `rate_spectrum` `[..., J]`, 1 on average.
+
+    Below the lowest rate the power is taken to go on as it is there. The phase is the Hilbert transform of the
+    logarithm of the gain, by folding the cepstrum (Oppenheim & Schafer, Discrete-Time Signal Processing, ch. 13).
+    """
+    place = place_of_rate(torch.fft.rfftfreq(frames, 1.0 / frame_rate, device=rates.device), frame_rate)
+    place = place.clamp(0, RATES - 1)
+    left = place.floor().clamp_max(RATES - 2).long()
+    log_gain = 0.5 * torch.lerp(rates[..., left], rates[..., left + 1], (place - left).to(rates))
+    log_gain = log_gain - 0.5 * torch.log(torch.exp(2.0 * log_gain).mean(-1, keepdim=True))
+    cepstrum = torch.fft.irfft(log_gain, frames)
+    later = (frames - 1) // 2
+    cepstrum[..., 1 : 1 + later] *= 2.0
+    cepstrum[..., frames - later :] = 0.0
+    return torch.exp(torch.fft.rfft(cepstrum))
+
+
+def innovations(courses: Tensor, rates: Tensor, frame_rate: float) -> Tensor:
+    """`QUANTILES` quantiles, of deviation 1, of what drives `[..., frames]` through its filter: `[..., Q]`."""
+    frames = courses.shape[-1]
+    driving = torch.fft.irfft(torch.fft.rfft(courses) / minimum_phase(rates, frames, frame_rate), frames)
+    driving = driving * torch.rsqrt(driving.square().mean(-1, keepdim=True) + SMALLEST)
     places = torch.linspace(-FURTHEST, FURTHEST, QUANTILES, device=courses.device)
-    below = 0.5 * (1.0 + torch.erf(places / 2**0.5))
-    return torch.quantile(courses, below, dim=-1).movedim(0, -1)
+    return torch.quantile(driving, 0.5 * (1.0 + torch.erf(places / 2**0.5)), dim=-1).movedim(0, -1)
 
 
 def draw_courses(rates: Tensor, quantiles: Tensor, white: Tensor, frame_rate: float) -> Tensor:
-    """New courses `[B, R, frames]` of a `rate_spectrum` `[B, R, J]` and `marginals` `[B, R, Q]`, out of white noise.
+    """New courses `[B, R, frames]` of a `rate_spectrum` `[B, R, J]` and `innovations` `[B, R, Q]`, out of white noise.
 
-    Below the lowest rate the power is taken to go on as it is there. The courses go round: their end leads to
-    their beginning.
+    The courses have no mean, and go round: their end leads to their beginning.
 
     >>> white = torch.randn(1, 1, 2000, generator=torch.Generator().manual_seed(0))
-    >>> slow = torch.where(torch.arange(16) < 4, 0.0, -12.0).expand(1, 1, 16)
-    >>> course = draw_courses(slow, torch.linspace(-1, 1, 9).expand(1, 1, 9), white, frame_rate=86.0)
-    >>> bool(course.abs().max() <= 1.0)
+    >>> flat, bounded = torch.zeros(1, 1, RATES), torch.linspace(-1, 1, QUANTILES).expand(1, 1, -1)
+    >>> bool(draw_courses(flat, bounded, white, frame_rate=86.0).abs().max() <= 1.1)
     True
     """
     frames = white.shape[-1]
-    place = place_of_rate(torch.fft.rfftfreq(frames, 1.0 / frame_rate, device=white.device), frame_rate)
-    left = place.clamp(0, RATES - 1).floor().clamp_max(RATES - 2).long()
-    between = (place.clamp(0, RATES - 1) - left).to(rates)
-    gain = torch.exp(0.5 * torch.lerp(rates[..., left], rates[..., left + 1], between))
-    gain[..., 0] = 0.0  # the mean is not the course's to move
-    gain = gain * torch.rsqrt(gain.square().mean(-1, keepdim=True) + SMALLEST)
-    normal = torch.fft.irfft(gain * torch.fft.rfft(white), frames)
-    place = (normal.clamp(-FURTHEST, FURTHEST) + FURTHEST) * ((QUANTILES - 1) / (2 * FURTHEST))
+    place = (white.clamp(-FURTHEST, FURTHEST) + FURTHEST) * ((QUANTILES - 1) / (2 * FURTHEST))
     left = place.floor().clamp_max(QUANTILES - 2).long()
-    below, above = quantiles.gather(2, left), quantiles.gather(2, left + 1)
-    return torch.lerp(below, above, place - left)
+    driving = torch.lerp(quantiles.gather(2, left), quantiles.gather(2, left + 1), place - left)
+    spectrum = torch.fft.rfft(driving) * minimum_phase(rates, frames, frame_rate)
+    spectrum[..., 0] = 0.0  # the mean is not the course's to move
+    return torch.fft.irfft(spectrum, frames)
