@@ -6,7 +6,9 @@ Lightning Fabric starts the second with the same command line.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,17 +40,24 @@ def weights(training: Training) -> torch.Tensor:
 
 
 def without_noise(clips: PreparedClips, engine: Engine, batch: Batch) -> torch.Tensor:
-    """Weights after two steps on `batch`, latents and noise all one value: what is left of chance is the crops."""
+    """Weights after two steps on `batch`, latents and noise the same for all crops: what is left of chance is these."""
     training = begin(clips, engine)
-    chance = torch.randn
-    torch.randn = lambda *shape, **named: chance(100, generator=torch.Generator().manual_seed(0))[0].expand(  # type: ignore[assignment]
-        *(shape[0] if isinstance(shape[0], (tuple, torch.Size)) else shape)
-    )
+    chance = torch.randn, torch.rand
+
+    def same_for_all(draw: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def drawn(*shape: Any, **named: Any) -> torch.Tensor:
+            rows, *row = shape[0] if isinstance(shape[0], (tuple, torch.Size)) else shape
+            named["generator"] = torch.Generator().manual_seed(0)
+            return draw(row, **named).expand(rows, *row).clone()
+
+        return drawn
+
+    torch.randn, torch.rand = map(same_for_all, chance)  # type: ignore[assignment]
     try:
         for _ in range(2):
             loop.training_step(training, batch, CONFIG)
     finally:
-        torch.randn = chance
+        torch.randn, torch.rand = chance
     return weights(training)
 
 

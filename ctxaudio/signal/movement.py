@@ -52,7 +52,7 @@ def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, 
     """
     moving = log_magnitude - log_magnitude.mean(2, keepdim=True)
     _, bins, frames = moving.shape
-    start = torch.randn(bins, count, generator=torch.Generator().manual_seed(0)).to(moving)
+    start = torch.rand(bins, count, generator=torch.Generator().manual_seed(0)).to(moving) - 0.5
     basis = moving.transpose(1, 2) @ start
     for _ in range(POWER_ROUNDS):
         basis, _ = torch.linalg.qr(moving.transpose(1, 2) @ (moving @ basis))
