@@ -133,6 +133,30 @@ def test_a_style_brings_its_own_spectrum_and_partials():
     torch.testing.assert_close(tenfold, 10.0 * bed, rtol=1e-3, atol=1e-4)
 
 
+def test_partials_follow_what_moves_at_their_bins_and_keep_their_level():
+    generator = small_generator()
+    moving = torch.zeros(1, 257, 40)
+    bin_hz = 22050 / 512
+    moving[0, 10] = torch.linspace(2.0, -2.0, 40)  # dies away
+    factors = generator.ringing(moving, torch.tensor([[10 * bin_hz, 50 * bin_hz]]))
+    assert bool((factors[0, :, 0].diff() < 0).all())
+    torch.testing.assert_close(factors[0, :, 1], torch.ones(40))
+    torch.testing.assert_close(factors.square().mean(1), torch.ones(1, 2))
+
+
+def test_a_style_leaves_its_partials_to_the_oscillators():
+    config = GeneratorConfig(("a",))
+    hiss = 0.003 * torch.randn(2, 44100, generator=torch.Generator().manual_seed(0))
+    tone = 0.1 * torch.cos(6.2831853 * 1000.0 * torch.arange(44100) / 22050)
+    crops = torch.stack([hiss[0], hiss[1] + tone])
+    space = fit_style_space(TextureStatistics(22050), crops, config)
+    style = space.style(crops, space.normalised(crops))
+    at_1000_hz = round(1000.0 * 512 / 22050)
+    assert float(style.amplitudes[1].max()) == pytest.approx(0.1 / 2**0.5, rel=0.05)
+    assert float((style.level[1] - style.level[0]).abs().max()) < 1.0
+    assert float((style.level[1] - style.level[0]).abs()[at_1000_hz - 2 : at_1000_hz + 3].max()) < 0.6
+
+
 def test_styles_are_white_over_the_crops_they_were_fitted_on():
     crops = 0.05 * torch.randn(12, 44100) * torch.linspace(0.2, 2.0, 12)[:, None]
     space = fit_style_space(TextureStatistics(22050), crops, CONFIG)

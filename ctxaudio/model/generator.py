@@ -171,7 +171,8 @@ class Generator(nn.Module):
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
         course = self.course(style, fast_frames, noise)
-        heard = ((course - style.level[:, None]) @ self.pooling).transpose(1, 2)
+        moving = course - style.level[:, None]
+        heard = (moving @ self.pooling).transpose(1, 2)
         x = middle_of(x, fast_frames) + self.from_courses(heard)
         x = middle_of(self.through(self.fast, x, s, noise), frames)
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
@@ -184,6 +185,7 @@ class Generator(nn.Module):
         mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
         gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
         amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
+        amplitudes = amplitudes * self.ringing(middle_of(moving.transpose(1, 2), frames), style.partials_hz)
         return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
     def course(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
@@ -194,6 +196,13 @@ class Generator(nn.Module):
         drawn = style.level[:, None] + courses.transpose(1, 2) @ style.shapes
         spots = gaussian((len(drawn), frames, len(self.patches)), noise, style.level.device) @ self.patches
         return drawn + (style.residual * style.patchiness.sqrt())[:, None] * spots
+
+    def ringing(self, moving: Tensor, frequency_hz: Tensor) -> Tensor:
+        """Factors `[B, frames, K]`, of RMS 1, by which partials follow what moves `[B, bins, frames]` at their bins."""
+        bins = (frequency_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
+        logarithm = moving.gather(1, bins[..., None].expand(-1, -1, moving.shape[2])).clamp(-8.0, 8.0)
+        factors = torch.exp(logarithm)
+        return (factors * torch.rsqrt(factors.square().mean(2, keepdim=True))).transpose(1, 2)
 
     def band_weights(self, frequency_hz: Tensor) -> Tensor:
         """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
@@ -15,6 +16,9 @@ from ctxaudio.signal.stft import log_power
 from ctxaudio.signal.texture import TextureStatistics
 
 OUTLIER = 4.0
+
+#: Bins on either side that a partial reaches: half the main lobe of the window, and one.
+WIDTH_OF_A_PARTIAL = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,17 @@ class StyleSpace:
         rates = rate_spectrum(courses, self.model.frame_rate)
         moving = shapes, rates, innovations(courses, rates, self.model.frame_rate)
         partials = find_partials(samples, self.model.sample_rate, self.model.partials)
-        return Style(self.texture(normalised), log_magnitude.mean(2), *left, *moving, *partials)
+        level = without_partials(log_magnitude.mean(2), *partials, self.model)
+        return Style(self.texture(normalised), level, *left, *moving, *partials)
+
+
+def without_partials(level: Tensor, partials_hz: Tensor, amplitudes: Tensor, model: GeneratorConfig) -> Tensor:
+    """`level` `[B, bins]` with what lies around it in place of each partial: that one the oscillators make."""
+    bins = torch.arange(level.shape[1], device=level.device)
+    away = (bins - (partials_hz * (model.n_fft / model.sample_rate))[..., None]).abs()  # [B, K, bins]
+    near = ((away < WIDTH_OF_A_PARTIAL) & (amplitudes > 0)[..., None]).any(1)
+    around = -F.max_pool1d(-level, 4 * WIDTH_OF_A_PARTIAL + 1, 1, 2 * WIDTH_OF_A_PARTIAL)
+    return torch.where(near, around, level)
 
 
 def fit_style_space(statistics: TextureStatistics, crops: Tensor, model: GeneratorConfig) -> StyleSpace:
