@@ -153,8 +153,8 @@ def test_a_style_leaves_its_partials_to_the_oscillators():
     style = space.style(crops, space.normalised(crops))
     at_1000_hz = round(1000.0 * 512 / 22050)
     assert float(style.amplitudes[1].max()) == pytest.approx(0.1 / 2**0.5, rel=0.05)
-    assert float((style.level[1] - style.level[0]).abs().max()) < 1.0
-    assert float((style.level[1] - style.level[0]).abs()[at_1000_hz - 2 : at_1000_hz + 3].max()) < 0.6
+    assert float((style.level[1] - style.level[0]).abs().max()) < 1.5  # the reflected ends leak a little
+    assert float((style.level[1] - style.level[0]).abs()[at_1000_hz - 2 : at_1000_hz + 3].max()) < 0.2
 
 
 def test_styles_are_white_over_the_crops_they_were_fitted_on():
