@@ -138,7 +138,7 @@ def test_partials_follow_what_moves_at_their_bins_and_keep_their_level():
     moving = torch.zeros(1, 257, 40)
     bin_hz = 22050 / 512
     moving[0, 10] = torch.linspace(2.0, -2.0, 40)  # dies away
-    factors = generator.ringing(moving, torch.tensor([[10 * bin_hz, 50 * bin_hz]]))
+    factors = generator.ringing(moving.transpose(1, 2), torch.tensor([[10 * bin_hz, 50 * bin_hz]]))
     assert bool((factors[0, :, 0].diff() < 0).all())
     torch.testing.assert_close(factors[0, :, 1], torch.ones(40))
     torch.testing.assert_close(factors.square().mean(1), torch.ones(1, 2))

@@ -20,13 +20,10 @@ from torch.nn import functional as F
 
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.movement import VARIANCE_OF_NOISE, draw_courses, patches
+from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_courses, patches
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
-
-#: Mean and deviation of the logarithm of the magnitude of Gaussian noise of power 1.
-MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, VARIANCE_OF_NOISE**0.5
 
 
 @dataclass(frozen=True)
@@ -170,39 +167,35 @@ class Generator(nn.Module):
         x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
-        course = self.course(style, fast_frames, noise)
-        moving = course - style.level[:, None]
-        heard = (moving @ self.pooling).transpose(1, 2)
-        x = middle_of(x, fast_frames) + self.from_courses(heard)
+        moving = self.drawn_movement(style, fast_frames, noise)
+        x = middle_of(x, fast_frames) + self.from_courses((moving @ self.pooling).transpose(1, 2))
         x = middle_of(self.through(self.fast, x, s, noise), frames)
+        moving = moving[:, edge_of(self.fast) : edge_of(self.fast) + frames]
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
         departure, noisiness = head.chunk(2, dim=2)
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
-        mean = middle_of(course.transpose(1, 2), frames).transpose(1, 2) - MEAN_OF_NOISE * spread
+        mean = style.level[:, None] + moving - MEAN_OF_NOISE * spread
         mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
         gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
         amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        amplitudes = amplitudes * self.ringing(middle_of(moving.transpose(1, 2), frames), style.partials_hz)
+        amplitudes = amplitudes * self.ringing(moving, style.partials_hz)
         return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
-    def course(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
-        """Log-magnitude `[B, frames, bins]` as the style alone draws it: level, shapes in new courses, and patches."""
+    def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
+        """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches."""
         white = gaussian((*style.rates.shape[:2], frames), noise, style.level.device)
         courses = draw_courses(style.rates, style.innovations, white, self.config.frame_rate)
-        # added, not one product with the level: half precision would be too coarse for that
-        drawn = style.level[:, None] + courses.transpose(1, 2) @ style.shapes
-        spots = gaussian((len(drawn), frames, len(self.patches)), noise, style.level.device) @ self.patches
-        return drawn + (style.residual * style.patchiness.sqrt())[:, None] * spots
+        spots = gaussian((len(courses), frames, len(self.patches)), noise, style.level.device) @ self.patches
+        return courses.transpose(1, 2) @ style.shapes + (style.residual * style.patchiness.sqrt())[:, None] * spots
 
     def ringing(self, moving: Tensor, frequency_hz: Tensor) -> Tensor:
-        """Factors `[B, frames, K]`, of RMS 1, by which partials follow what moves `[B, bins, frames]` at their bins."""
+        """Factors `[B, frames, K]`, of RMS 1, by which partials follow what moves `[B, frames, bins]` at their bins."""
         bins = (frequency_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
-        logarithm = moving.gather(1, bins[..., None].expand(-1, -1, moving.shape[2])).clamp(-8.0, 8.0)
-        factors = torch.exp(logarithm)
-        return (factors * torch.rsqrt(factors.square().mean(2, keepdim=True))).transpose(1, 2)
+        factors = torch.exp(moving.gather(2, bins[:, None].expand(-1, moving.shape[1], -1)).clamp(-8.0, 8.0))
+        return factors * torch.rsqrt(factors.square().mean(1, keepdim=True))
 
     def band_weights(self, frequency_hz: Tensor) -> Tensor:
         """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""

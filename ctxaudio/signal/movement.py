@@ -27,8 +27,9 @@ FURTHEST = 2.7
 #: How many times more than noise of the same size would move its largest shape, a shape must move to be one.
 ABOVE_NOISE = 3.0
 
-#: Variance of the logarithm of the magnitude of Gaussian noise.
-VARIANCE_OF_NOISE = 0.6413**2
+#: Mean and deviation of the logarithm of the magnitude of Gaussian noise of power 1.
+MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, 0.6413
+VARIANCE_OF_NOISE = DEVIATION_OF_NOISE**2
 
 #: Patches are so many bins wide. Bins further apart than the window's main lobe have nothing in common in noise.
 PATCH = 17

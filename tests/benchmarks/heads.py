@@ -18,13 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from ranking import CLIP_S, CLIPS, LABELS, RATE, Degradation, asked, keep, labelled, white
+from ranking import CLIP_S, CLIPS, LABELS, RATE, Degradation, asked, keep, labelled, noise_phase, white
 
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE
 from ctxaudio.signal.stft import log_power, shaped_noise
-
-#: E log|X| of Gaussian noise of unit power is -0.2886, its deviation 0.64: what `spread` 1 brings with it.
-MEAN_OF_NOISE, DEVIATION_OF_NOISE = -0.2886, 0.6413
 
 
 def main() -> None:
@@ -67,20 +65,13 @@ def heads() -> dict[str, Degradation]:
     """By name `window/hop`, with `+n` for n phase steps."""
     return {
         "the crops themselves": lambda crop, seed: crop,
-        **{f"{n}/{n // 4}": partial(noise_phase, n_fft=n, hop=n // 4) for n in (256, 512, 1024)},
-        **{f"{n}/{n // 2}": partial(noise_phase, n_fft=n, hop=n // 2) for n in (256, 512, 1024)},
-        "512/256+1": partial(noise_phase, n_fft=512, hop=256, steps=1),
-        "512/128+1": partial(noise_phase, n_fft=512, hop=128, steps=1),
-        "512/128+2": partial(noise_phase, n_fft=512, hop=128, steps=2),
+        **{f"{n}/{n // 4}": partial(noise_phase, n_fft=n) for n in (256, 512, 1024)},
+        **{f"{n}/{n // 2}": partial(noise_phase, n_fft=n, overlap=2) for n in (256, 512, 1024)},
+        "512/256+1": partial(noise_phase, n_fft=512, overlap=2, phase_steps=1),
+        "512/128+1": partial(noise_phase, n_fft=512, phase_steps=1),
+        "512/128+2": partial(noise_phase, n_fft=512, phase_steps=2),
         "average": average,
     }
-
-
-def noise_phase(crop: FloatArray, seed: int, n_fft: int, hop: int, steps: int = 0) -> FloatArray:
-    """The crop's magnitudes, exactly, with the phase of noise to begin with."""
-    level = 0.5 * log_power(torch.from_numpy(crop)[None], n_fft, hop, 1e-12)
-    noise = torch.from_numpy(white(len(crop), seed))[None]
-    return shaped_noise(level, torch.zeros_like(level), noise, n_fft, hop, steps)[0].numpy()
 
 
 def average(crop: FloatArray, seed: int) -> FloatArray:

@@ -165,12 +165,15 @@ def white(length: int, seed: int) -> FloatArray:
     return np.random.default_rng(seed).standard_normal(length).astype(np.float32)
 
 
-def noise_phase(clip: FloatArray, seed: int, n_fft: int, phase_steps: int = 0, spread: float = 0.0) -> FloatArray:
+def noise_phase(
+    clip: FloatArray, seed: int, n_fft: int, phase_steps: int = 0, spread: float = 0.0, overlap: int = 4
+) -> FloatArray:
     """The clip's magnitudes with the phase of noise; `spread` 1 multiplies them with the noise's magnitudes as well."""
+    hop = n_fft // overlap
     clip = np.tile(clip, -(-n_fft // len(clip)))
-    level = 0.5 * log_power(torch.from_numpy(clip)[None], n_fft, n_fft // 4, 1e-12)
+    level = 0.5 * log_power(torch.from_numpy(clip)[None], n_fft, hop, 1e-12)
     noise = torch.from_numpy(white(len(clip), seed))[None]
-    return shaped_noise(level, torch.full_like(level, spread), noise, n_fft, n_fft // 4, phase_steps)[0].numpy()
+    return shaped_noise(level, torch.full_like(level, spread), noise, n_fft, hop, phase_steps)[0].numpy()
 
 
 def in_noise(clip: FloatArray, seed: int, level_db: float) -> FloatArray:
