@@ -5,6 +5,7 @@ import torch
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.signal.movement import QUANTILES, RATES
+from ctxaudio.signal.strikes import STRIKE
 
 
 def some_styles(count: int, config: GeneratorConfig) -> Style:
@@ -20,4 +21,5 @@ def some_styles(count: int, config: GeneratorConfig) -> Style:
         torch.randn(count, config.shapes, QUANTILES).sort(-1).values,
         partials_hz,
         0.01 * torch.rand(count, config.partials),
+        torch.zeros(count, config.shapes + config.partials, STRIKE),
     )

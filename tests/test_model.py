@@ -138,10 +138,14 @@ def test_partials_follow_what_moves_at_their_bins_and_keep_their_level():
     moving = torch.zeros(1, 257, 40)
     bin_hz = 22050 / 512
     moving[0, 10] = torch.linspace(2.0, -2.0, 40)  # dies away
-    factors = generator.ringing(moving.transpose(1, 2), torch.tensor([[10 * bin_hz, 50 * bin_hz]]))
-    assert bool((factors[0, :, 0].diff() < 0).all())
-    torch.testing.assert_close(factors[0, :, 1], torch.ones(40))
-    torch.testing.assert_close(factors.square().mean(1), torch.ones(1, 2))
+    amplitudes = torch.tensor([[0.2, 0.1]])
+    style = some_styles(1, CONFIG)._replace(
+        partials_hz=torch.tensor([[10 * bin_hz, 50 * bin_hz]]), amplitudes=amplitudes
+    )
+    steady = generator.steadily(style, moving.transpose(1, 2))
+    assert bool((steady[0, :, 0].diff() < 0).all())
+    torch.testing.assert_close(steady[0, :, 1], torch.full((40,), 0.1))
+    torch.testing.assert_close(steady.square().mean(1).sqrt(), amplitudes)
 
 
 def test_a_style_leaves_its_partials_to_the_oscillators():

@@ -1,11 +1,12 @@
 """The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
 
 A style (`model.style_bank`) says how loud each bin is on average, in which shapes that moves, how fast and driven by
-what, and which steady partials there are. A course is drawn for each shape (`signal.movement`), and a small network at
-three frame rates (a 32nd, a 4th and all of the STFT's), which hears the courses, says what is missing: how each bin
-departs from them, how noisy it is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the
-first two into sound of any length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn,
-and a frame costs little, which is what lets it learn on two cores.
+what, which partials there are, and what of all that is struck and dies away. A course is drawn for each shape
+(`signal.movement`), strikes for what is struck (`signal.strikes`), and a small network at three frame rates (a 32nd, a
+4th and all of the STFT's), which hears the courses, says what is missing: how each bin departs from them, how noisy it
+is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first two into sound of any
+length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a frame costs little,
+which is what lets it learn on two cores.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_cou
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
+from ctxaudio.signal.strikes import PER_S, ring
 
 
 @dataclass(frozen=True)
@@ -167,10 +169,11 @@ class Generator(nn.Module):
         x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
         x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
-        moving = self.drawn_movement(style, fast_frames, noise)
+        moving, ringing = self.drawn_movement(style, fast_frames, noise)
         x = middle_of(x, fast_frames) + self.from_courses((moving @ self.pooling).transpose(1, 2))
         x = middle_of(self.through(self.fast, x, s, noise), frames)
-        moving = moving[:, edge_of(self.fast) : edge_of(self.fast) + frames]
+        inside = slice(edge_of(self.fast), edge_of(self.fast) + frames)
+        moving = moving[:, inside]
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
@@ -180,22 +183,33 @@ class Generator(nn.Module):
         mean = style.level[:, None] + moving - MEAN_OF_NOISE * spread
         mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
         gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
-        amplitudes = style.amplitudes[:, None] * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        amplitudes = amplitudes * self.ringing(moving, style.partials_hz)
+        struck = style.strikes[:, None, style.shapes.shape[1] :, PER_S] > 0
+        steady = self.steadily(style, moving)
+        amplitudes = torch.where(struck, torch.exp(ringing[..., inside]).transpose(1, 2), steady)
+        amplitudes = amplitudes * torch.exp(6.0 * torch.tanh(gains / 6.0))
         return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
-    def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> Tensor:
-        """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches."""
-        white = gaussian((*style.rates.shape[:2], frames), noise, style.level.device)
-        courses = draw_courses(style.rates, style.innovations, white, self.config.frame_rate)
-        spots = gaussian((len(courses), frames, len(self.patches)), noise, style.level.device) @ self.patches
-        return courses.transpose(1, 2) @ style.shapes + (style.residual * style.patchiness.sqrt())[:, None] * spots
+    def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches.
 
-    def ringing(self, moving: Tensor, frequency_hz: Tensor) -> Tensor:
-        """Factors `[B, frames, K]`, of RMS 1, by which partials follow what moves `[B, frames, bins]` at their bins."""
-        bins = (frequency_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
+        And the levels `[B, K, frames]` of the partials where they are struck.
+        """
+        device, rate = style.level.device, self.config.frame_rate
+        drawn = style.rates.shape[1]
+        white = gaussian((*style.rates.shape[:2], frames), noise, device)
+        courses = draw_courses(style.rates, style.innovations, white, rate)
+        shape = (*style.strikes.shape[:2], frames)
+        ringing = ring(style.strikes, uniform(shape, noise, device), gaussian(shape, noise, device), rate)
+        courses = torch.where(style.strikes[:, :drawn, PER_S, None] > 0, ringing[:, :drawn], courses)
+        spots = gaussian((len(courses), frames, len(self.patches)), noise, device) @ self.patches
+        moving = courses.transpose(1, 2) @ style.shapes + (style.residual * style.patchiness.sqrt())[:, None] * spots
+        return moving, ringing[:, drawn:]
+
+    def steadily(self, style: Style, moving: Tensor) -> Tensor:
+        """Amplitudes `[B, frames, K]` of partials that follow what moves `[B, frames, bins]` at their bins."""
+        bins = (style.partials_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
         factors = torch.exp(moving.gather(2, bins[:, None].expand(-1, moving.shape[1], -1)).clamp(-8.0, 8.0))
-        return factors * torch.rsqrt(factors.square().mean(1, keepdim=True))
+        return style.amplitudes[:, None] * factors * torch.rsqrt(factors.square().mean(1, keepdim=True))
 
     def band_weights(self, frequency_hz: Tensor) -> Tensor:
         """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ctxaudio.signal.movement import QUANTILES, RATES
+from ctxaudio.signal.strikes import FLOOR, PEAK, SMALLEST, STRIKE, WITH
 
 
 class Style(NamedTuple):
@@ -29,6 +30,7 @@ class Style(NamedTuple):
         innovations: `[B, R, QUANTILES]`, what drives it.
         partials_hz: `[B, K]`, frequencies of its steady partials.
         amplitudes: `[B, K]`, their RMS amplitudes, 0 where there is none.
+        strikes: `[B, R + K, STRIKE]`, how those shapes and partials are struck that are (`signal.strikes`).
     """
 
     texture: Tensor
@@ -40,6 +42,7 @@ class Style(NamedTuple):
     innovations: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
+    strikes: Tensor
 
     def movement(self) -> Tensor:
         """`[B, bins]`, the deviation of each bin's logarithm over time."""
@@ -59,7 +62,22 @@ class Style(NamedTuple):
             torch.cat([self.innovations, other.innovations], dim=1),
             torch.cat([self.partials_hz, other.partials_hz], dim=1),
             torch.cat([less * self.amplitudes, more * other.amplitudes], dim=1),
+            strikes_beside(self.strikes_at(less), other.strikes_at(more), self.shapes.shape[1]),
         )
+
+    def strikes_at(self, gain: float) -> Tensor:
+        """The strikes with partials at `gain`; shapes are faded themselves."""
+        strikes = self.strikes.clone()
+        strikes[:, self.shapes.shape[1] :, [PEAK, FLOOR]] += math.log(max(gain, SMALLEST))
+        return strikes
+
+
+def strikes_beside(first: Tensor, second: Tensor, shapes: int) -> Tensor:
+    """Strikes `[B, R + K, STRIKE]` of two styles as those of one, `[B, 2 R + 2 K, STRIKE]`, its shapes first."""
+    first, second = first.clone(), second.clone()
+    first[..., WITH] += shapes * (first[..., WITH] >= shapes)
+    second[..., WITH] += torch.where(second[..., WITH] >= shapes, first.shape[1], shapes)
+    return torch.cat([first[:, :shapes], second[:, :shapes], first[:, shapes:], second[:, shapes:]], dim=1)
 
 
 class StyleBank(nn.Module):
@@ -80,13 +98,14 @@ class StyleBank(nn.Module):
     innovations: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
+    strikes: Tensor
     conditions: Tensor
     keys: Tensor
 
     def __init__(self, count: int, latent_dim: int, texture: int, bins: int, shapes: int, partials: int) -> None:
         super().__init__()
         moving = ((shapes, bins), (shapes, RATES), (shapes, QUANTILES))
-        sizes = ((texture,), (bins,), (bins,), (1,), *moving, (partials,), (partials,))
+        sizes = ((texture,), (bins,), (bins,), (1,), *moving, (partials,), (partials,), (shapes + partials, STRIKE))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctxaudio.model.generator import GeneratorConfig
@@ -13,6 +14,19 @@ from ctxaudio.model.style_bank import Style
 from ctxaudio.signal.movement import innovations, patchiness, rate_spectrum, spectral_shapes
 from ctxaudio.signal.partials import find_partials
 from ctxaudio.signal.stft import log_power
+from ctxaudio.signal.strikes import (
+    DECAY,
+    DEVIATION,
+    FLOOR,
+    PEAK,
+    PER_S,
+    SLOWEST_OF_NOISE,
+    SLOWEST_OF_TONES,
+    SMALLEST,
+    find_strikes,
+    partial_levels,
+    struck_together,
+)
 from ctxaudio.signal.texture import TextureStatistics
 
 OUTLIER = 4.0
@@ -42,22 +56,57 @@ class StyleSpace:
     def style(self, samples: Tensor, normalised: Tensor) -> Style:
         """The style of crops `[B, T]`, whose `normalised` statistics are at hand."""
         log_magnitude = 0.5 * log_power(samples, self.model.n_fft, self.model.hop)
-        shapes, courses, residual = spectral_shapes(log_magnitude, self.model.shapes)
+        frame_rate, frame = self.model.frame_rate, (self.model.sample_rate, 2 * self.model.n_fft, self.model.hop)
+        partials_hz, amplitudes = find_partials(samples, self.model.sample_rate, self.model.partials)
+        loud = torch.log(amplitudes + SMALLEST) - math.log(2.0)
+        levels = partial_levels(samples, partials_hz, *frame)
+        ringing = find_strikes(levels, loud, amplitudes > 0, frame_rate, SLOWEST_OF_TONES)
+        struck = near_partials(partials_hz, ringing[0][..., PER_S] > 0, self.model)
+        shapes, courses, residual = spectral_shapes(filled(log_magnitude, struck), self.model.shapes)
         left = residual.square().mean(2).sqrt(), patchiness(residual)
-        rates = rate_spectrum(courses, self.model.frame_rate)
-        moving = shapes, rates, innovations(courses, rates, self.model.frame_rate)
-        partials = find_partials(samples, self.model.sample_rate, self.model.partials)
-        level = without_partials(log_magnitude.mean(2), *partials, self.model)
-        return Style(self.texture(normalised), level, *left, *moving, *partials)
+        rates = rate_spectrum(courses, frame_rate)
+        moving = shapes, rates, innovations(courses, rates, frame_rate)
+        beating = strikes_of_shapes(shapes, courses, frame_rate)
+        strikes = struck_together(*(torch.cat(pair, dim=1) for pair in zip(beating, ringing, strict=True)))
+        sounding = near_partials(partials_hz, amplitudes > 0, self.model)
+        level = lowest_around(log_magnitude.mean(2), sounding)
+        return Style(self.texture(normalised), level, *left, *moving, partials_hz, amplitudes, strikes)
 
 
-def without_partials(level: Tensor, partials_hz: Tensor, amplitudes: Tensor, model: GeneratorConfig) -> Tensor:
-    """`level` `[B, bins]` with what lies around it in place of each partial: that one the oscillators make."""
-    bins = torch.arange(level.shape[1], device=level.device)
+def strikes_of_shapes(shapes: Tensor, courses: Tensor, frame_rate: float) -> tuple[Tensor, Tensor]:
+    """`find_strikes` on `courses` `[B, R, frames]`, in their units, with the nepers of the bins that a shape moves."""
+    nepers = (shapes.pow(4).sum(2) / (shapes.square().sum(2) + SMALLEST)).sqrt()
+    strikes, onset = find_strikes(courses * nepers[..., None], 0.5 * nepers, nepers > 0, frame_rate, SLOWEST_OF_NOISE)
+    in_nepers = torch.tensor([DECAY, PEAK, DEVIATION, FLOOR], device=shapes.device)
+    units = torch.ones_like(strikes).index_copy(
+        2, in_nepers, nepers.clamp_min(SMALLEST)[..., None].expand(-1, -1, len(in_nepers))
+    )
+    return strikes / units, onset
+
+
+def near_partials(partials_hz: Tensor, wanted: Tensor, model: GeneratorConfig) -> Tensor:
+    """Which of the bins `[B, bins]` the `wanted` of the partials `[B, K]` reach."""
+    bins = torch.arange(model.n_fft // 2 + 1, device=partials_hz.device)
     away = (bins - (partials_hz * (model.n_fft / model.sample_rate))[..., None]).abs()  # [B, K, bins]
-    near = ((away < WIDTH_OF_A_PARTIAL) & (amplitudes > 0)[..., None]).any(1)
-    around = -F.max_pool1d(-level, 4 * WIDTH_OF_A_PARTIAL + 1, 1, 2 * WIDTH_OF_A_PARTIAL)
-    return torch.where(near, around, level)
+    return ((away < WIDTH_OF_A_PARTIAL) & wanted[..., None]).any(1)
+
+
+def lowest_around(level: Tensor, near: Tensor) -> Tensor:
+    """`level` `[B, bins]` with the lowest around in place of the bins `near` partials: those the oscillators make."""
+    reach = 2 * WIDTH_OF_A_PARTIAL
+    return torch.where(near, -F.max_pool1d(-level, 2 * reach + 1, 1, reach), level)
+
+
+def filled(log_magnitude: Tensor, near: Tensor) -> Tensor:
+    """`log_magnitude` `[B, bins, frames]` with the average around in place of the bins `near` partials `[B, bins]`.
+
+    Where partials are on all sides, that average is of them.
+    """
+    reach = 2 * WIDTH_OF_A_PARTIAL
+    around = nn.AvgPool2d((2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    weight = (1e-3 + (~near).to(log_magnitude))[:, None, :, None]
+    average = (around(log_magnitude[:, None] * weight) / around(weight))[:, 0]
+    return torch.where(near[..., None], average, log_magnitude)
 
 
 def fit_style_space(statistics: TextureStatistics, crops: Tensor, model: GeneratorConfig) -> StyleSpace:

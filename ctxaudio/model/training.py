@@ -147,7 +147,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     naming = losses.condition_loss(verdict, condition)
     features = losses.feature_distance(verdict_real, verdict)
     texture = F.smooth_l1_loss(training.space.normalised(bed), normalised.clamp(-8, 8))
-    total = adversarial + config.lambda_aux * naming
+    total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming)
     total = total + config.lambda_texture * texture + config.lambda_features * features
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
@@ -242,7 +242,7 @@ def begin(
         generator,
         discriminator,
         AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
-        torch.optim.Adam(generator.parameters(), lr=4 * config.lr, betas=(0.5, 0.95)),
+        torch.optim.Adam(generator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
         torch.optim.Adam(discriminator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
         space,
         batches,

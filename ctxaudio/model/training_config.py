@@ -19,6 +19,9 @@ SIZES = {"small": 1.0, "large": 2.0}
 class TrainingConfig:
     """Settings of a training. Raises `CtxAudioError` for a value out of range.
 
+    `lambda_adversarial` weighs what the discriminator asks of the generator, authenticity and condition, against the
+    distances of texture and features: at 1 it takes away from what the styles say (CHANGELOG has the figures).
+
     `max_minutes` None: until `num_epochs` are done. `crop_s` is the length of a training crop: the generator
     makes any length, and two seconds hold the texture at half the cost of four.
 
@@ -39,6 +42,7 @@ class TrainingConfig:
     seed: int = 0
     device: str = "cpu"
     crop_s: float = 2.0
+    lambda_adversarial: float = 0.25
     lambda_texture: float = 4.0
     lambda_features: float = 2.0
     ema_decay: float = 0.999
@@ -56,7 +60,7 @@ class TrainingConfig:
         for name in (*above_zero, "score_interval_s", "score_interval", "devices", "num_nodes", "crop_s"):
             if not getattr(self, name) > 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
-        for name in ("lambda_aux", "lambda_texture", "lambda_features"):
+        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture", "lambda_features"):
             if not getattr(self, name) >= 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
         if self.max_minutes is not None and not self.max_minutes > 0:
