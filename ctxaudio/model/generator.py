@@ -182,11 +182,10 @@ class Generator(nn.Module):
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
         mean = style.level[:, None] + moving - MEAN_OF_NOISE * spread
         mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
-        gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
-        struck = style.strikes[:, None, style.shapes.shape[1] :, PER_S] > 0
-        steady = self.steadily(style, moving)
-        amplitudes = torch.where(struck, torch.exp(ringing[..., inside]).transpose(1, 2), steady)
-        amplitudes = amplitudes * torch.exp(6.0 * torch.tanh(gains / 6.0))
+        amplitudes = style.amplitudes[:, None].expand(-1, frames, -1)
+        if amplitudes.any():  # most textures have no partials, which then cost nothing
+            gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
+            amplitudes = self.played(style, moving, ringing[..., inside]) * torch.exp(6.0 * torch.tanh(gains / 6.0))
         return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
     def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -204,6 +203,11 @@ class Generator(nn.Module):
         spots = gaussian((len(courses), frames, len(self.patches)), noise, device) @ self.patches
         moving = courses.transpose(1, 2) @ style.shapes + (style.residual * style.patchiness.sqrt())[:, None] * spots
         return moving, ringing[:, drawn:]
+
+    def played(self, style: Style, moving: Tensor, ringing: Tensor) -> Tensor:
+        """Amplitudes `[B, frames, K]` of partials: at the levels `ringing` `[B, K, frames]` where they are struck."""
+        struck = style.strikes[:, None, style.shapes.shape[1] :, PER_S] > 0
+        return torch.where(struck, torch.exp(ringing).transpose(1, 2), self.steadily(style, moving))
 
     def steadily(self, style: Style, moving: Tensor) -> Tensor:
         """Amplitudes `[B, frames, K]` of partials that follow what moves `[B, frames, bins]` at their bins."""
@@ -261,7 +265,7 @@ class Generator(nn.Module):
         n_fft, hop = self.config.n_fft, self.config.hop
         mean, spread, amplitudes = self.spectrum(latent, condition, samples // hop + 1, style, noise)
         phases = 2 * math.pi * uniform(style.partials_hz.shape, noise, latent.device)
-        sounding = style.amplitudes.any(0)  # most textures have no partials, which then cost nothing
+        sounding = style.amplitudes.any(0)
         tones = None
         if sounding.any():
             chosen = (amplitudes[..., sounding], style.partials_hz[:, sounding], phases[:, sounding])
