@@ -112,7 +112,14 @@ def test_a_device_that_is_not_there_and_settings_out_of_range_are_named() -> Non
     ):
         with pytest.raises(CtxAudioError, match=message):
             engine_for(config)
-    for name, value in (("precision", "8"), ("size", "huge"), ("devices", 0), ("num_nodes", 0), ("augment", -0.1)):
+    for name, value in (
+        ("precision", "8"),
+        ("size", "huge"),
+        ("devices", 0),
+        ("num_nodes", 0),
+        ("augment", -0.1),
+        ("lambda_adversarial", -1),
+    ):
         with pytest.raises(CtxAudioError, match=f"{name} '?{value}"):
             TrainingConfig(**{name: value})
 

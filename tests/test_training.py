@@ -72,6 +72,21 @@ def test_training_on_one_batch_brings_its_texture_nearer(clips: PreparedClips):
     assert sum(texture[-5:]) < 0.85 * sum(texture[:5])
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.25])
+def test_the_generator_hears_the_discriminator_as_much_as_it_is_weighted(clips: PreparedClips, weight: float):
+    config = dataclasses.replace(CONFIG, lambda_adversarial=weight, lambda_features=0.0)
+    made = []
+    for gain in (1.0, 3.0):
+        training = begin(clips, config)
+        for at in training.discriminator.at:
+            torch.nn.init.constant_(at.real.bias, gain)
+            at.condition.weight.data.mul_(gain)
+        torch.manual_seed(1)
+        loop.training_step(training, training.batches.next(), config)
+        made.append(torch.cat([p.detach().flatten() for p in training.generator.parameters()]))
+    assert torch.equal(*made) == (weight == 0.0)
+
+
 def test_the_same_seed_trains_the_same_weights_and_another_does_not(clips: PreparedClips, tmp_path: Path):
     def run(seed: int) -> torch.Tensor:
         config = dataclasses.replace(CONFIG, num_epochs=1, seed=seed)
