@@ -93,6 +93,17 @@ def test_new_strikes_are_like_those_they_were_drawn_from(regular):
     assert unequal < 0.05 if regular else unequal > 0.2
 
 
+@pytest.mark.parametrize("frames", [40, 172, 344])
+def test_however_rare_the_strikes_the_first_comes_soon(frames):
+    rare = torch.zeros(1, 1, STRIKE)
+    rare[..., PER_S], rare[..., DECAY], rare[..., FLOOR] = 0.05, 20.0, -30.0
+    for seed in range(20):
+        random = torch.Generator().manual_seed(seed)
+        chances = torch.rand(1, 1, frames, generator=random), torch.randn(1, 1, frames, generator=random)
+        level = ring(rare, *chances, FRAME_RATE)[0, 0]
+        assert float(level[: 1 + round(min(FRAME_RATE, frames / 2))].max()) > -0.5
+
+
 def test_what_was_struck_together_is_struck_together_again():
     strikes, onset = found(levels([0.5, 1.1, 2.9], 6.0), levels([1.7, 3.3], 6.0), levels([0.51, 1.09, 2.91], 20.0))
     strikes = struck_together(strikes, onset)

@@ -38,6 +38,8 @@ UNEQUAL = 0.15
 #: The share of a level's variance that must be due to strikes, for it to be struck.
 EXPLAINED = 0.33
 SMALLEST = 1e-8
+#: The first strike comes within so many seconds of the beginning.
+FIRST_WITHIN_S = 1.0
 
 
 def partial_levels(samples: Tensor, partials_hz: Tensor, sample_rate: int, n_fft: int, hop: int) -> Tensor:
@@ -154,7 +156,8 @@ def ring(strikes: Tensor, chance: Tensor, white: Tensor, frame_rate: float) -> T
     """Levels `[B, K, frames]` in nepers of what is struck: `chance` is uniform in 0..1, `white` normal, alike.
 
     There is one strike in every interval of 1 / `PER_S`, at its beginning where strikes are regular, else anywhere in
-    it. A level falls from the loudest so far. Where nothing is struck it means nothing.
+    it; but the first comes within `FIRST_WITHIN_S`, or half the sound, for a sound in which nothing is struck is none.
+    A level falls from the loudest so far. Where nothing is struck it means nothing.
 
     >>> every_s = torch.tensor([[[1.0, 1.0, 3.0, 0.0, 0.0, -9.0, 0.0]]])
     >>> halfway = torch.full((1, 1, 256), 0.5)
@@ -168,12 +171,14 @@ def ring(strikes: Tensor, chance: Tensor, white: Tensor, frame_rate: float) -> T
     per_s, regular, decay = (strikes[..., column, None] for column in (PER_S, REGULAR, DECAY))
     loudness = strikes[..., PEAK, None] + strikes[..., DEVIATION, None] * white.clamp(-2.0, 2.0)
     seconds = torch.arange(frames, device=strikes.device) / frame_rate
-    begun, width = chance[..., -1:], per_s / frame_rate
-    passed = begun + per_s * seconds  # intervals
+    last, width = chance[..., -1:], per_s / frame_rate
+    passed = regular * last + per_s * seconds  # intervals
     place = (1.0 - regular) * (1.0 - width) * chance.gather(2, passed.long().clamp_max(frames - 1))
+    soon = per_s * min(FIRST_WITHIN_S, 0.5 * frames / frame_rate)
+    place = torch.where(passed < 1.0, place * soon.clamp_max(1.0), place)
     struck = (passed % 1.0 >= place) & (passed % 1.0 < place + width)
     standing = torch.where(struck, loudness + decay * seconds, -math.inf)
-    # the last strike before the first frame: at the beginning of the interval, or up to two intervals ago
-    before = loudness[..., :1] - decay * (2.0 - regular) * begun / per_s.clamp_min(1e-3)
+    # the last before the first frame: at the beginning of the interval, or somewhere in the one before
+    before = loudness[..., :1] - decay * last / per_s.clamp_min(1e-3)
     standing = torch.cat([torch.maximum(before, standing[..., :1]), standing[..., 1:]], dim=2).cummax(2).values
     return torch.maximum(standing - decay * seconds, strikes[..., FLOOR, None])
