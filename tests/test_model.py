@@ -220,3 +220,23 @@ def test_no_frame_can_tell_where_the_clip_ends():
     torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
     torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)
     torch.testing.assert_close(amplitudes, amplitudes[:, :1].expand_as(amplitudes), rtol=0, atol=1e-4)
+
+
+def test_the_texture_score_is_least_where_takes_vary_as_the_crops_do():
+    random = torch.Generator().manual_seed(0)
+    crops, one, other = torch.randn(3, 40_000, 1, generator=random)
+    deviations = torch.linspace(0.0, 2.0, 9)
+    scores = [float(losses.texture_score(d * one, d * other, crops)) for d in deviations]
+    assert deviations[scores.index(min(scores))] == 1.0
+    distances = [float(losses.texture_distance(d * one, crops)) for d in deviations]
+    assert distances.index(min(distances)) == 0  # which is why a distance alone irons out what varies
+
+
+def test_the_texture_score_finds_a_shift_and_is_zero_where_all_are_the_same():
+    wanted = torch.randn(5, 7, generator=torch.Generator().manual_seed(1))
+    assert float(losses.texture_score(wanted, wanted, wanted)) == 0.0
+    shifts = (0.0, 0.5, 2.0, 6.0)
+    scores = [float(losses.texture_score(wanted + by, wanted + by, wanted)) for by in shifts]
+    assert scores == sorted(scores)
+    assert scores[-1] == pytest.approx(37.0**0.5 - 1.0, abs=1e-4)
+    assert float(losses.texture_score(wanted, wanted + 1.0, wanted)) == pytest.approx(0.0, abs=1e-6)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
@@ -40,6 +39,8 @@ SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
 LARGEST_SHARE_OF_SAMPLES = 0.05
 AT_ONCE = 32
+#: No statistic of a crop is aimed at further out than this, in deviations over the crops.
+LARGEST_DEVIATION = 8.0
 
 #: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
 QUIETEST_STYLE_DB = -60.0
@@ -128,8 +129,12 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         style = training.space.style(audio, normalised)
         real = modulation(audio, modulation.random_phases(len(audio)))
 
-    latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-    bed = engine.run(generator.unmodulated, latent, condition, audio.shape[1], style)
+    def take() -> Tensor:
+        latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
+        return engine.run(generator.unmodulated, latent, condition, audio.shape[1], style)
+
+    # Two takes of each style: only so can what chance makes differ be told from what is wrong.
+    bed, again = take(), take()
     fake = modulation(bed, modulation.random_phases(len(audio)))
     if config.augment:
         augmented = draw_augmentation(len(audio), audio.shape[1], generator.config.sample_rate, config.augment)
@@ -146,7 +151,8 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     adversarial = losses.generator_hinge(verdict)
     naming = losses.condition_loss(verdict, condition)
     features = losses.feature_distance(verdict_real, verdict)
-    texture = F.smooth_l1_loss(training.space.normalised(bed), normalised.clamp(-8, 8))
+    wanted = normalised.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
+    texture = losses.texture_score(training.space.normalised(bed), training.space.normalised(again), wanted)
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming)
     total = total + config.lambda_texture * texture + config.lambda_features * features
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
