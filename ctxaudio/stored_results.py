@@ -22,6 +22,7 @@ NAMES = {
     "training": ("context", "condition", "architecture"),
     "ablations": ("change", "condition"),
     "costs": ("model",),
+    "rankings": ("kind", "condition"),
 }
 NUMBERS = {
     "training": (
@@ -30,6 +31,7 @@ NUMBERS = {
     ),
     "ablations": ("hit5_with", "hit5_without", "kad_with", "kad_without"),
     "costs": ("conditions", "clips", "parameters", "megabytes", "steps_per_minute", "peak_memory_mb"),
+    "rankings": ("judge", "yardstick"),
 }
 
 
@@ -64,6 +66,38 @@ def cost_results(path: Path = STORED) -> pd.DataFrame:
     Raises as `training_results`.
     """
     return _table("costs", path)
+
+
+def ranking_results(path: Path = STORED) -> pd.DataFrame:
+    """A row for each set of twenty clips: its `kind` and `condition`, and how far it is from real ones by two measures.
+
+    `judge` is a kernel distance in a trained tagger's embedding, `yardstick` that of `ctxaudio evaluate`, both x1000.
+
+    Raises as `training_results`.
+    """
+    return _table("rankings", path)
+
+
+def rank_correlations(rankings: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of the two measures of `ranking_results`, for each `kind` and `condition`.
+
+    Columns: `kind`, `condition`, `sets` (how many), `correlation` in -1..1, NaN for fewer than three sets.
+
+    >>> same_order = pd.DataFrame({"judge": [1.0, 2.0, 9.0], "yardstick": [0.0, 5.0, 6.0]})
+    >>> rank_correlations(same_order.assign(kind="models", condition="Rain"))
+         kind condition  sets  correlation
+    0  models      Rain     3          1.0
+    """
+    rows = [
+        {
+            "kind": kind,
+            "condition": condition,
+            "sets": len(part),
+            "correlation": part["judge"].corr(part["yardstick"], method="spearman", min_periods=3),
+        }
+        for (kind, condition), part in rankings.groupby(["kind", "condition"], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["kind", "condition", "sets", "correlation"])
 
 
 def how_measured(path: Path = STORED) -> str:

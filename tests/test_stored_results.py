@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from ctxaudio import plots
 from ctxaudio.contexts import CONTEXTS
@@ -23,11 +25,18 @@ from ctxaudio.stored_results import (
     ablation_results,
     cost_results,
     how_measured,
+    rank_correlations,
+    ranking_results,
     training_results,
 )
 
 CONDITIONS = {condition for context in CONTEXTS.values() for condition in context.conditions}
-TABLES = {"training": training_results, "ablations": ablation_results, "costs": cost_results}
+TABLES = {
+    "training": training_results,
+    "ablations": ablation_results,
+    "costs": cost_results,
+    "rankings": ranking_results,
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +67,7 @@ def test_every_condition_is_one_of_its_context(content):
         known = CONDITIONS if row["context"] == "all" else CONTEXTS[row["context"]].conditions
         assert row["condition"] in known
         assert row["architecture"] in (OURS, REFERENCE)
-    assert {row["condition"] for row in content["ablations"]} <= CONDITIONS
+    assert {row["condition"] for name in ("ablations", "rankings") for row in content[name]} <= CONDITIONS
 
 
 def test_no_row_is_there_twice(content):
@@ -100,11 +109,11 @@ def test_what_was_not_measured_is_missing_in_a_column_of_numbers(tmp_path: Path)
 
 def test_a_column_or_a_table_that_is_not_there_is_said(tmp_path: Path):
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({"about": "", "training": [{"context": "sleep"}], "ablations": [], "costs": []}))
+    path.write_text(json.dumps({"about": "", **{name: [] for name in TABLES}, "training": [{"context": "sleep"}]}))
     with pytest.raises(CtxAudioError, match="a row of training has no condition, architecture, minutes"):
         training_results(path)
     path.write_text(json.dumps({"about": "", "training": []}))
-    with pytest.raises(CtxAudioError, match="has no ablations, costs"):
+    with pytest.raises(CtxAudioError, match="has no ablations, costs, rankings"):
         training_results(path)
 
 
@@ -131,3 +140,32 @@ def test_the_picture_puts_each_figure_at_its_condition():
 def test_a_picture_of_nothing_is_refused():
     with pytest.raises(CtxAudioError, match="no results to draw"):
         plots.longer_runs(training_results().head(0))
+
+
+def test_the_yardstick_puts_sets_of_sound_in_the_judge_s_order():
+    correlations = rank_correlations(ranking_results())
+    assert (correlations["sets"] >= 9).all()
+    by_kind = correlations.groupby("kind")["correlation"]
+    assert len(by_kind) == 2
+    assert (by_kind.median() > 0.4).all()
+
+
+def test_correlations_of_ranks_are_scipy_s_and_missing_for_two():
+    random = np.random.default_rng(0)
+    judge, yardstick = random.normal(size=(2, 12))
+    rankings = pd.DataFrame({"kind": "models", "condition": ["Rain"] * 10 + ["Wind"] * 2})
+    found = rank_correlations(rankings.assign(judge=judge, yardstick=yardstick)).set_index("condition")
+    assert found["sets"].to_dict() == {"Rain": 10, "Wind": 2}
+    assert found["correlation"]["Rain"] == pytest.approx(scipy.stats.spearmanr(judge[:10], yardstick[:10]).statistic)
+    assert math.isnan(found["correlation"]["Wind"])
+
+
+def test_the_picture_of_rankings_has_a_panel_a_kind_and_a_colour_a_condition():
+    rows = [("spoilt", "Rain", -3.0, 1.0), ("spoilt", "Wind", 40.0, 2.0), ("models", "Wind", 90.0, 8.0)]
+    results = pd.DataFrame(rows, columns=["kind", "condition", "judge", "yardstick"])
+    spoilt, models = plots.rankings(results).axes
+    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in spoilt.lines}
+    assert drawn == {"Rain": ([-3.0], [1.0]), "Wind": ([40.0], [2.0])}
+    assert spoilt.lines[1].get_color() == models.lines[0].get_color() != spoilt.lines[0].get_color()
+    with pytest.raises(CtxAudioError, match="no rankings to draw"):
+        plots.rankings(results.head(0))

@@ -14,7 +14,7 @@ from ctxaudio.plots.teaching import (
     modulation_thresholds,
     side_by_side,
 )
-from ctxaudio.plots.training import counts, longer_runs, losses
+from ctxaudio.plots.training import counts, longer_runs, losses, rankings
 
 __all__ = [
     "BLUE",
@@ -44,6 +44,7 @@ __all__ = [
     "modulation_spectra",
     "modulation_spectrogram",
     "modulation_thresholds",
+    "rankings",
     "save_figure",
     "side_by_side",
     "sound_map",

@@ -29,7 +29,7 @@ def clip_grid(clips: Mapping[str, FloatArray], sample_rate: int) -> Picture:
     columns = min(3, len(clips))
     rows = -(-len(clips) // columns)
     names = ", ".join(title for title in clips if title)
-    picture = Picture(f"spectrogram of {names}" if names else "spectrogram", max(3.2, 2.3 * rows))
+    picture = Picture(f"spectrogram of {names}" if names else "spectrogram", max(3.2, 2.0 * rows))
     axes = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     powers = [librosa.feature.melspectrogram(y=clip, sr=sample_rate, hop_length=HOP) for clip in clips.values()]
     loudest = max(max(float(power.max()) for power in powers), 1e-10)

@@ -1,4 +1,4 @@
-"""Pictures of training: its losses, the number of clips, and what longer runs came to."""
+"""Pictures of training: its losses, the number of clips, what longer runs came to, and how the yardstick ranks."""
 
 from __future__ import annotations
 
@@ -79,4 +79,32 @@ def longer_runs(results: pd.DataFrame) -> Picture:
     left.invert_yaxis()
     handles = {line.get_label(): line for axis in (left, right) for line in axis.lines}
     picture.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
+    return picture
+
+
+def rankings(results: pd.DataFrame) -> Picture:
+    """A point a set of sounds of stored results (`stored_results.ranking_results`), a panel a kind.
+
+    Across the judge's distance to real clips, upwards the yardstick's, a colour a condition. Raises `CtxAudioError` for
+    no rows.
+    """
+    if results.empty:
+        raise CtxAudioError("no rankings to draw")
+    kinds = list(dict.fromkeys(results["kind"]))
+    conditions = list(dict.fromkeys(results["condition"]))
+    picture = Picture(f"the yardstick's distance over the judge's: {', '.join(kinds)}", 3.9)
+    axes = picture.subplots(1, len(kinds), squeeze=False, sharex=True, sharey=True)[0]
+    for axis, kind in zip(axes, kinds, strict=True):
+        for condition, part in results[results["kind"] == kind].groupby("condition", sort=False):
+            number = conditions.index(condition)
+            colour = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)[number % 7]
+            axis.plot(part["judge"], part["yardstick"], "o^s"[number // 7 % 3], color=colour, markersize=4, alpha=0.8)
+            axis.lines[-1].set(linestyle="none", label=str(condition).replace("_", " "))
+        label_axis(
+            axis, kind, "the judge's kernel distance, x1000", "the yardstick's, x1000" if axis is axes[0] else ""
+        )
+        axis.set_xscale("symlog", linthresh=20)  # the nearest are at 0 or just below
+        axis.set_yscale("symlog", linthresh=20)
+    handles = {line.get_label(): line for axis in axes for line in axis.lines}
+    picture.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return picture
