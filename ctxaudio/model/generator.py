@@ -91,7 +91,7 @@ class NoisyBlock(nn.Module):
         scale, shift = self.modulate(style).chunk(2, dim=1)
         y = self.over_time(x)
         y = torch.addcmul(y, self.noise_level, gaussian(y.shape, noise, y.device))
-        y = y / (torch.linalg.vector_norm(y, dim=1, keepdim=True) / y.shape[1] ** 0.5 + 1e-3)
+        y = y / (y.square().mean(1, keepdim=True).sqrt() + 1e-3)
         # scaling the weights instead of every frame: expand(y * (1 + scale) + shift) with fewer passes over y
         mix = self.expand.weight[..., 0]
         y = F.gelu(torch.baddbmm(F.linear(shift, mix, self.expand.bias)[..., None], mix * (1 + scale)[:, None], y))
@@ -180,8 +180,8 @@ class Generator(nn.Module):
         departure, noisiness = head.chunk(2, dim=2)
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
-        mean = style.level[:, None] + moving - MEAN_OF_NOISE * spread
-        mean = mean + style.movement()[:, None] * 6.0 * torch.tanh(departure / 6.0)
+        mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)
+        mean = torch.addcmul(mean, 6.0 * style.movement()[:, None], torch.tanh(departure / 6.0))
         amplitudes = style.amplitudes[:, None].expand(-1, frames, -1)
         if amplitudes.any():  # most textures have no partials, which then cost nothing
             gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
@@ -197,12 +197,15 @@ class Generator(nn.Module):
         drawn = style.rates.shape[1]
         white = gaussian((*style.rates.shape[:2], frames), noise, device)
         courses = draw_courses(style.rates, style.innovations, white, rate)
-        shape = (*style.strikes.shape[:2], frames)
-        ringing = ring(style.strikes, uniform(shape, noise, device), gaussian(shape, noise, device), rate)
-        courses = torch.where(style.strikes[:, :drawn, PER_S, None] > 0, ringing[:, :drawn], courses)
+        struck = style.strikes[..., PER_S, None] > 0
+        ringing = torch.zeros(*style.strikes.shape[:2], frames, device=device)
+        if struck.any():  # most textures are not
+            chance, white = uniform(ringing.shape, noise, device), gaussian(ringing.shape, noise, device)
+            ringing = ring(style.strikes, chance, white, rate)
+            courses = torch.where(struck[:, :drawn], ringing[:, :drawn], courses)
         spots = gaussian((len(courses), frames, len(self.patches)), noise, device) @ self.patches
-        moving = courses.transpose(1, 2) @ style.shapes + (style.residual * style.patchiness.sqrt())[:, None] * spots
-        return moving, ringing[:, drawn:]
+        roughness = (style.residual * style.patchiness.sqrt())[:, None]
+        return torch.addcmul(courses.transpose(1, 2) @ style.shapes, roughness, spots), ringing[:, drawn:]
 
     def played(self, style: Style, moving: Tensor, ringing: Tensor) -> Tensor:
         """Amplitudes `[B, frames, K]` of partials: at the levels `ringing` `[B, K, frames]` where they are struck."""
