@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.blas import one_blas_thread
 from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
 from ctxaudio.signal.modulation_bank import modulation_rates_hz, modulation_response
 from ctxaudio.signal.sinusoids import Array
@@ -50,7 +51,8 @@ def auditory_texture(samples: FloatArray, sample_rate: int, window_s: float) -> 
         samples = np.tile(samples, -(-length // len(samples)))[:length]
     envelopes, rate_hz = band_envelopes(samples, sample_rate, _centres_hz(sample_rate))
     compressed = np.maximum(envelopes, FLOOR) ** COMPRESSION
-    rows = [_statistics(part, rate_hz) for part in _windows(compressed, round(window_s * rate_hz))]
+    with one_blas_thread():
+        rows = [_statistics(part, rate_hz) for part in _windows(compressed, round(window_s * rate_hz))]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 

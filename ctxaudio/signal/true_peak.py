@@ -6,10 +6,10 @@ import functools
 
 import numpy as np
 import scipy.signal
-from threadpoolctl import ThreadpoolController
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.blas import one_blas_thread
 
 OVERSAMPLING = 4
 INTERPOLATOR_TAPS = 64
@@ -101,12 +101,6 @@ def _interpolation() -> tuple[FloatArray, float]:
     return matrix.reshape(len(matrix), -1), float(np.abs(phases).sum(0).max())
 
 
-@functools.lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    """Products as small as ours take many times as long when BLAS shares them out among threads."""
-    return ThreadpoolController()
-
-
 def _peak_between(piece: FloatArray, whole_rows: int, known: float) -> float:
     """Highest magnitude of `piece` `[channels, n]`, on its samples and between them, as far as it is above `known`."""
     matrix, most = _interpolation()
@@ -114,7 +108,7 @@ def _peak_between(piece: FloatArray, whole_rows: int, known: float) -> float:
     if whole_rows == 0 or on_samples * most <= known:
         return on_samples
     rows = np.lib.stride_tricks.sliding_window_view(piece, len(matrix), axis=1)[:, ::ROW_OUTPUTS][:, :whole_rows]
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         between = rows.reshape(-1, len(matrix)) @ matrix
     return max(on_samples, float(between.max()), -float(between.min()))
 
