@@ -145,9 +145,9 @@ def test_a_picture_of_nothing_is_refused():
 def test_the_yardstick_puts_sets_of_sound_in_the_judge_s_order():
     correlations = rank_correlations(ranking_results())
     assert (correlations["sets"] >= 9).all()
-    by_kind = correlations.groupby("kind")["correlation"]
-    assert len(by_kind) == 2
-    assert (by_kind.median() > 0.4).all()
+    spoilt, models = correlations.groupby("kind", sort=False)["correlation"].median()
+    assert spoilt > 0.8
+    assert models > 0.2, "they lie close together: a rough guide"
 
 
 def test_correlations_of_ranks_are_scipy_s_and_missing_for_two():

@@ -12,6 +12,7 @@ from threadpoolctl import ThreadpoolController
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Within it NumPy's products are not shared out among threads, which would mostly wait for each other.
 
+    >>> import numpy
     >>> from threadpoolctl import threadpool_info
     >>> with one_blas_thread():
     ...     {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
