@@ -22,4 +22,5 @@ def some_styles(count: int, config: GeneratorConfig) -> Style:
         partials_hz,
         0.01 * torch.rand(count, config.partials),
         torch.zeros(count, config.shapes + config.partials, STRIKE),
+        torch.zeros(count, 1),
     )

@@ -14,18 +14,36 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 from ctxaudio.model.style_bank import Style, StyleBank
+from ctxaudio.signal.clicks import LARGEST_SHARE, clicky
 from ctxaudio.signal.modulation import FrequencyModulationLayer
 from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_courses, patches
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 from ctxaudio.signal.strikes import PER_S, ring
+
+
+class Picture(NamedTuple):
+    """A sound before it is one.
+
+    Attributes:
+        mean, spread: `[B, bins, frames]`, log-magnitude and how much of noise's own chance is added to it.
+        amplitudes: `[B, frames, K]` of the partials.
+        said: `[B, frames, 2 * bins]`, what of that the network says, and not the style: departure and noisiness.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    amplitudes: Tensor
+    said: Tensor
 
 
 @dataclass(frozen=True)
@@ -60,55 +78,6 @@ class GeneratorConfig:
     @property
     def frame_rate(self) -> float:
         return self.sample_rate / self.hop
-
-
-def gaussian(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
-    """White noise on `device`; with a generator (on the CPU) the same on every device."""
-    if random is None:
-        return torch.randn(shape, device=device)
-    return torch.randn(shape, generator=random).to(device)
-
-
-def uniform(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
-    """Uniform in 0..1, as `gaussian`."""
-    return torch.rand(shape, generator=random).to(device) if random is not None else torch.rand(shape, device=device)
-
-
-class NoisyBlock(nn.Module):
-    """Residual block on `[B, C, frames]`: depthwise conv over time, own noise, style as scale and shift, mixing."""
-
-    def __init__(self, width: int, style: int, kernel: int = 5, dilation: int = 1) -> None:
-        super().__init__()
-        self.over_time = nn.Conv1d(
-            width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=width
-        )
-        self.noise_level = nn.Parameter(torch.full((width, 1), 0.3))
-        self.modulate = nn.Linear(style, 2 * width)
-        self.expand = nn.Conv1d(width, 2 * width, 1)
-        self.project = nn.Conv1d(2 * width, width, 1)
-
-    def forward(self, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
-        scale, shift = self.modulate(style).chunk(2, dim=1)
-        y = self.over_time(x)
-        y = torch.addcmul(y, self.noise_level, gaussian(y.shape, noise, y.device))
-        y = y / (y.square().mean(1, keepdim=True).sqrt() + 1e-3)
-        # scaling the weights instead of every frame: expand(y * (1 + scale) + shift) with fewer passes over y
-        mix = self.expand.weight[..., 0]
-        y = F.gelu(torch.baddbmm(F.linear(shift, mix, self.expand.bias)[..., None], mix * (1 + scale)[:, None], y))
-        return x + self.project(y)
-
-
-def edge_of(blocks: nn.ModuleList) -> int:
-    """How many frames at either end of a stack's output have seen the padding.
-
-    They are cut off: a generator that can tell where a crop ends puts its crickets there, and nowhere else.
-    """
-    return sum(int(block.over_time.padding[0]) for block in blocks if isinstance(block, NoisyBlock))
-
-
-def middle_of(x: Tensor, frames: int) -> Tensor:
-    start = (x.shape[-1] - frames) // 2
-    return x[..., start : start + frames]
 
 
 class Generator(nn.Module):
@@ -157,8 +126,8 @@ class Generator(nn.Module):
 
     def spectrum(
         self, latent: Tensor, condition: Tensor, frames: int, style: Style, noise: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-magnitude and spread, both `[B, bins, frames]`, and the partials' amplitudes `[B, frames, K]`."""
+    ) -> Picture:
+        """What `rendered` turns into sound."""
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture], dim=1))
         fast_frames = frames + 2 * edge_of(self.fast)
         middle_frames = math.ceil(fast_frames / 4) + 2
@@ -178,6 +147,8 @@ class Generator(nn.Module):
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
         head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
         departure, noisiness = head.chunk(2, dim=2)
+        if style.clicks.any():  # noisy clicks rustle: how noisy they are, their style knows best
+            noisiness = noisiness * (1.0 - style.clicks / LARGEST_SHARE)[:, None]
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
         mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)
@@ -186,7 +157,7 @@ class Generator(nn.Module):
         if amplitudes.any():  # most textures have no partials, which then cost nothing
             gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
             amplitudes = self.played(style, moving, ringing[..., inside]) * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
+        return Picture(mean.transpose(1, 2), spread.transpose(1, 2), amplitudes, head)
 
     def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches.
@@ -239,7 +210,19 @@ class Generator(nn.Module):
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """The sound `[B, samples]` before the modulation layer."""
-        return self.rendered(latent, condition, samples, 1, style, noise).flatten(0, 1)
+        return self.take(latent, condition, samples, style, noise)[0]
+
+    def take(
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        samples: int,
+        style: Style | None = None,
+        noise: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """`unmodulated`, and what the network `said` of it (`Picture`)."""
+        sound, said = self.rendered(latent, condition, samples, 1, style, noise)
+        return sound.flatten(0, 1), said
 
     def beds(
         self,
@@ -251,7 +234,7 @@ class Generator(nn.Module):
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
-        return self.rendered(latent, condition, samples, channels, style, noise)[0]
+        return self.rendered(latent, condition, samples, channels, style, noise)[0][0]
 
     def rendered(
         self,
@@ -261,20 +244,28 @@ class Generator(nn.Module):
         channels: int,
         style: Style | None,
         noise: torch.Generator | None,
-    ) -> Tensor:
-        """`[B, channels, samples]`: noise of its own for every channel, the partials the same in all."""
+    ) -> tuple[Tensor, Tensor]:
+        """`[B, channels, samples]`, noise of its own for every channel, partials and clicks the same in all; `said`."""
         if style is None:
             style = self.bank(latent, condition)
         n_fft, hop = self.config.n_fft, self.config.hop
-        mean, spread, amplitudes = self.spectrum(latent, condition, samples // hop + 1, style, noise)
+        mean, spread, amplitudes, said = self.spectrum(latent, condition, samples // hop + 1, style, noise)
         phases = 2 * math.pi * uniform(style.partials_hz.shape, noise, latent.device)
         sounding = style.amplitudes.any(0)
         tones = None
         if sounding.any():
             chosen = (amplitudes[..., sounding], style.partials_hz[:, sounding], phases[:, sounding])
             tones = partials_spectrum(*chosen, self.config.sample_rate, n_fft, hop)
-        carriers = gaussian((len(latent), channels, samples), noise, latent.device)
-        return torch.stack([shaped_noise(mean, spread, c, n_fft, hop, tones=tones) for c in carriers.unbind(1)], 1)
+        channel_noise = gaussian((len(latent), channels, samples), noise, latent.device).unbind(1)
+        carriers: Sequence[Tensor | None] = [None] * channels
+        if style.clicks.any():  # most textures have none
+            chance = uniform((len(latent), samples // hop + 1), noise, latent.device)
+            carriers = [clicky(white, chance, style.clicks, hop) for white in channel_noise]
+        sound = [
+            shaped_noise(mean, spread, white, n_fft, hop, tones=tones, carrier=carrier)
+            for white, carrier in zip(channel_noise, carriers, strict=True)
+        ]
+        return torch.stack(sound, dim=1), said
 
     def forward(
         self,

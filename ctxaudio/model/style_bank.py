@@ -31,6 +31,7 @@ class Style(NamedTuple):
         partials_hz: `[B, K]`, frequencies of its steady partials.
         amplitudes: `[B, K]`, their RMS amplitudes, 0 where there is none.
         strikes: `[B, R + K, STRIKE]`, how those shapes and partials are struck that are (`signal.strikes`).
+        clicks: `[B, 1]`, how much of its noise is clicks (`signal.clicks`).
     """
 
     texture: Tensor
@@ -43,6 +44,7 @@ class Style(NamedTuple):
     partials_hz: Tensor
     amplitudes: Tensor
     strikes: Tensor
+    clicks: Tensor
 
     def movement(self) -> Tensor:
         """`[B, bins]`, the deviation of each bin's logarithm over time."""
@@ -63,6 +65,7 @@ class Style(NamedTuple):
             torch.cat([self.partials_hz, other.partials_hz], dim=1),
             torch.cat([less * self.amplitudes, more * other.amplitudes], dim=1),
             strikes_beside(self.strikes_at(less), other.strikes_at(more), self.shapes.shape[1]),
+            torch.lerp(self.clicks, other.clicks, way),
         )
 
     def strikes_at(self, gain: float) -> Tensor:
@@ -99,13 +102,15 @@ class StyleBank(nn.Module):
     partials_hz: Tensor
     amplitudes: Tensor
     strikes: Tensor
+    clicks: Tensor
     conditions: Tensor
     keys: Tensor
 
     def __init__(self, count: int, latent_dim: int, texture: int, bins: int, shapes: int, partials: int) -> None:
         super().__init__()
         moving = ((shapes, bins), (shapes, RATES), (shapes, QUANTILES))
-        sizes = ((texture,), (bins,), (bins,), (1,), *moving, (partials,), (partials,), (shapes + partials, STRIKE))
+        sounding = ((partials,), (partials,), (shapes + partials, STRIKE))
+        sizes = ((texture,), (bins,), (bins,), (1,), *moving, *sounding, (1,))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
+from ctxaudio.signal.clicks import clickiness
 from ctxaudio.signal.movement import innovations, patchiness, rate_spectrum, spectral_shapes
 from ctxaudio.signal.partials import find_partials
 from ctxaudio.signal.stft import log_power
@@ -70,7 +71,8 @@ class StyleSpace:
         strikes = struck_together(*(torch.cat(pair, dim=1) for pair in zip(beating, ringing, strict=True)))
         sounding = near_partials(partials_hz, amplitudes > 0, self.model)
         level = lowest_around(log_magnitude.mean(2), sounding)
-        return Style(self.texture(normalised), level, *left, *moving, partials_hz, amplitudes, strikes)
+        clicks = clickiness(samples, self.model.n_fft, self.model.hop)
+        return Style(self.texture(normalised), level, *left, *moving, partials_hz, amplitudes, strikes, clicks)
 
 
 def strikes_of_shapes(shapes: Tensor, courses: Tensor, frame_rate: float) -> tuple[Tensor, Tensor]:

@@ -19,11 +19,11 @@ from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.engine import Engine
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.health import Health, RealSpread
+from ctxaudio.model.health import TERMS, Health, RealSpread
 from ctxaudio.model.scoring import Scores
 from ctxaudio.model.styles import StyleSpace
 
-HISTORY_COLUMNS = ("step", "epoch", "seconds", "discriminator", "adversarial", "condition", "texture", "features")
+HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
 BEST = Path("checkpoints") / "best.safetensors"
 

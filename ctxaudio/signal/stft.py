@@ -90,21 +90,29 @@ def shaped_noise(
     hop: int,
     phase_steps: int = 0,
     tones: Tensor | None = None,
+    carrier: Tensor | None = None,
 ) -> Tensor:
     """Sound with log-magnitude `log_mean + spread * log|STFT(noise)|` and, to begin with, the noise's phase.
 
     Where `spread` is 1 a bin sounds as Gaussian noise of that level, where it is 0 its magnitude is exact, as in
-    a click. `tones` `[B, 1+T//hop, n_fft//2+1]`, the STFT of something steady, is added to it. `phase_steps` rounds
-    of Griffin & Lim 1984 make the phase consistent with neighbouring frames.
+    a click. With a `carrier` the phase is its instead. `tones` `[B, 1+T//hop, n_fft//2+1]`, the STFT of something
+    steady, is added to it. `phase_steps` rounds of Griffin & Lim 1984 make the phase consistent with neighbouring
+    frames.
 
-    Shape: `log_mean`, `spread` `[B, n_fft//2+1, 1+T//hop]`, `noise` `[B, T]` to `[B, T]`.
+    Shape: `log_mean`, `spread` `[B, n_fft//2+1, 1+T//hop]`, `noise` and `carrier` `[B, T]` to `[B, T]`.
     """
     length = noise.shape[-1]
     log_mean, spread = log_mean.transpose(1, 2), spread.transpose(1, 2)
     spectrum = _spectrum(noise, n_fft, hop)
     loudness = 0.5 * power(spectrum).clamp_min(1e-12).log()
-    # the carrier's own magnitude leaves with the 1 that is taken off the spread: its phase stays
-    spectrum = torch.exp(torch.addcmul(log_mean, spread - 1.0, loudness)) * spectrum
+    if carrier is None:
+        # the noise's own magnitude leaves with the 1 that is taken off the spread: its phase stays
+        spectrum = torch.exp(torch.addcmul(log_mean, spread - 1.0, loudness)) * spectrum
+    else:
+        phase = _spectrum(carrier, n_fft, hop)
+        spectrum = torch.exp(torch.addcmul(log_mean, spread, loudness)) * (
+            phase * torch.rsqrt(power(phase).clamp_min(1e-12))
+        )
     if tones is not None:
         spectrum = spectrum + tones
     if phase_steps:

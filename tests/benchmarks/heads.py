@@ -5,8 +5,9 @@
 Gives the head what no network could give it better: the magnitudes of real crops of the dev set, four seconds each,
 as many as a model is judged by. With the phase of noise, at several windows, hops and rounds of Griffin & Lim 1984,
 a trained judge then says how far that sound is from real recordings. Beside it the crops themselves, which no model
-of these recordings should be expected to beat, and what a model would give that knows only the average spectrum and
-how much each bin moves. Prints a line a label and head; folders and answers are kept in `--work`.
+of these recordings should be expected to beat; their magnitudes with the phase of clicks, as the generator makes them,
+where a crop has clicks; and what a model would give that knows only the average spectrum and how much each bin moves.
+Prints a line a label and head; folders and answers are kept in `--work`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from ranking import CLIP_S, CLIPS, LABELS, RATE, Degradation, asked, keep, labelled, noise_phase, white
 
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.clicks import clickiness, clicky
 from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE
 from ctxaudio.signal.stft import log_power, shaped_noise
 
@@ -70,8 +72,18 @@ def heads() -> dict[str, Degradation]:
         "512/256+1": partial(noise_phase, n_fft=512, overlap=2, phase_steps=1),
         "512/128+1": partial(noise_phase, n_fft=512, phase_steps=1),
         "512/128+2": partial(noise_phase, n_fft=512, phase_steps=2),
+        "512/256 clicks": clicking,
         "average": average,
     }
+
+
+def clicking(crop: FloatArray, seed: int) -> FloatArray:
+    """The crop's magnitudes with the phase of noise and, as much as it is of clicks, of clicks."""
+    sound, noise = torch.from_numpy(crop)[None], torch.from_numpy(white(len(crop), seed))[None]
+    chance = torch.rand(1, 1 + len(crop) // 256, generator=torch.Generator().manual_seed(seed))
+    level = 0.5 * log_power(sound, 512, 256, 1e-12)
+    carrier = clicky(noise, chance, clickiness(sound, 512, 256), 256)
+    return shaped_noise(level, torch.zeros_like(level), noise, 512, 256, carrier=carrier)[0].numpy()
 
 
 def average(crop: FloatArray, seed: int) -> FloatArray:
