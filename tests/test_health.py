@@ -35,14 +35,7 @@ def begin(clips: PreparedClips, config: TrainingConfig = CONFIG) -> Training:
 
 
 def rows(**changed: float) -> list[dict[str, float]]:
-    ordinary = {
-        "discriminator": 1.9,
-        "adversarial": 0.1,
-        "condition": 0.5,
-        "texture": 0.4,
-        "features": 0.3,
-        "departure": 0.5,
-    }
+    ordinary = {"discriminator": 1.9, "adversarial": 0.1, "condition": 0.5, "texture": 0.4, "features": 0.3}
     return [{"step": 10 * i, **ordinary, **changed} for i in range(1, 41)]
 
 

@@ -9,7 +9,6 @@ from ctxaudio.model.discriminator import Discriminator, Verdict
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.styles import fit_style_space
-from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE
 from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.texture import TextureStatistics
 
@@ -217,30 +216,10 @@ def test_no_frame_can_tell_where_the_clip_ends():
             torch.nn.init.zeros_(module.noise_level)
     still = some_styles(1, CONFIG)
     still = still._replace(shapes=torch.zeros_like(still.shapes), patchiness=torch.zeros_like(still.patchiness))
-    mean, spread, amplitudes, _ = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, still, None)
+    mean, spread, amplitudes = generator.spectrum(torch.randn(1, 10), torch.tensor([0]), 200, still, None)
     torch.testing.assert_close(mean, mean[..., :1].expand_as(mean), rtol=0, atol=1e-4)
     torch.testing.assert_close(spread, spread[..., :1].expand_as(spread), rtol=0, atol=1e-4)
     torch.testing.assert_close(amplitudes, amplitudes[:, :1].expand_as(amplitudes), rtol=0, atol=1e-4)
-
-
-def test_what_a_network_says_is_what_departs_from_the_style():
-    torch.manual_seed(0)
-    generator = small_generator()
-    latent, condition = torch.zeros(1, 10), torch.tensor([0])
-    still = some_styles(1, CONFIG)
-    still = still._replace(shapes=torch.zeros_like(still.shapes), patchiness=torch.zeros_like(still.patchiness))
-    mean, spread, _, said = generator.spectrum(latent, condition, 50, still, None)
-    departure, noisiness = said.transpose(1, 2).chunk(2, dim=1)
-    hiss = (still.residual / DEVIATION_OF_NOISE)[..., None]
-    torch.testing.assert_close(spread, hiss * 2.0 * torch.sigmoid(noisiness))
-    alone = still.level[..., None] - MEAN_OF_NOISE * spread
-    torch.testing.assert_close(mean - alone, still.residual[..., None] * 6.0 * torch.tanh(departure / 6.0))
-
-
-def test_departure_is_the_root_mean_square_of_either_half_in_each_sound():
-    said = torch.zeros(2, 4, 6)
-    said[0, :, :3], said[0, 0, 3:] = 2.0, 1.0  # departs by 2 everywhere, and is noisy in one of four frames
-    assert float(losses.departure(said)) == pytest.approx((2.0 + 0.5) / 2, abs=2e-3)
 
 
 def test_the_texture_score_is_least_where_takes_vary_as_the_crops_do():

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,21 +28,6 @@ from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
 from ctxaudio.signal.strikes import PER_S, ring
-
-
-class Picture(NamedTuple):
-    """A sound before it is one.
-
-    Attributes:
-        mean, spread: `[B, bins, frames]`, log-magnitude and how much of noise's own chance is added to it.
-        amplitudes: `[B, frames, K]` of the partials.
-        said: `[B, frames, 2 * bins]`, what of that the network says, and not the style: departure and noisiness.
-    """
-
-    mean: Tensor
-    spread: Tensor
-    amplitudes: Tensor
-    said: Tensor
 
 
 @dataclass(frozen=True)
@@ -126,8 +110,8 @@ class Generator(nn.Module):
 
     def spectrum(
         self, latent: Tensor, condition: Tensor, frames: int, style: Style, noise: torch.Generator | None
-    ) -> Picture:
-        """What `rendered` turns into sound."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-magnitude and spread, both `[B, bins, frames]`, and the partials' amplitudes `[B, frames, K]`."""
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture], dim=1))
         fast_frames = frames + 2 * edge_of(self.fast)
         middle_frames = math.ceil(fast_frames / 4) + 2
@@ -157,7 +141,7 @@ class Generator(nn.Module):
         if amplitudes.any():  # most textures have no partials, which then cost nothing
             gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
             amplitudes = self.played(style, moving, ringing[..., inside]) * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        return Picture(mean.transpose(1, 2), spread.transpose(1, 2), amplitudes, head)
+        return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
 
     def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches.
@@ -210,19 +194,7 @@ class Generator(nn.Module):
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """The sound `[B, samples]` before the modulation layer."""
-        return self.take(latent, condition, samples, style, noise)[0]
-
-    def take(
-        self,
-        latent: Tensor,
-        condition: Tensor,
-        samples: int,
-        style: Style | None = None,
-        noise: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """`unmodulated`, and what the network `said` of it (`Picture`)."""
-        sound, said = self.rendered(latent, condition, samples, 1, style, noise)
-        return sound.flatten(0, 1), said
+        return self.rendered(latent, condition, samples, 1, style, noise).flatten(0, 1)
 
     def beds(
         self,
@@ -234,7 +206,7 @@ class Generator(nn.Module):
         noise: torch.Generator | None = None,
     ) -> Tensor:
         """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
-        return self.rendered(latent, condition, samples, channels, style, noise)[0][0]
+        return self.rendered(latent, condition, samples, channels, style, noise)[0]
 
     def rendered(
         self,
@@ -244,12 +216,12 @@ class Generator(nn.Module):
         channels: int,
         style: Style | None,
         noise: torch.Generator | None,
-    ) -> tuple[Tensor, Tensor]:
-        """`[B, channels, samples]`, noise of its own for every channel, partials and clicks the same in all; `said`."""
+    ) -> Tensor:
+        """`[B, channels, samples]`: noise of its own for every channel, partials and clicks the same in all."""
         if style is None:
             style = self.bank(latent, condition)
         n_fft, hop = self.config.n_fft, self.config.hop
-        mean, spread, amplitudes, said = self.spectrum(latent, condition, samples // hop + 1, style, noise)
+        mean, spread, amplitudes = self.spectrum(latent, condition, samples // hop + 1, style, noise)
         phases = 2 * math.pi * uniform(style.partials_hz.shape, noise, latent.device)
         sounding = style.amplitudes.any(0)
         tones = None
@@ -265,7 +237,7 @@ class Generator(nn.Module):
             shaped_noise(mean, spread, white, n_fft, hop, tones=tones, carrier=carrier)
             for white, carrier in zip(channel_noise, carriers, strict=True)
         ]
-        return torch.stack(sound, dim=1), said
+        return torch.stack(sound, dim=1)
 
     def forward(
         self,

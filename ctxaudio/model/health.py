@@ -32,7 +32,7 @@ LARGEST_LOSS = 20.0
 #: The hinge loss of the discriminator stayed within 0.9..2.4; at 0 every fake is told from every clip.
 BEATEN_BELOW = 0.1
 BEATEN_STEPS = 200
-TERMS = ("discriminator", "adversarial", "condition", "texture", "features", "departure")
+TERMS = ("discriminator", "adversarial", "condition", "texture", "features")
 
 Row = dict[str, float]
 

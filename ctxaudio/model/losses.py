@@ -58,15 +58,3 @@ def texture_score(take: Tensor, again: Tensor, wanted: Tensor) -> Tensor:
     """
     far = 0.5 * (texture_distance(take, wanted) + texture_distance(again, wanted))
     return far - 0.5 * texture_distance(take, again)
-
-
-def departure(said: Tensor) -> Tensor:
-    """How much a network says of a picture, `[B, frames, 2 * bins]`: RMS of either half over a sound, summed; the mean.
-
-    The square root makes it a group's penalty (group lasso; Yuan & Lin 2006, doi:10.1111/j.1467-9868.2005.00532.x):
-    it presses as hard on little as on much, so that what improves nothing goes, and what improves a lot stays.
-
-    >>> departure(torch.tensor([[[3.0, 3.0, 0.0, 0.0]]]))
-    tensor(3.0010)
-    """
-    return said.unflatten(2, (2, -1)).square().mean((1, 3)).add(1e-6).sqrt().sum(1).mean()

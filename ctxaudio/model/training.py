@@ -117,7 +117,7 @@ def train(
 
 
 def training_step(training: Training, batch: Batch, config: TrainingConfig) -> dict[str, Tensor]:
-    """One update of the discriminator and one of the generator; gives back the six losses."""
+    """One update of the discriminator and one of the generator; gives back the five losses."""
     generator, discriminator, engine = training.generator, training.discriminator, training.engine
     audio, condition = batch.audio.to(engine.device), batch.condition.to(engine.device)
 
@@ -129,12 +129,12 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         style = training.space.style(audio, normalised)
         real = modulation(audio, modulation.random_phases(len(audio)))
 
-    def take() -> tuple[Tensor, Tensor]:
+    def take() -> Tensor:
         latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-        return engine.run(generator.take, latent, condition, audio.shape[1], style)
+        return engine.run(generator.unmodulated, latent, condition, audio.shape[1], style)
 
     # Two takes of each style: only so can what chance makes differ be told from what is wrong.
-    (bed, said), (again, said_again) = take(), take()
+    bed, again = take(), take()
     fake = modulation(bed, modulation.random_phases(len(audio)))
     if config.augment:
         augmented = draw_augmentation(len(audio), audio.shape[1], generator.config.sample_rate, config.augment)
@@ -155,8 +155,6 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     texture = losses.texture_score(training.space.normalised(bed), training.space.normalised(again), wanted)
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming)
     total = total + config.lambda_texture * texture + config.lambda_features * features
-    departure = 0.5 * (losses.departure(said) + losses.departure(said_again))
-    total = total + config.lambda_departure * departure
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
     training.average.update_parameters(generator)
@@ -166,7 +164,6 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         "condition": naming.detach(),
         "texture": texture.detach(),
         "features": features.detach(),
-        "departure": departure.detach(),
     }
 
 

@@ -21,7 +21,6 @@ class TrainingConfig:
 
     `lambda_adversarial` weighs what the discriminator asks of the generator, authenticity and condition, against the
     distances of texture and features: at 1 it takes away from what the styles say (CHANGELOG has the figures).
-    `lambda_departure` weighs how far the network goes from what the styles say: what it adds must be worth that.
 
     `max_minutes` None: until `num_epochs` are done. `crop_s` is the length of a training crop: the generator
     makes any length, and two seconds hold the texture at half the cost of four.
@@ -46,7 +45,6 @@ class TrainingConfig:
     lambda_adversarial: float = 0.25
     lambda_texture: float = 4.0
     lambda_features: float = 2.0
-    lambda_departure: float = 0.3
     ema_decay: float = 0.999
     score_interval_s: float = 60.0
     score_interval: int = 100
@@ -62,7 +60,7 @@ class TrainingConfig:
         for name in (*above_zero, "score_interval_s", "score_interval", "devices", "num_nodes", "crop_s"):
             if not getattr(self, name) > 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
-        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture", "lambda_features", "lambda_departure"):
+        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture", "lambda_features"):
             if not getattr(self, name) >= 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
         if self.max_minutes is not None and not self.max_minutes > 0:
