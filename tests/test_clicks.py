@@ -13,9 +13,11 @@ import torch
 from styles import some_styles
 
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.styles import fit_style_space
 from ctxaudio.signal.clicks import LARGEST_SHARE, clickiness, clicky
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import power, shaped_noise, stft
+from ctxaudio.signal.texture import TextureStatistics
 
 RATE, N_FFT, HOP = 22050, 512, 256
 
@@ -83,6 +85,18 @@ def test_the_carrier_gives_no_magnitude():
         shaped_noise(level, torch.ones_like(level), loud, N_FFT, HOP, carrier=c) for c in (carrier, 9 * carrier)
     )
     torch.testing.assert_close(quiet, same, rtol=1e-4, atol=1e-4)
+
+
+def test_a_style_has_the_clicks_of_a_fire_and_none_of_a_bell_s():
+    config = GeneratorConfig(("any",))
+    time_s = torch.arange(2 * RATE) / RATE
+    fire = click_train(10.0) + 0.005 * white()
+    ringing = sum(torch.sin(2 * math.pi * hz * time_s) for hz in (700.0, 1900.0, 3300.0)) * 0.05
+    crops = torch.cat([fire, fire + ringing, white()])
+    assert (clickiness(crops, N_FFT, HOP) > 0).flatten().tolist() == [True, True, False]
+    space = fit_style_space(TextureStatistics(RATE), crops, config)
+    style = space.style(crops, space.normalised(crops))
+    assert style.clicks.flatten().tolist() == pytest.approx([LARGEST_SHARE, 0.0, 0.0])
 
 
 @pytest.fixture(scope="module")

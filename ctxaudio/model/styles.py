@@ -32,6 +32,10 @@ from ctxaudio.signal.texture import TextureStatistics
 
 OUTLIER = 4.0
 
+#: With so much of its power in partials, what looks like clicks is their beginnings. Of crops of recorded fires the
+#: highest share is .23, of keyboards .11; wind chimes have .48 to .70, tablas .28 to .56.
+RINGING_SHARE = 0.25
+
 #: Bins on either side that a partial reaches: half the main lobe of the window, and one.
 WIDTH_OF_A_PARTIAL = 3
 
@@ -71,7 +75,8 @@ class StyleSpace:
         strikes = struck_together(*(torch.cat(pair, dim=1) for pair in zip(beating, ringing, strict=True)))
         sounding = near_partials(partials_hz, amplitudes > 0, self.model)
         level = lowest_around(log_magnitude.mean(2), sounding)
-        clicks = clickiness(samples, self.model.n_fft, self.model.hop)
+        rings = amplitudes.square().sum(1, keepdim=True) > RINGING_SHARE * samples.square().mean(1, keepdim=True)
+        clicks = clickiness(samples, self.model.n_fft, self.model.hop).masked_fill(rings, 0.0)
         return Style(self.texture(normalised), level, *left, *moving, partials_hz, amplitudes, strikes, clicks)
 
 
