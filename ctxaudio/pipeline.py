@@ -159,6 +159,7 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
     it (`ATTRIBUTION.md`)."""
     attribution = attributed(clips, training.init_from.get("attribution") or [])
     origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
+    best = training.best
     facts: dict[str, Any] = {
         "training": {
             "config": asdict(config),
@@ -169,15 +170,16 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "interrupted": training.interrupted,
             **training.scores.facts(),
         },
+        "movement_share": dict(zip(clips.condition_names, best.movement_share.tolist(), strict=True)),
         "clips": clips.counts(),
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
         "attribution": attribution,
         "init_from": origin or None,
     }
-    path = save_generator(run.model_path, training.best, run.context, facts)
+    path = save_generator(run.model_path, best, run.context, facts)
     write_credits(path, attribution)
-    best = training.scores.best
-    kept = f", the best of step {best['step']:.0f}: {best['score']:.1f}" if best else ""
+    lowest = training.scores.best
+    kept = f", the best of step {lowest['step']:.0f}: {lowest['score']:.1f}" if lowest else ""
     print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s{kept})", flush=True)
     return path
 

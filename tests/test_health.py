@@ -140,7 +140,7 @@ def test_too_large_a_rate_stops_the_training_and_leaves_the_best(clips: Prepared
     with pytest.raises(
         CtxAudioError, match=r"diverged at step \d .*lower --lr.*; the best so far, of step 1, is "
     ) as error:
-        loop.train(training, config, tmp_path, progress=False, score=lambda generator: float(training.step))
+        loop.train(training, config, tmp_path, progress=False, score=lambda generator: {"Rain": float(training.step)})
     assert "\n" not in str(error.value) and str(tmp_path / BEST) in str(error.value)
     assert not (tmp_path / "checkpoints" / "latest.pt").exists()
     assert (tmp_path / "logs" / "losses.csv").exists() and (tmp_path / "logs" / "scores.csv").exists()

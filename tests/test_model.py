@@ -100,6 +100,22 @@ def test_an_untrained_generator_moves_as_its_style_does():
     assert float(torch.cosine_similarity(mine, theirs, dim=0)) > 0.9
 
 
+def test_of_a_condition_with_share_0_nothing_that_the_network_makes_moves():
+    generator = Generator(CONFIG, ModulationProfile()).eval()
+    generator.bank.fill(some_styles(6, CONFIG), torch.tensor([0, 0, 0, 1, 1, 1]))
+    latent, condition = torch.randn(2, CONFIG.latent_dim), torch.tensor([0, 1])
+    spreads = []
+    for share in (1.0, 0.0):
+        generator.movement_share[0] = share
+        with torch.no_grad():
+            style = generator.bank(latent, condition)
+            _, spread, _ = generator.spectrum(latent, condition, 40, style, torch.Generator().manual_seed(0))
+        spreads.append(spread)
+    moves = [float(spread[0].std(1).max() / spread[0].mean()) for spread in spreads]
+    assert moves[0] > 1e-3 and moves[1] < 1e-6
+    torch.testing.assert_close(spreads[1][1], spreads[0][1], msg="the other condition")
+
+
 def test_on_the_way_between_two_styles_partials_fade_and_never_glide():
     first, second = some_styles(1, CONFIG), some_styles(1, CONFIG)
     halfway = first.towards(second, 0.5)

@@ -16,7 +16,7 @@ from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.finetune import check_fits, start_from, take_weights
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.scoring import Scores
+from ctxaudio.model.scoring import Score, Scores, best_of_shares
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
@@ -46,6 +46,7 @@ def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
     credited = trained.model_path.with_name("ATTRIBUTION.md").read_text()
     assert all(entry["clip"] in credited for entry in about["attribution"])
     assert about["training"]["scored"] == 1 and about["training"]["best_step"] == about["training"]["steps"]
+    assert set(about["movement_share"]) == set(Run().about.conditions)
     assert about["training"]["epochs"] == 2 and sum(about["licences"].values()) == len(about["attribution"])
     with (trained.output_dir / "logs" / "losses.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -180,10 +181,10 @@ def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_pa
     training = begin(clips, config)
     at: dict[int, torch.Tensor] = {}
 
-    def lowest_at_the_second(generator: Generator) -> float:
+    def lowest_at_the_second(generator: Generator) -> dict[str, float]:
         assert not generator.training and generator is training.averaged
         at[training.step] = generator.start.weight.detach().clone()
-        return abs(training.step - 2) + 0.5
+        return {"Rain": abs(training.step - 2) + 0.5}
 
     loop.train(training, config, tmp_path, progress=False, score=lowest_at_the_second)
     assert sorted(at) == [1, 2, 3, 4]
@@ -202,6 +203,41 @@ def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_pa
     assert torch.equal(resumed.best.start.weight, at[2]) and resumed.scores.rows == training.scores.rows
 
 
+def likes_shares(**liked: float) -> Score:
+    """Scores each condition by how far its share of movement is from the one that is `liked`."""
+
+    def score(generator: Generator) -> dict[str, float]:
+        names = generator.config.conditions
+        return {name: abs(float(generator.movement_share[names.index(name)]) - share) for name, share in liked.items()}
+
+    return score
+
+
+def test_of_what_the_network_makes_move_each_condition_keeps_the_share_that_scores_best():
+    generator = Generator(SMALL, ModulationProfile())
+    each, shares = best_of_shares(generator, likes_shares(Rain=0.1, Wind=0.5, Cricket=0.75))
+    assert each == pytest.approx({"Rain": 0.1, "Wind": 0.0, "Cricket": 0.25})
+    kept = dict(zip(SMALL.conditions, shares.tolist(), strict=True))
+    assert kept == {"Rain": 0.0, "Waves_and_surf": 1.0, "Wind": 0.5, "Cricket": 1.0, "Mechanical_fan": 1.0}
+    assert generator.movement_share.tolist() == [1.0] * 5, "training goes on with all of it"
+
+
+def test_the_best_generator_is_kept_with_its_shares_which_no_other_training_takes_over(
+    clips: PreparedClips, tmp_path: Path
+):
+    training = begin(clips, dataclasses.replace(CONFIG, num_epochs=1))
+    loop.train(training, CONFIG, tmp_path, progress=False, score=likes_shares(Rain=0.0, Cricket=0.4))
+    wanted = [0.0, 1.0, 1.0, 0.5, 1.0]
+    assert training.best.movement_share.tolist() == wanted
+    assert training.averaged.movement_share.tolist() == training.generator.movement_share.tolist() == [1.0] * 5
+    kept, _ = load_generator(tmp_path / "checkpoints" / "best.safetensors")
+    assert kept.movement_share.tolist() == wanted
+    assert loop.resume(begin(clips), tmp_path).best.movement_share.tolist() == wanted
+    other = Generator(SMALL, ModulationProfile())
+    take_weights(other, kept)
+    assert torch.equal(other.head.weight, kept.head.weight) and other.movement_share.tolist() == [1.0] * 5
+
+
 def test_by_the_clock_scoring_is_part_of_the_minutes_and_never_most_of_them():
     config = TrainingConfig(max_minutes=10.0)
     scores = Scores()
@@ -213,7 +249,7 @@ def test_by_the_clock_scoring_is_part_of_the_minutes_and_never_most_of_them():
 
 
 def test_a_score_that_is_no_number_is_refused(clips: PreparedClips):
-    for score in (lambda generator: float("nan"), lambda generator: {}):
+    for score in (lambda generator: {"Rain": float("nan")}, lambda generator: {}):
         with pytest.raises(CtxAudioError, match="the score at step 7 is nan"):
             Scores().add(Generator(SMALL, ModulationProfile()), score, {"step": 7})
 

@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
 
     training = begin(clips, engine)
     first_crops = training.batches.next().clip
-    loop.train(training, CONFIG, folder / "run", progress=False, score=lambda generator: float(training.step))
+    loop.train(training, CONFIG, folder / "run", progress=False, score=lambda generator: {"Rain": float(training.step)})
     resumed = loop.resume(begin(clips, engine), folder / "run")
     crops_after = resumed.batches.next().audio, training.batches.next().audio
     results = {

@@ -18,7 +18,7 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.version import __version__
 
-FORMAT = 5
+FORMAT = 6
 
 
 def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any]) -> Path:

@@ -74,6 +74,7 @@ class Generator(nn.Module):
 
     pooling: Tensor
     patches: Tensor
+    movement_share: Tensor
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
@@ -106,6 +107,8 @@ class Generator(nn.Module):
         pooling = self.band_weights(torch.arange(bins) * (config.sample_rate / config.n_fft))
         self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
         self.register_buffer("patches", patches(bins), persistent=False)
+        # of each condition, how much of what the network makes move is kept: `model.scoring` chooses after training
+        self.register_buffer("movement_share", torch.ones(len(config.conditions)))
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def spectrum(
@@ -129,7 +132,8 @@ class Generator(nn.Module):
         moving = moving[:, inside]
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
-        head = torch.baddbmm(bias, x.transpose(1, 2), self.head.weight[..., 0].T.expand(len(x), -1, -1))
+        moved = self.movement_share[condition, None, None] * self.head.weight[..., 0].T
+        head = torch.baddbmm(bias, x.transpose(1, 2), moved)
         departure, noisiness = head.chunk(2, dim=2)
         if style.clicks.any():  # noisy clicks rustle: how noisy they are, their style knows best
             noisiness = noisiness * (1.0 - style.clicks / LARGEST_SHARE)[:, None]
