@@ -1,8 +1,8 @@
 """Keeping the best generator rather than the last: scores on the way, and the weights of the lowest.
 
-And of that, for each condition, as much of what the network makes move as scores best. It hears each condition in one
-batch in so many, and learns for crickets, cats and fires movement that the styles lack; in rain and surf, where they
-lack little, what it has learnt so far is mostly noise of its own (notebook 04 has the figures).
+And of that, for each condition, none or half of what the network makes move (a truncation, as Brock et al. 2019 do
+it to latents, arXiv:1809.11096). What it has learnt so far is in part noise of its own: by a trained judge's ear, of
+nine conditions only cats and fans were nearer to recordings with all of it, and rain and surf nearest with none.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ Score = Callable[[Generator], Mapping[str, float]]
 #: Scoring takes at most one part in this of the time.
 LEAST_PAUSE = 5.0
 
-#: The shares of the network's movement that are tried. Of equal scores the first is taken.
-SHARES = (1.0, 0.5, 0.0)
+#: The shares of the network's movement that are tried, in this order, and by how much the next must be better.
+SHARES = (0.0, 0.5)
+WORTH = 0.05
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Scores:
 
 
 def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float], Tensor]:
-    """The best score of each condition with any of `SHARES`, and the shares `[conditions]`: 1 where there is no score.
+    """The score of each condition with the best of `SHARES`, and these, `[conditions]`: 1 where there is no score.
 
     The generator's own are as before in the end.
     """
@@ -103,7 +104,7 @@ def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float]
     for share in SHARES:
         generator.movement_share.fill_(share)
         for name, value in score(generator).items():
-            if name not in best or value < best[name][0]:
+            if name not in best or value < best[name][0] - WORTH * abs(best[name][0]):
                 best[name] = float(value), share
     generator.movement_share.copy_(before)
     shares = [best[name][1] if name in best else 1.0 for name in generator.config.conditions]
