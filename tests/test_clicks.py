@@ -149,3 +149,18 @@ def test_how_noisy_clicks_are_is_their_style_s_to_say(generators):
             spreads.append(spread)
     assert float((spreads[1] / spreads[0]).min()) > 1.2
     torch.testing.assert_close(spreads[3], spreads[2])
+
+
+def test_how_clicks_move_is_their_style_s_to_say(generators):
+    """With other weights of what the network makes move, clicks are the same, and other noise is not."""
+    latent, condition = torch.zeros(1, 100), torch.zeros(1, dtype=torch.long)
+    means = []
+    for generator in map(copy.deepcopy, generators):
+        for gain in (1.0, 20.0):
+            torch.nn.init.normal_(generator.head.weight, std=0.02 * gain)
+            with torch.no_grad():
+                style = generator.bank(latent, condition)
+                mean, _, _ = generator.spectrum(latent, condition, 40, style, torch.Generator().manual_seed(1))
+            means.append(mean)
+    assert float((means[1] - means[0]).abs().mean()) > 0.05
+    torch.testing.assert_close(means[3], means[2])

@@ -215,11 +215,11 @@ def likes_shares(**liked: float) -> Score:
 
 def test_of_what_the_network_makes_move_each_condition_keeps_the_share_that_scores_best():
     generator = Generator(SMALL, ModulationProfile())
-    each, shares = best_of_shares(generator, likes_shares(Rain=0.1, Wind=0.5, Cricket=0.9, Mechanical_fan=0.255))
-    assert each == pytest.approx({"Rain": 0.1, "Wind": 0.0, "Cricket": 0.4, "Mechanical_fan": 0.255})
+    each, shares = best_of_shares(generator, likes_shares(Rain=0.1, Wind=0.5, Cricket=0.9, Mechanical_fan=0.26))
+    assert each == pytest.approx({"Rain": 0.1, "Wind": 0.0, "Cricket": 0.1, "Mechanical_fan": 0.26})
     kept = dict(zip(SMALL.conditions, shares.tolist(), strict=True))
     # the fan would be better with half, but not by enough
-    assert kept == {"Rain": 0.0, "Waves_and_surf": 1.0, "Wind": 0.5, "Cricket": 0.5, "Mechanical_fan": 0.0}
+    assert kept == {"Rain": 0.0, "Waves_and_surf": 1.0, "Wind": 0.5, "Cricket": 1.0, "Mechanical_fan": 0.0}
     assert generator.movement_share.tolist() == [1.0] * 5, "training goes on with all of it"
 
 

@@ -132,11 +132,14 @@ class Generator(nn.Module):
         moving = moving[:, inside]
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         bias = (self.style_spectrum(s) + self.head.bias)[:, None]
-        moved = self.movement_share[condition, None, None] * self.head.weight[..., 0].T
-        head = torch.baddbmm(bias, x.transpose(1, 2), moved)
+        share = self.movement_share[condition, None]
+        clicking = style.clicks / LARGEST_SHARE
+        if clicking.any():  # how clicks move, and how noisy they are, their style knows best: noisy ones rustle
+            share = share * (1.0 - clicking)
+        head = torch.baddbmm(bias, x.transpose(1, 2), share[..., None] * self.head.weight[..., 0].T)
         departure, noisiness = head.chunk(2, dim=2)
-        if style.clicks.any():  # noisy clicks rustle: how noisy they are, their style knows best
-            noisiness = noisiness * (1.0 - style.clicks / LARGEST_SHARE)[:, None]
+        if clicking.any():
+            noisiness = noisiness * (1.0 - clicking)[:, None]
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
         mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)
