@@ -23,4 +23,5 @@ def some_styles(count: int, config: GeneratorConfig) -> Style:
         0.01 * torch.rand(count, config.partials),
         torch.zeros(count, config.shapes + config.partials, STRIKE),
         torch.zeros(count, 1),
+        torch.full((count, 1), 20.0),  # as loud as chance will have it
     )

@@ -9,6 +9,7 @@ from ctxaudio.model.discriminator import Discriminator, Verdict
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.styles import fit_style_space
+from ctxaudio.signal.movement import frame_levels
 from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.texture import TextureStatistics
 
@@ -98,6 +99,23 @@ def test_an_untrained_generator_moves_as_its_style_does():
     assert float((again.movement() / style.movement()).log().abs().mean()) < 0.25
     mine, theirs = again.shapes[0, 0], style.shapes[0, 0]
     assert float(torch.cosine_similarity(mine, theirs, dim=0)) > 0.9
+
+
+def test_no_moment_is_louder_than_the_loudest_of_the_crop():
+    """Pops over digital silence: what drives the course has tails that would make a bang of a thousand times that."""
+    config = GeneratorConfig(("a",))
+    pops = (torch.rand(2, 44100, generator=torch.Generator().manual_seed(2)) > 0.9998).float()
+    pops[:, 10000:30000] = 0.0
+    space = fit_style_space(TextureStatistics(22050), pops, config)
+    style = space.style(pops, space.normalised(pops))
+    generator = Generator(config, ModulationProfile())
+    peaks = []
+    for loudest in (style.loudest, style.loudest + 99.0):
+        limited = style._replace(loudest=loudest)
+        with torch.no_grad():
+            moving, _ = generator.drawn_movement(limited, 4000, torch.Generator().manual_seed(0))
+        peaks.append(float((frame_levels(style.level[:, None] + moving) - style.loudest[:, None]).max()))
+    assert peaks[0] == pytest.approx(0.0, abs=1e-4) and peaks[1] > 1.0
 
 
 def test_of_a_condition_with_share_0_nothing_that_the_network_makes_moves():

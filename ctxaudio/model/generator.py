@@ -23,7 +23,7 @@ from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, unif
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.signal.clicks import LARGEST_SHARE, clicky
 from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_courses, patches
+from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_courses, frame_levels, patches
 from ctxaudio.signal.partials import partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import shaped_noise
@@ -167,7 +167,10 @@ class Generator(nn.Module):
             courses = torch.where(struck[:, :drawn], ringing[:, :drawn], courses)
         spots = gaussian((len(courses), frames, len(self.patches)), noise, device) @ self.patches
         roughness = (style.residual * style.patchiness.sqrt())[:, None]
-        return torch.addcmul(courses.transpose(1, 2) @ style.shapes, roughness, spots), ringing[:, drawn:]
+        moving = torch.addcmul(courses.transpose(1, 2) @ style.shapes, roughness, spots)
+        # what drives a course has heavy tails: chance must not make a bang that the crop never had
+        too_loud = frame_levels(style.level[:, None] + moving) - style.loudest[:, None]
+        return moving - too_loud.clamp_min(0.0), ringing[:, drawn:]
 
     def played(self, style: Style, moving: Tensor, ringing: Tensor) -> Tensor:
         """Amplitudes `[B, frames, K]` of partials: at the levels `ringing` `[B, K, frames]` where they are struck."""

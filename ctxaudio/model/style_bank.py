@@ -32,6 +32,7 @@ class Style(NamedTuple):
         amplitudes: `[B, K]`, their RMS amplitudes, 0 where there is none.
         strikes: `[B, R + K, STRIKE]`, how those shapes and partials are struck that are (`signal.strikes`).
         clicks: `[B, 1]`, how much of its noise is clicks (`signal.clicks`).
+        loudest: `[B, 1]`, natural logarithm of the magnitude, over all bins, of its loudest frame.
     """
 
     texture: Tensor
@@ -45,6 +46,7 @@ class Style(NamedTuple):
     amplitudes: Tensor
     strikes: Tensor
     clicks: Tensor
+    loudest: Tensor
 
     def movement(self) -> Tensor:
         """`[B, bins]`, the deviation of each bin's logarithm over time."""
@@ -66,6 +68,7 @@ class Style(NamedTuple):
             torch.cat([less * self.amplitudes, more * other.amplitudes], dim=1),
             strikes_beside(self.strikes_at(less), other.strikes_at(more), self.shapes.shape[1]),
             torch.lerp(self.clicks, other.clicks, way),
+            torch.lerp(self.loudest, other.loudest, way),
         )
 
     def strikes_at(self, gain: float) -> Tensor:
@@ -103,6 +106,7 @@ class StyleBank(nn.Module):
     amplitudes: Tensor
     strikes: Tensor
     clicks: Tensor
+    loudest: Tensor
     conditions: Tensor
     keys: Tensor
 
@@ -110,7 +114,7 @@ class StyleBank(nn.Module):
         super().__init__()
         moving = ((shapes, bins), (shapes, RATES), (shapes, QUANTILES))
         sounding = ((partials,), (partials,), (shapes + partials, STRIKE))
-        sizes = ((texture,), (bins,), (bins,), (1,), *moving, *sounding, (1,))
+        sizes = ((texture,), (bins,), (bins,), (1,), *moving, *sounding, (1,), (1,))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

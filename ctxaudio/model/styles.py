@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.signal.clicks import clickiness
-from ctxaudio.signal.movement import innovations, patchiness, rate_spectrum, spectral_shapes
+from ctxaudio.signal.movement import frame_levels, innovations, patchiness, rate_spectrum, spectral_shapes
 from ctxaudio.signal.partials import find_partials
 from ctxaudio.signal.stft import log_power
 from ctxaudio.signal.strikes import (
@@ -77,7 +77,9 @@ class StyleSpace:
         level = lowest_around(log_magnitude.mean(2), sounding)
         rings = amplitudes.square().sum(1, keepdim=True) > RINGING_SHARE * samples.square().mean(1, keepdim=True)
         clicks = clickiness(samples, self.model.n_fft, self.model.hop).masked_fill(rings, 0.0)
-        return Style(self.texture(normalised), level, *left, *moving, partials_hz, amplitudes, strikes, clicks)
+        loudest = frame_levels(log_magnitude.transpose(1, 2)).amax(1)
+        tones = partials_hz, amplitudes, strikes
+        return Style(self.texture(normalised), level, *left, *moving, *tones, clicks, loudest)
 
 
 def strikes_of_shapes(shapes: Tensor, courses: Tensor, frame_rate: float) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,15 @@ def spectral_shapes(log_magnitude: Tensor, count: int) -> tuple[Tensor, Tensor, 
     return shapes, courses, moving - shapes.transpose(1, 2) @ courses
 
 
+def frame_levels(log_magnitude: Tensor) -> Tensor:
+    """Natural logarithm of the magnitude of each frame over all bins: `[B, frames, bins]` to `[B, frames, 1]`.
+
+    >>> round(float(frame_levels(torch.log(torch.tensor([[[3.0, 4.0]]]))).exp()), 4)
+    5.0
+    """
+    return 0.5 * torch.logsumexp(2.0 * log_magnitude, 2, keepdim=True)
+
+
 def patchiness(residual: Tensor) -> Tensor:
     """The share of the variance of `[B, bins, frames]` that neighbouring bins have in common: `[B, 1]`, 0 in noise."""
     # bins that hardly move, as those above a codec's edge, move together and must not count for much
