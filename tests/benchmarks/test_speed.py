@@ -64,6 +64,14 @@ def test_generation_of_fifty_clips_one_at_a_time_with_modulation_loudness_and_wr
     assert len(benchmark.pedantic(generate, rounds=5, warmup_rounds=1)) == 50
 
 
+def test_generation_of_fifty_clips_one_at_a_time_with_modulation_and_loudness(
+    benchmark: Benchmark, generator: Generator
+) -> None:
+    """200 s of sound, kept in memory; every style has 32 partials, of which those of rain and wind have one or none."""
+    clips = benchmark.pedantic(lambda: list(generate_clips(generator, 50, SECONDS)), rounds=5, warmup_rounds=1)
+    assert len(clips) == 50
+
+
 def test_the_network_alone_of_one_clip(benchmark: Benchmark, generator: Generator) -> None:
     latent, condition = torch.randn(1, 100), torch.tensor([0])
     frames = round(SECONDS * RATE) // generator.config.hop + 1
