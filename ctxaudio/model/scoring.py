@@ -28,10 +28,10 @@ Score = Callable[[Generator], Mapping[str, float]]
 #: Scoring takes at most one part in this of the time.
 LEAST_PAUSE = 5.0
 
-#: The shares of the network's movement that are tried, in this order, and by how much the next must be better:
+#: The shares of the network's movement that are tried, and by how much of the score all of it must be better than none:
 #: scores that differ by less say little, for they are of some eight clips a condition.
 SHARES = (0.0, 0.5, 1.0)
-WORTH = 0.1
+PRICE = 0.2
 
 
 @dataclass
@@ -102,12 +102,12 @@ def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float]
     The generator's own are as before in the end.
     """
     before = generator.movement_share.clone()
-    best: dict[str, tuple[float, float]] = {}
+    best: dict[str, tuple[float, float, float]] = {}
     for share in SHARES:
         generator.movement_share.fill_(share)
         for name, value in score(generator).items():
-            if name not in best or value < best[name][0] - WORTH * abs(best[name][0]):
-                best[name] = float(value), share
+            tried = value + PRICE * share * abs(value), value, share
+            best[name] = min(best.get(name, tried), tried)
     generator.movement_share.copy_(before)
-    shares = [best[name][1] if name in best else 1.0 for name in generator.config.conditions]
-    return {name: value for name, (value, _) in best.items()}, before.new_tensor(shares)
+    shares = [best[name][2] if name in best else 1.0 for name in generator.config.conditions]
+    return {name: float(value) for name, (_, value, _) in best.items()}, before.new_tensor(shares)
