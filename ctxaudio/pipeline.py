@@ -170,7 +170,7 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "interrupted": training.interrupted,
             **training.scores.facts(),
         },
-        "movement_share": dict(zip(clips.condition_names, best.movement_share.tolist(), strict=True)),
+        "shares": dict(zip(clips.condition_names, best.shares.tolist(), strict=True)),
         "clips": clips.counts(),
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
         "attribution": attribution,

@@ -9,7 +9,7 @@ from ctxaudio.model.discriminator import Discriminator, Verdict
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.styles import fit_style_space
-from ctxaudio.signal.movement import frame_levels
+from ctxaudio.signal.movement import DEVIATION_OF_NOISE, frame_levels
 from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.texture import TextureStatistics
 
@@ -118,20 +118,25 @@ def test_no_moment_is_louder_than_the_loudest_of_the_crop():
     assert peaks[0] == pytest.approx(0.0, abs=1e-4) and peaks[1] > 1.0
 
 
-def test_of_a_condition_with_share_0_nothing_that_the_network_makes_moves():
+def test_of_what_the_network_says_a_condition_keeps_its_shares():
+    """How noisy bins are is the network's alone: as their residual where nothing of that is kept."""
     generator = Generator(CONFIG, ModulationProfile()).eval()
     generator.bank.fill(some_styles(6, CONFIG), torch.tensor([0, 0, 0, 1, 1, 1]))
     latent, condition = torch.randn(2, CONFIG.latent_dim), torch.tensor([0, 1])
+    style = generator.bank(latent, condition)
     spreads = []
-    for share in (1.0, 0.0):
-        generator.movement_share[0] = share
+    for shares in ([1.0, 1.0], [1.0, 0.0], [0.0, 0.0]):
+        generator.shares[0] = torch.tensor(shares)
         with torch.no_grad():
-            style = generator.bank(latent, condition)
             _, spread, _ = generator.spectrum(latent, condition, 40, style, torch.Generator().manual_seed(0))
         spreads.append(spread)
-    moves = [float(spread[0].std(1).max() / spread[0].mean()) for spread in spreads]
-    assert moves[0] > 1e-3 and moves[1] < 1e-6
-    torch.testing.assert_close(spreads[1][1], spreads[0][1], msg="the other condition")
+    everything, lasting, nothing = (spread[0] for spread in spreads)
+    hiss = (style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE)[0, :, None].expand_as(nothing)
+    assert float(everything.std(1).max() / everything.mean()) > 1e-3
+    assert float(lasting.std(1).max() / lasting.mean()) < 1e-6
+    assert float((lasting - hiss).abs().max()) > 1e-3
+    torch.testing.assert_close(nothing, hiss)
+    torch.testing.assert_close(spreads[2][1], spreads[0][1], msg="the other condition")
 
 
 def test_on_the_way_between_two_styles_partials_fade_and_never_glide():

@@ -16,7 +16,7 @@ from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.finetune import check_fits, start_from, take_weights
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.scoring import Score, Scores, best_of_shares
+from ctxaudio.model.scoring import SHARES, Score, Scores, best_of_shares
 from ctxaudio.model.training import Training, TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
@@ -46,7 +46,7 @@ def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
     credited = trained.model_path.with_name("ATTRIBUTION.md").read_text()
     assert all(entry["clip"] in credited for entry in about["attribution"])
     assert about["training"]["scored"] == 1 and about["training"]["best_step"] == about["training"]["steps"]
-    assert set(about["movement_share"]) == set(Run().about.conditions)
+    assert set(about["shares"]) == set(Run().about.conditions)
     assert about["training"]["epochs"] == 2 and sum(about["licences"].values()) == len(about["attribution"])
     with (trained.output_dir / "logs" / "losses.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -203,40 +203,53 @@ def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_pa
     assert torch.equal(resumed.best.start.weight, at[2]) and resumed.scores.rows == training.scores.rows
 
 
-def likes_shares(**liked: float) -> Score:
-    """Scores each condition by how far its share of movement is from the one that is `liked`."""
+def likes_shares(**liked: tuple[float, float]) -> Score:
+    """Scores each condition by how far its shares are from those that are `liked`."""
 
     def score(generator: Generator) -> dict[str, float]:
-        names = generator.config.conditions
-        return {name: abs(float(generator.movement_share[names.index(name)]) - share) for name, share in liked.items()}
+        kept = dict(zip(generator.config.conditions, generator.shares.tolist(), strict=True))
+        return {
+            name: sum(abs(a - b) for a, b in zip(kept[name], wanted, strict=True)) for name, wanted in liked.items()
+        }
 
     return score
 
 
-def test_of_what_the_network_makes_move_each_condition_keeps_the_share_that_scores_best():
+NOTHING, LASTING, HALF, ALL = SHARES
+
+
+def test_of_what_the_network_says_each_condition_keeps_the_shares_that_score_best():
     generator = Generator(SMALL, ModulationProfile())
-    each, shares = best_of_shares(generator, likes_shares(Rain=0.1, Wind=0.5, Cricket=0.9, Mechanical_fan=0.26))
-    assert each == pytest.approx({"Rain": 0.1, "Wind": 0.0, "Cricket": 0.1, "Mechanical_fan": 0.26})
-    kept = dict(zip(SMALL.conditions, shares.tolist(), strict=True))
-    # the fan would be better with half, but not by enough
-    assert kept == {"Rain": 0.0, "Waves_and_surf": 1.0, "Wind": 0.5, "Cricket": 1.0, "Mechanical_fan": 0.0}
-    assert generator.movement_share.tolist() == [1.0] * 5, "training goes on with all of it"
+    score = likes_shares(Rain=(0.1, 0.0), Waves_and_surf=(1.0, 0.1), Wind=(1.0, 0.5), Cricket=(0.51, 0.0))
+    each, shares = best_of_shares(generator, score)
+    assert each == pytest.approx({"Rain": 0.1, "Waves_and_surf": 0.1, "Wind": 0.0, "Cricket": 0.51})
+    kept = dict(zip(SMALL.conditions, map(tuple, shares.tolist()), strict=True))
+    # crickets would be better with what lasts, but not by enough
+    assert kept == {
+        "Rain": NOTHING,
+        "Waves_and_surf": LASTING,
+        "Wind": HALF,
+        "Cricket": NOTHING,
+        "Mechanical_fan": ALL,
+    }
+    assert generator.shares.tolist() == [[1.0, 1.0]] * 5, "training goes on with all of it"
 
 
 def test_the_best_generator_is_kept_with_its_shares_which_no_other_training_takes_over(
     clips: PreparedClips, tmp_path: Path
 ):
     training = begin(clips, dataclasses.replace(CONFIG, num_epochs=1))
-    loop.train(training, CONFIG, tmp_path, progress=False, score=likes_shares(Rain=0.0, Cricket=0.4))
-    wanted = [0.0, 1.0, 1.0, 0.5, 1.0]  # those without a score: all
-    assert training.best.movement_share.tolist() == wanted
-    assert training.averaged.movement_share.tolist() == training.generator.movement_share.tolist() == [1.0] * 5
+    loop.train(training, CONFIG, tmp_path, progress=False, score=likes_shares(Rain=NOTHING, Cricket=(1.0, 0.4)))
+    wanted = [list(shares) for shares in (NOTHING, ALL, ALL, HALF, ALL)]
+    everything = [list(ALL)] * 5
+    assert training.best.shares.tolist() == wanted
+    assert training.averaged.shares.tolist() == training.generator.shares.tolist() == everything
     kept, _ = load_generator(tmp_path / "checkpoints" / "best.safetensors")
-    assert kept.movement_share.tolist() == wanted
-    assert loop.resume(begin(clips), tmp_path).best.movement_share.tolist() == wanted
+    assert kept.shares.tolist() == wanted
+    assert loop.resume(begin(clips), tmp_path).best.shares.tolist() == wanted
     other = Generator(SMALL, ModulationProfile())
     take_weights(other, kept)
-    assert torch.equal(other.head.weight, kept.head.weight) and other.movement_share.tolist() == [1.0] * 5
+    assert torch.equal(other.head.weight, kept.head.weight) and other.shares.tolist() == everything
 
 
 def test_by_the_clock_scoring_is_part_of_the_minutes_and_never_most_of_them():

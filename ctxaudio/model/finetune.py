@@ -40,7 +40,7 @@ def take_weights(generator: Generator, given: Generator) -> None:
     """Copy the weights of `given`, whose configuration differs at most in the conditions, into `generator`.
 
     A condition of the same name keeps its embedding; a new one starts from the mean of the given ones. The style
-    bank, filled from the new clips, the modulation and the shares of movement stay the generator's own. The style
+    bank, filled from the new clips, the modulation and the shares stay the generator's own. The style
     space too is fitted to the new clips, so a style's numbers stand for other directions of texture than they did
     (for the same only on the same clips). What carries over is how sound is made of a style, and the network learns
     again which style is which.
@@ -48,7 +48,7 @@ def take_weights(generator: Generator, given: Generator) -> None:
     kept = {
         name: value
         for name, value in given.state_dict().items()
-        if not name.startswith(("bank.", "modulation.", "embedding.", "movement_share"))
+        if not name.startswith(("bank.", "modulation.", "embedding.", "shares"))
     }
     generator.load_state_dict({**generator.state_dict(), **kept})
     rows, names = given.embedding.weight, given.config.conditions

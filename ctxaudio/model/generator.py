@@ -74,7 +74,7 @@ class Generator(nn.Module):
 
     pooling: Tensor
     patches: Tensor
-    movement_share: Tensor
+    shares: Tensor
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
@@ -107,8 +107,9 @@ class Generator(nn.Module):
         pooling = self.band_weights(torch.arange(bins) * (config.sample_rate / config.n_fft))
         self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
         self.register_buffer("patches", patches(bins), persistent=False)
-        # of each condition, how much of what the network makes move is kept: `model.scoring` chooses after training
-        self.register_buffer("movement_share", torch.ones(len(config.conditions)))
+        # of each condition, how much is kept of what the network says for good and of what it says from frame to frame:
+        # `model.scoring` chooses after training
+        self.register_buffer("shares", torch.ones(len(config.conditions), 2))
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def spectrum(
@@ -131,12 +132,12 @@ class Generator(nn.Module):
         inside = slice(edge_of(self.fast), edge_of(self.fast) + frames)
         moving = moving[:, inside]
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
-        bias = (self.style_spectrum(s) + self.head.bias)[:, None]
-        share = self.movement_share[condition, None]
+        lasting, moved = self.shares[condition, None].unbind(2)
         clicking = style.clicks / LARGEST_SHARE
         if clicking.any():  # how clicks move, and how noisy they are, their style knows best: noisy ones rustle
-            share = share * (1.0 - clicking)
-        head = torch.baddbmm(bias, x.transpose(1, 2), share[..., None] * self.head.weight[..., 0].T)
+            moved = moved * (1.0 - clicking)
+        bias = lasting[..., None] * (self.style_spectrum(s) + self.head.bias)[:, None]
+        head = torch.baddbmm(bias, x.transpose(1, 2), moved[..., None] * self.head.weight[..., 0].T)
         departure, noisiness = head.chunk(2, dim=2)
         if clicking.any():
             noisiness = noisiness * (1.0 - clicking)[:, None]

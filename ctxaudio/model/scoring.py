@@ -1,9 +1,9 @@
 """Keeping the best generator rather than the last: scores on the way, and the weights of the lowest.
 
-And of that, for each condition, as much of what the network makes move as is worth it: none, half or all (a truncation,
-as Brock et al. 2019 do it to latents, arXiv:1809.11096). What it has learnt after some hundred updates is movement
-that the styles lack (cats, crickets, fans), but also noise of its own, which takes more from rain and surf than it
-brings.
+And of that, for each condition, as much of what the network says as is worth it: nothing, what lasts as long as the
+sound, or with that half or all of what it makes move (a truncation, as Brock et al. 2019 do it to latents,
+arXiv:1809.11096). After some hundred updates it says much that the styles lack (of cats, crickets, fans), but some of
+that is noise of its own, which takes more from rain and surf than it brings.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Score = Callable[[Generator], Mapping[str, float]]
 #: Scoring takes at most one part in this of the time.
 LEAST_PAUSE = 5.0
 
-#: The shares of the network's movement that are tried, and by how much of the score all of it must be better than none:
-#: scores that differ by less say little, for they are of some eight clips a condition.
-SHARES = (0.0, 0.5, 1.0)
-PRICE = 0.2
+#: What is tried: how much of what the network says for good, and of what it makes move. And by what part of the score
+#: all of either must better it: scores that differ by less say little, for they are of some eight clips a condition.
+SHARES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (1.0, 1.0))
+PRICES = (0.05, 0.2)
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Scores:
     def add(self, generator: Generator, score: Score, when: dict[str, float]) -> bool:
         """Score the generator; gives back whether it is the best so far, whose weights are kept.
 
-        For each condition the best of `SHARES` counts, and is kept as its `movement_share`. Raises `CtxAudioError`
+        For each condition the best of `SHARES` counts, and is kept with them. Raises `CtxAudioError`
         for a score that is not a number.
         """
         began = time.monotonic()
@@ -70,7 +70,7 @@ class Scores:
             return False
         self.best = self.rows[-1]
         self.weights = {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()}
-        self.weights["movement_share"] = shares
+        self.weights["shares"] = shares
         return True
 
     def taken_by(self, generator: Generator) -> Generator:
@@ -97,17 +97,18 @@ class Scores:
 
 
 def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float], Tensor]:
-    """The score of each condition with the best of `SHARES`, and these, `[conditions]`: 1 where there is no score.
+    """The score of each condition with the best of `SHARES`, and these, `[conditions, 2]`: 1 where there is no score.
 
     The generator's own are as before in the end.
     """
-    before = generator.movement_share.clone()
-    best: dict[str, tuple[float, float, float]] = {}
-    for share in SHARES:
-        generator.movement_share.fill_(share)
+    before = generator.shares.clone()
+    best: dict[str, tuple[float, float, tuple[float, float]]] = {}
+    for shares in SHARES:
+        generator.shares.copy_(before.new_tensor(shares))
+        price = sum(share * price for share, price in zip(shares, PRICES, strict=True))
         for name, value in score(generator).items():
-            tried = value + PRICE * share * abs(value), value, share
+            tried = value + price * abs(value), value, shares
             best[name] = min(best.get(name, tried), tried)
-    generator.movement_share.copy_(before)
-    shares = [best[name][2] if name in best else 1.0 for name in generator.config.conditions]
-    return {name: float(value) for name, (_, value, _) in best.items()}, before.new_tensor(shares)
+    generator.shares.copy_(before)
+    chosen = [best[name][2] if name in best else (1.0, 1.0) for name in generator.config.conditions]
+    return {name: float(value) for name, (_, value, _) in best.items()}, before.new_tensor(chosen)
