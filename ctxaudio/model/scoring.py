@@ -31,7 +31,7 @@ LEAST_PAUSE = 5.0
 #: What is tried: how much of what the network says for good, and of what it makes move. And by what part of the score
 #: all of either must better it: scores that differ by less say little, for they are of some eight clips a condition.
 SHARES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (1.0, 1.0))
-PRICES = (0.05, 0.2)
+PRICES = (0.05, 0.1)
 
 
 @dataclass
