@@ -263,7 +263,10 @@ def test_by_the_clock_scoring_is_part_of_the_minutes_and_never_most_of_them():
 
 
 def test_a_score_that_is_no_number_is_refused(clips: PreparedClips):
-    for score in (lambda generator: {"Rain": float("nan")}, lambda generator: {}):
+    def of_all_that_is_said(generator: Generator) -> dict[str, float]:
+        return {"Rain": float("nan") if bool(generator.shares.all()) else 1.0}
+
+    for score in (lambda generator: {"Rain": float("nan")}, lambda generator: {}, of_all_that_is_said):
         with pytest.raises(CtxAudioError, match="the score at step 7 is nan"):
             Scores().add(Generator(SMALL, ModulationProfile()), score, {"step": 7})
 

@@ -40,10 +40,10 @@ def take_weights(generator: Generator, given: Generator) -> None:
     """Copy the weights of `given`, whose configuration differs at most in the conditions, into `generator`.
 
     A condition of the same name keeps its embedding; a new one starts from the mean of the given ones. The style
-    bank, filled from the new clips, the modulation and the shares stay the generator's own. The style
-    space too is fitted to the new clips, so a style's numbers stand for other directions of texture than they did
-    (for the same only on the same clips). What carries over is how sound is made of a style, and the network learns
-    again which style is which.
+    bank, filled from the new clips, the modulation and the shares stay the generator's own. The style space too is
+    fitted to the new clips, so a style's numbers stand for other directions of texture than they did (for the same
+    only on the same clips). What carries over is how sound is made of a style, and the network learns again which
+    style is which.
     """
     kept = {
         name: value

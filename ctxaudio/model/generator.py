@@ -108,7 +108,7 @@ class Generator(nn.Module):
         self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
         self.register_buffer("patches", patches(bins), persistent=False)
         # of each condition, how much is kept of what the network says for good and of what it says from frame to frame:
-        # `model.scoring` chooses after training
+        # all of it in training, what `model.scoring` chooses in the generator that is kept
         self.register_buffer("shares", torch.ones(len(config.conditions), 2))
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
@@ -131,16 +131,14 @@ class Generator(nn.Module):
         x = middle_of(self.through(self.fast, x, s, noise), frames)
         inside = slice(edge_of(self.fast), edge_of(self.fast) + frames)
         moving = moving[:, inside]
-        # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
         lasting, moved = self.shares[condition, None].unbind(2)
-        clicking = style.clicks / LARGEST_SHARE
-        if clicking.any():  # how clicks move, and how noisy they are, their style knows best: noisy ones rustle
-            moved = moved * (1.0 - clicking)
+        no_click = 1.0 - style.clicks / LARGEST_SHARE  # how clicks move and how noisy they are, their style knows best
         bias = lasting[..., None] * (self.style_spectrum(s) + self.head.bias)[:, None]
-        head = torch.baddbmm(bias, x.transpose(1, 2), moved[..., None] * self.head.weight[..., 0].T)
+        # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
+        head = torch.baddbmm(bias, x.transpose(1, 2), (moved * no_click)[..., None] * self.head.weight[..., 0].T)
         departure, noisiness = head.chunk(2, dim=2)
-        if clicking.any():
-            noisiness = noisiness * (1.0 - clicking)[:, None]
+        if style.clicks.any():  # noisy ones rustle
+            noisiness = noisiness * no_click[:, None]
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
         mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)

@@ -54,8 +54,8 @@ class Scores:
     def add(self, generator: Generator, score: Score, when: dict[str, float]) -> bool:
         """Score the generator; gives back whether it is the best so far, whose weights are kept.
 
-        For each condition the best of `SHARES` counts, and is kept with them. Raises `CtxAudioError`
-        for a score that is not a number.
+        For each condition the best of `SHARES` counts, and is kept with them. Raises `CtxAudioError` for a score that
+        is not a number, whichever of `SHARES` it is of.
         """
         began = time.monotonic()
         training = generator.training
@@ -108,7 +108,8 @@ def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float]
         price = sum(share * price for share, price in zip(shares, PRICES, strict=True))
         for name, value in score(generator).items():
             tried = value + price * abs(value), value, shares
-            best[name] = min(best.get(name, tried), tried)
+            # one that is no number comes first: it must not hide behind another share's
+            best[name] = min(best.get(name, tried), tried, key=lambda t: (math.isfinite(t[0]), t))
     generator.shares.copy_(before)
     chosen = [best[name][2] if name in best else (1.0, 1.0) for name in generator.config.conditions]
     return {name: float(value) for name, (_, value, _) in best.items()}, before.new_tensor(chosen)
