@@ -133,12 +133,11 @@ class Generator(nn.Module):
         moving = moving[:, inside]
         lasting, moved = self.shares[condition, None].unbind(2)
         no_click = 1.0 - style.clicks / LARGEST_SHARE  # how clicks move and how noisy they are, their style knows best
-        bias = lasting[..., None] * (self.style_spectrum(s) + self.head.bias)[:, None]
+        lasting_departure, lasting_noisiness = (self.style_spectrum(s) + self.head.bias).chunk(2, dim=1)
+        bias = lasting * torch.cat([lasting_departure, no_click * lasting_noisiness], dim=1)
         # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
-        head = torch.baddbmm(bias, x.transpose(1, 2), (moved * no_click)[..., None] * self.head.weight[..., 0].T)
-        departure, noisiness = head.chunk(2, dim=2)
-        if style.clicks.any():  # noisy ones rustle
-            noisiness = noisiness * no_click[:, None]
+        weight = (moved * no_click)[..., None] * self.head.weight[..., 0].T
+        departure, noisiness = torch.baddbmm(bias[:, None], x.transpose(1, 2), weight).chunk(2, dim=2)
         hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
         spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
         mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)
