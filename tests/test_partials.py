@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ctxaudio.signal.partials import find_partials, partials_spectrum
+from ctxaudio.signal.partials import STEADY, find_partials, partials_spectrum, steadiness
 from ctxaudio.signal.stft import inverse_stft, shaped_noise
 
 RATE, N_FFT, HOP = 22050, 512, 128
@@ -65,6 +65,28 @@ def test_the_strongest_come_first_and_no_more_than_asked_for():
     bell = sum(sinusoid(f, rms) for f, rms in ((300.0, 0.01), (700.0, 0.04), (1500.0, 0.02)))
     found_hz, rms = find_partials(bell[None] + 1e-4 * torch.randn(1, SAMPLES), RATE, 2)
     assert found_hz[0].round().tolist() == [700.0, 1500.0] and float(rms[0, 0]) > float(rms[0, 1]) > 0
+
+
+def test_a_call_that_glides_through_is_no_partial_however_often_it_comes():
+    since_s = TIME_S % 0.2 - 0.1
+    call = torch.exp(-0.5 * (since_s / 0.05) ** 2) * torch.cos(2 * math.pi * (3000.0 * since_s + 500.0 * since_s**2))
+    bell = sinusoid(700.0, 0.05) * torch.exp(-TIME_S / 0.2)
+    calls_and_bell = (0.3 * call + bell + 1e-4 * torch.randn(SAMPLES)).float()
+    found_hz, rms = find_partials(calls_and_bell[None], RATE, 8)
+    assert found_hz[rms > 0].round().tolist() == [700.0]
+
+
+@pytest.mark.parametrize("decay_s", [0.03, 0.1, 1.0])
+def test_a_partial_may_die_away_and_be_struck_again(decay_s):
+    struck = sinusoid(1234.5, 0.1) * torch.exp(-(TIME_S % 0.5) / decay_s).float()
+    assert float(steadiness(struck[None], torch.tensor([[1234.5]]), RATE)) > 0.95
+
+
+def test_noise_turns_at_no_frequency():
+    noise = torch.randn(4, SAMPLES, generator=torch.Generator().manual_seed(2))
+    steady = steadiness(noise, torch.linspace(500.0, 10000.0, 64).expand(4, 64), RATE)
+    assert float(steady.mean()) == pytest.approx(2 / 3, abs=0.03) and float(steady.max()) < STEADY + 0.03
+    assert steadiness(torch.zeros(1, SAMPLES), torch.tensor([[500.0]]), RATE).item() == 0.0
 
 
 def test_noise_has_no_partials_whatever_its_colour():
