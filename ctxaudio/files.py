@@ -69,7 +69,8 @@ def write_json(path: Path, content: Mapping[str, Any], line_each: bool = False) 
     else:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with written_whole(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        # a lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark
+        aside.write_text(text, encoding="utf-8", errors="replace")
 
 
 def read_json(path: Path) -> dict[str, Any]:

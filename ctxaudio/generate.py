@@ -13,7 +13,7 @@ from ctxaudio.audio_files import audio_writer
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import claims_of
-from ctxaudio.files import FloatArray, writable_folder, write_json
+from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
 from ctxaudio.model.generator import Generator
 from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
@@ -86,7 +86,7 @@ def generate_clips(
         latent = torch.randn(1, generator.config.latent_dim, generator=random).to(device)
         condition = torch.tensor([chosen], device=device)
         with torch.inference_mode():
-            bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), None, random)
+            bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), random=random)
             samples = modulation(bed.cpu())[0].numpy()
         meter = LevelMeter(sample_rate)
         meter.add(samples)
@@ -112,7 +112,7 @@ def write_clips(
     )
     paths, entries = [], []
     for number, clip in enumerate(clips, 1):
-        path = folder / f"{context.name}_{number:02d}_{clip.condition}.wav"
+        path = child_path(folder, f"{context.name}_{number:02d}_{clip.condition}.wav")
         own = replace(
             made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
         )

@@ -14,7 +14,7 @@ import torch
 from ctxaudio import pipeline
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.training import TrainingConfig
+from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.run import Run
 
 INJECTED_MARK = "# Parameters"

@@ -7,23 +7,34 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ctxaudio.analysis.yardstick import Yardstick
 from ctxaudio.contexts import condition_index
 from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
+from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluate import figures_of_merit, real_clips
-from ctxaudio.files import writable_folder, write_json, write_wav
+from ctxaudio.files import read_json, writable_folder, write_json, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator, save_generator
 from ctxaudio.model.engine import Engine, engine_for
-from ctxaudio.model.finetune import check_fits, start_from
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.pretrained import (
+    BASE,
+    check_same_shape,
+    draw_crops,
+    fill_bank,
+    fit_spectra_and_statistics,
+    for_conditions,
+)
 from ctxaudio.model.scoring import Score
-from ctxaudio.model.training import Training, TrainingConfig
-from ctxaudio.model.training_config import SIZES
+from ctxaudio.model.training_config import SIZES, TrainingConfig
+from ctxaudio.model.training_state import LATEST, Training
+from ctxaudio.model.training_state import resume as take_up
 from ctxaudio.plots import clip_grid, save_figure
 from ctxaudio.run import DataSource, Run, find_data, select_context
 from ctxaudio.signal.profile import ModulationProfile, context_profile
@@ -63,21 +74,32 @@ def begin_training(
     clips: PreparedClips,
     resume: bool = False,
     init_from: Path | None = None,
+    from_scratch: bool = False,
     engine: Engine | None = None,
 ) -> Training:
-    """Networks ready to train on `clips`: fresh, with the weights of the generator at `init_from`, or taken up from
-    the checkpoint in the run's folder; on `engine`, or on the one that `config` asks for."""
+    """Networks ready to train on `clips`: with the weights of the base, of the generator at `init_from` or fresh ones
+    (`from_scratch`), or taken up from the checkpoint in the run's folder; on `engine`, or the one `config` asks for."""
     engine = engine or engine_for(config)
-    model = generator_config(run, clips.condition_names, config)
-    given = load_given(init_from, model, resume)
-    checkpoint = run.output_dir / "checkpoints" / "latest.pt"
+    wanted = generator_config(run, clips.condition_names, config)
+    given = load_given(init_from, from_scratch, wanted, resume)
+    checkpoint = run.output_dir / LATEST
     if checkpoint.exists() and not resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
-    training = loop.begin(clips, context_profile(run.about), model, config, engine)
-    if given is not None:
-        start_from(training, *given)
-        print(f"starting from {init_from} (trained for {given[1]['context']})")
-    return loop.resume(training, run.output_dir) if resume else training
+    torch.manual_seed(config.seed)
+    random = torch.Generator().manual_seed(config.seed)
+    batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
+    crops, conditions = draw_crops(batches, wanted.style_count)
+    profile = context_profile(run.about)
+    if given is None:
+        generator = Generator(wanted, profile)
+        fit_spectra_and_statistics(generator, crops)
+    else:
+        generator = for_conditions(given[0], clips.condition_names, profile, wanted.style_count)
+        print(f"starting from {init_from or 'the base that ships with ctxaudio'}", flush=True)
+    fill_bank(generator, crops, conditions)
+    training = loop.begin(generator, batches, random, clips.context, config, engine)
+    training.init_from = origin_of(given)
+    return take_up(training, run.output_dir) if resume else training
 
 
 def generator_config(run: Run, conditions: tuple[str, ...], config: TrainingConfig) -> GeneratorConfig:
@@ -90,20 +112,30 @@ def generator_config(run: Run, conditions: tuple[str, ...], config: TrainingConf
 
 
 def load_given(
-    init_from: Path | None, wanted: GeneratorConfig, resume: bool
+    init_from: Path | None, from_scratch: bool, wanted: GeneratorConfig, resume: bool
 ) -> tuple[Generator, dict[str, Any]] | None:
-    """The generator to start from and what to remember of it, or None for none.
+    """The generator to start from, the base if none is given, with what stands beside it; None `from_scratch`.
 
-    Raises `CtxAudioError` where its shape is not `wanted`, and together with `resume`.
+    Raises `CtxAudioError` where its shape is not `wanted`, and for arguments that exclude each other.
     """
-    if init_from is None:
+    if init_from is not None and (resume or from_scratch):
+        other = "--resume goes on" if resume else "--from_scratch begins with fresh weights"
+        raise CtxAudioError(f"--init_from begins with a model's weights and {other}: give one of them")
+    if from_scratch:
         return None
-    if resume:
-        raise CtxAudioError("--init_from begins anew and --resume goes on: give one of them")
-    given, about = load_generator(init_from)
-    check_fits(init_from, given.config, wanted)
-    remembered = ("weights_sha256", "context", "attribution")
-    return given, {"conditions": list(given.config.conditions), **{name: about.get(name) for name in remembered}}
+    path = init_from or BASE
+    given, about = load_generator(path)
+    check_same_shape(path, given.config, wanted, "pass --from_scratch" if init_from is None else "train without it")
+    return given, about
+
+
+def origin_of(given: tuple[Generator, dict[str, Any]] | None) -> dict[str, Any]:
+    """What a model remembers of the one that it was begun from."""
+    if given is None:
+        return {}
+    generator, about = given
+    remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
+    return {"conditions": list(generator.config.conditions), **remembered}
 
 
 def train(
@@ -114,14 +146,15 @@ def train(
     progress: bool = True,
     init_from: Path | None = None,
     options: SelectionOptions | None = None,
+    from_scratch: bool = False,
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
     engine = engine_for(config)  # before the clips are prepared, which may take minutes
-    with engine.speaking_once():
-        load_given(init_from, generator_config(run, (), config), resume)
+    with engine.rank_zero_stdout():
+        load_given(init_from, from_scratch, generator_config(run, (), config), resume)
         check_context_of_model(run)
         clips = prepare(run, num_workers, progress, options)
-        training = begin_training(run, config, clips, resume, init_from, engine)
+        training = begin_training(run, config, clips, resume, init_from, from_scratch, engine)
         score = training_score(clips, config.seed) if engine.rank == 0 else None
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
         if engine.rank == 0:
@@ -159,7 +192,6 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
     it (`ATTRIBUTION.md`)."""
     attribution = attributed(clips, training.init_from.get("attribution") or [])
     origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
-    best = training.best
     facts: dict[str, Any] = {
         "training": {
             "config": asdict(config),
@@ -170,13 +202,12 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "interrupted": training.interrupted,
             **training.scores.facts(),
         },
-        "shares": dict(zip(clips.condition_names, best.shares.tolist(), strict=True)),
         "clips": clips.counts(),
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
         "attribution": attribution,
         "init_from": origin or None,
     }
-    path = save_generator(run.model_path, best, run.context, facts)
+    path = save_generator(run.model_path, training.best, run.context, facts)
     write_credits(path, attribution)
     lowest = training.scores.best
     kept = f", the best of step {lowest['step']:.0f}: {lowest['score']:.1f}" if lowest else ""
@@ -251,9 +282,20 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
 
 
 def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dict[str, Any]]:
-    """The run's generator and what stands beside it; raises `CtxAudioError` if it was trained for other settings."""
-    path = model_path or run.model_path
+    """The generator at `model_path`, else the run's own, else the base for the run's context, with what stands beside
+    it; prints which of them. Raises `CtxAudioError` if it was trained for other settings."""
+    path = model_path or (run.model_path if run.model_path.exists() else BASE)
     generator, about = load_generator(path)
+    if path == BASE:
+        print(
+            f"model: the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for "
+            f"{run.context})",
+            flush=True,
+        )
+        generator = for_conditions(generator, run.about.conditions, context_profile(run.about)).eval()
+        about = {**about, "context": run.context}
+    else:
+        print(f"model: {path}", flush=True)
     trained = {
         "context": about["context"],
         "sample_rate": generator.config.sample_rate,
@@ -262,16 +304,15 @@ def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dic
     for name, value in trained.items():
         if getattr(run, name) != value:
             raise CtxAudioError(
-                f"{path} was trained with {name} {value}, not {getattr(run, name)}: pass --{name} {value}"
+                f"{path.name} was trained with {name} {value}, not {getattr(run, name)}: pass --{name} {value}"
             )
     return generator, about
 
 
 def check_context_of_model(run: Run) -> None:
-    """Refuse to train over a model of another context."""
-    if run.model_path.exists():
-        _, about = load_generator(run.model_path)
-        if about["context"] != run.context:
-            raise CtxAudioError(
-                f"{run.model_path} is of context {about['context']!r}: choose another output_dir for {run.context!r}"
-            )
+    """Refuse to train over a model of another context; one of an earlier format is no obstacle."""
+    described = run.model_path.with_suffix(".json")
+    if described.exists() and (context := read_json(described).get("context")) != run.context:
+        raise CtxAudioError(
+            f"{run.model_path} is of context {context!r}: choose another output_dir for {run.context!r}"
+        )

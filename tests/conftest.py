@@ -10,7 +10,7 @@ import torch
 from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.model.training import TrainingConfig
+from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.run import Run
 
 # Threads that wait for each other on a busy machine take many times as long as one.

@@ -78,7 +78,7 @@ def test_a_run_of_two_is_taken_up_by_two_and_by_no_other_number(
 
 
 def test_only_the_first_writes_and_what_one_says_all_hear(done: dict[str, Any], folder: Path) -> None:
-    assert done["one_says_yes"] == [True, False] and done["from_first"] == 0
+    assert done["one_says_yes"] == [True, False] and done["broadcast"] == 0
     written = sorted(path.name for path in (folder / "run").rglob("*") if path.is_file())
     assert written == ["best.json", "best.safetensors", "latest.pt", "losses.csv", "scores.csv"]
 

@@ -98,7 +98,7 @@ def test_random_numbers_drawn_aside_leave_no_trace() -> None:
     kept = engine.random_state()
     expected = torch.randn(3)
     torch.manual_seed(5)
-    with engine.undisturbed():
+    with engine.preserve_rng():
         torch.randn(1000)
     assert torch.equal(torch.randn(3), expected)
     engine.set_random_state(kept)

@@ -18,7 +18,8 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.health import TERMS, Health, RealSpread, real_spread
 from ctxaudio.model.style_bank import Style
 from ctxaudio.model.styles import StyleSpace, fit_style_space
-from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import Training
 from ctxaudio.model.training_state import BEST
 from ctxaudio.run import Run
 from ctxaudio.signal.profile import ModulationProfile, context_profile

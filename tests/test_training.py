@@ -17,7 +17,8 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.finetune import check_fits, start_from, take_weights
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.scoring import SHARES, Score, Scores, best_of_shares
-from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import Training
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.profile import ModulationProfile, Rate, context_profile

@@ -17,7 +17,8 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model import training as loop
 from ctxaudio.model.engine import Engine, engine_for
 from ctxaudio.model.generator import GeneratorConfig
-from ctxaudio.model.training import Training, TrainingConfig
+from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import Training
 from ctxaudio.signal.profile import ModulationProfile
 
 SMALL = GeneratorConfig(("Rain", "Wind"), slow_width=16, middle_width=16, fast_width=16, style_count=4)
@@ -81,7 +82,7 @@ def main(folder: Path) -> None:
         "resumed": engine.gathered(weights(resumed)),
         "same_crops_after": engine.gathered(torch.tensor(float(torch.equal(*crops_after)))),
         "one_says_yes": [engine.any(engine.rank == 1), engine.any(False)],
-        "from_first": engine.from_first(lambda: engine.rank),
+        "broadcast": engine.broadcast(lambda: engine.rank),
     }
     if engine.rank == 0:
         torch.save(results, folder / "done.pt")

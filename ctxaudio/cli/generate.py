@@ -11,7 +11,7 @@ from ctxaudio.cli.arguments import add_common, run_of
 def add_to(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add = parser.add_argument
-    add("--model_path", type=Path, required=True, help="generator_final.safetensors")
+    add("--model_path", type=Path, help="generator_final.safetensors; without it the base that ships with ctxaudio")
     add("--num_samples", type=int, default=5, help="clips")
     add("--focus_condition", type=int, default=-1, help="index of the condition; -1 random")
     emphasis = "replaces the context's default; nothing after it switches that off"
@@ -22,15 +22,17 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
     from ctxaudio.evidence import claims_of, evidence_lines
+    from ctxaudio.model.pretrained import BASE
     from ctxaudio.run import chosen_profile
     from ctxaudio.signal.profile import context_profile
 
     run = run_of(options)
+    model_path = options.model_path or BASE
     profile = None
     if options.bands is not None or options.targets is not None:
         profile = chosen_profile(run.about, options.bands, options.targets)
     paths = pipeline.generate(
-        run, options.num_samples, options.focus_condition, options.model_path, profile, options.output_dir
+        run, options.num_samples, options.focus_condition, model_path, profile, options.output_dir
     )
     for path in paths:
         print(path)

@@ -24,10 +24,10 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--save_interval", type=int, default=10, help="epochs between checkpoints")
     add("--max_minutes", type=float, default=None, help="stop after this time")
     add("--resume", action="store_true", help="go on from the checkpoint in output_dir")
-    add("--init_from", type=Path, metavar="MODEL", help="start from the weights of this generator: fine-tuning")
+    add("--init_from", type=Path, metavar="MODEL", help="start from this generator's weights, not from the base's")
+    add("--from_scratch", action="store_true", help="start from fresh weights, not from the base's")
     add("--score_interval_s", type=float, default=60.0, help="seconds between scores, with max_minutes")
     add("--score_interval", type=int, default=100, help="steps between scores, without max_minutes")
-    add("--augment", type=float, default=0.0, help="chance (0-0.8) of each change of sound before the discriminator")
     add("--size", default="small", help="of the generator: small, or large with layers twice as wide")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
     add("--precision", default="32", help="bits of the networks: 32, bf16 or 16 (mixed)")
@@ -52,5 +52,6 @@ def run(options: argparse.Namespace) -> int:
         on_a_terminal(),
         options.init_from,
         selection_of(options),
+        options.from_scratch,
     )
     return 130 if training.interrupted else 0

@@ -205,4 +205,14 @@ def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, 
 def _attribution(path: Path, clip_id: str, entry: Any) -> tuple[str, str, str]:
     if not isinstance(entry, dict):
         raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
-    return str(entry.get("title", "")), str(entry.get("uploader", "")), str(entry.get("license") or "unknown")
+    title, uploader, licence = entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown"
+    return _valid_utf8(title), _valid_utf8(uploader), _valid_utf8(licence)
+
+
+def _valid_utf8(value: Any) -> str:
+    """A text that can be written: a lone surrogate (half an emoji, cut off) becomes a question mark.
+
+    >>> _valid_utf8("rain \\ud83c")
+    'rain ?'
+    """
+    return str(value).encode("utf-8", "replace").decode("utf-8")

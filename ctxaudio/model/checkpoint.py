@@ -11,22 +11,31 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_json, write_json, written_whole
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.version import __version__
 
-FORMAT = 6
+FORMAT = 7
+#: Names of conditions go into file names and tables.
+LONGEST_NAME = 100
 
 
-def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any]) -> Path:
+def save_generator(
+    path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False
+) -> Path:
     """Write `path` (safetensors) and the same name with `.json`: configuration, modulation, hash and `facts`.
 
-    `facts` says how the model came about: steps, seconds, clips per condition, licences.
+    `facts` says how the model came about: steps, seconds, clips per condition, licences. `half` stores 16-bit floats,
+    but for the partials' frequencies.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+    if half:
+        exact = ("bank.partials_hz",)
+        weights = {n: t.half() if t.is_floating_point() and n not in exact else t for n, t in weights.items()}
     encoded = safetensors.torch.save(weights)
     content = {
         "format": FORMAT,
@@ -39,7 +48,7 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
     }
     with written_whole(path) as aside:
         aside.write_bytes(encoded)
-    write_json(path.with_suffix(".json"), content)
+        write_json(path.with_suffix(".json"), content)  # what can't be written as JSON leaves the earlier model alone
     return path
 
 
@@ -60,18 +69,54 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
     about = read_json(beside)
     try:
         if about["format"] != FORMAT:
-            raise CtxAudioError(f"{beside} has format {about['format']}, this version reads {FORMAT}: train it again")
+            raise CtxAudioError(
+                f"{path} is of an {'earlier' if about['format'] < FORMAT else 'later'} ctxaudio (format "
+                f"{about['format']}, this one reads {FORMAT}): train into the same folder again, or leave out "
+                "--model_path to use the base"
+            )
         config = GeneratorConfig(**{**about["config"], "conditions": tuple(about["config"]["conditions"])})
+        check_conditions(beside, config.conditions)
+        check_sizes(config, weights)
         generator = Generator(config, ModulationProfile.from_dict(about["profile"]))
-        generator.load_state_dict(weights)
+        generator.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
         described = about["weights_sha256"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
         ) from error
     if hashlib.sha256(encoded).hexdigest() != described:
         raise CtxAudioError(f"{path} is not the file that {beside.name} describes: use the pair as trained")
     return generator.eval(), about
+
+
+def check_conditions(path: Path, conditions: tuple[str, ...]) -> None:
+    """Refuse names of conditions that are no plain file names: a shared model must not write outside its folder."""
+    for name in conditions:
+        try:
+            child_path(path.parent, name)
+            fits = len(name) <= LONGEST_NAME and name.isprintable()
+        except ClipError:
+            fits = False
+        if not fits:
+            raise CtxAudioError(f"{path} has a condition named {name!r}, which is no plain file name: don't use it")
+
+
+def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
+    """Compare the sizes that decide how much memory a generator takes with the weights before it is made."""
+    expected = {
+        "bank.level": (config.style_count, config.bins),
+        "bank.texture": (config.style_count, config.texture_dim),
+        "bank.partials_hz": (config.style_count, config.partials),
+        "spectra.basis": (config.bins, config.components),
+        "embedding.weight": (len(config.conditions), 32),
+        "to_middle.weight": (config.middle_width, config.slow_width, 1),
+        "to_fast.weight": (config.fast_width, config.middle_width, 1),
+    }
+    for name, shape in expected.items():
+        if tuple(weights[name].shape) != shape:
+            raise ValueError(f"{name} is {tuple(weights[name].shape)}, not {shape}")
+    if weights["to_style.0.weight"].shape[1] < config.latent_dim:
+        raise ValueError("latent_dim")
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

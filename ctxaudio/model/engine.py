@@ -82,7 +82,7 @@ class Engine:
         """`tensor` of each process, in the order of ranks."""
         return [tensor]
 
-    def from_first(self, made: Callable[[], Result]) -> Result:
+    def broadcast(self, made: Callable[[], Result]) -> Result:
         """What the first process makes, for all."""
         return made()
 
@@ -98,13 +98,13 @@ class Engine:
             torch.cuda.set_rng_state(state[size:], self.device)
 
     @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
+    def preserve_rng(self) -> Iterator[None]:
         """Inside, random numbers may be drawn: the training goes on as if none had been."""
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             yield
 
     @contextlib.contextmanager
-    def speaking_once(self) -> Iterator[None]:
+    def rank_zero_stdout(self) -> Iterator[None]:
         """Inside, only the first process prints."""
         with contextlib.nullcontext() if self.rank == 0 else contextlib.redirect_stdout(io.StringIO()):
             yield

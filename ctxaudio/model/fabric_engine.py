@@ -56,6 +56,6 @@ class FabricEngine(Engine):
         assert isinstance(together, Tensor)
         return [part.clone() for part in together.cpu()]
 
-    def from_first(self, made: Callable[[], Result]) -> Result:
+    def broadcast(self, made: Callable[[], Result]) -> Result:
         sent: Any = self.fabric.broadcast(made() if self.rank == 0 else None, src=0)
         return sent

@@ -1,18 +1,19 @@
-"""The generator: latent and condition in, shaped noise out, through the frequency modulation layer.
+"""The conditional generator, in five sentences.
 
-A style (`model.style_bank`) says how loud each bin is on average, in which shapes that moves, how fast and driven by
-what, which partials there are, and what of all that is struck and dies away. A course is drawn for each shape
-(`signal.movement`), strikes for what is struck (`signal.strikes`), and a small network at three frame rates (a 32nd, a
-4th and all of the STFT's), which hears the courses, says what is missing: how each bin departs from them, how noisy it
-is, and how loud the partials are at every moment. `signal.stft.shaped_noise` turns the first two into sound of any
-length, `signal.partials` adds the third as an oscillator bank. There is no phase to learn, and a frame costs little,
-which is what lets it learn on two cores.
+1. A clip's style is the mean and deviation over time of the log-magnitude in each bin, how much the eigen-spectra leave
+of it, the frequencies of its steady partials, and a short texture code; a latent picks a style of its condition.
+2. The network, at three frame rates with noise in each, generates the courses of the eigen-spectra.
+3. Style and courses together are the magnitude of every bin and frame; what the courses leave open is that of noise.
+4. The phase is that of the same noise, at a steady partial that of a running sinusoid, and a few rounds of Griffin-Lim
+make it consistent.
+5. The frequency modulation layer is the last stage of `forward`.
+
+Notebook: 05_cgan_training.ipynb
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,36 +21,41 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
+from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise
+from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.model.style_bank import Style, StyleBank
-from ctxaudio.signal.clicks import LARGEST_SHARE, clicky
 from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.movement import DEVIATION_OF_NOISE, MEAN_OF_NOISE, draw_courses, frame_levels, patches
-from ctxaudio.signal.partials import partials_spectrum
+from ctxaudio.signal.partials import find_partials, partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.stft import shaped_noise
-from ctxaudio.signal.strikes import PER_S, ring
+from ctxaudio.signal.stft import griffin_lim, stft
+
+STYLE_WIDTH = 128
+POOLED_BANDS = 24
+#: Frames that one step of the network makes, and steps of it that the slower stages stand for.
+FRAMES_A_STEP = 2
+MIDDLE, SLOW = 4, 8
+#: Bins on either side of a partial that its main lobe and the ripple around reach.
+REACH = 6
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The shape of a generator, saved beside its weights.
 
-    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a half. Frames that overlap more than they need
-    to leave less room for the phase of noise: real magnitudes sound nearer to the recording at half than at a
-    quarter (`tests/benchmarks/heads.py`), and cost half.
+    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a quarter.
     """
 
     conditions: tuple[str, ...]
     sample_rate: int = 22050
     latent_dim: int = 100
-    style_dim: int = 32
+    components: int = 64
+    texture_dim: int = 64
     style_count: int = 192
-    shapes: int = 8
     partials: int = 32
-    bands: int = 32
     slow_width: int = 128
     middle_width: int = 96
     fast_width: int = 96
+    phase_rounds: int = 2
 
     @property
     def n_fft(self) -> int:
@@ -57,7 +63,11 @@ class GeneratorConfig:
 
     @property
     def hop(self) -> int:
-        return self.n_fft // 2
+        return self.n_fft // 4
+
+    @property
+    def bins(self) -> int:
+        return self.n_fft // 2 + 1
 
     @property
     def frame_rate(self) -> float:
@@ -73,125 +83,118 @@ class Generator(nn.Module):
     """
 
     pooling: Tensor
-    patches: Tensor
-    shares: Tensor
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
         self.config = config
-        style = 128
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
-        bins = config.n_fft // 2 + 1
+        self.spectra = EigenSpectra(config.components, config.bins)
+        self.statistics = TextureStatistics(config.components, config.frame_rate, config.texture_dim)
         self.bank = StyleBank(
-            config.style_count, config.latent_dim, config.style_dim, bins, config.shapes, config.partials
+            config.style_count, config.latent_dim, config.texture_dim, config.bins, config.partials
         )
         self.embedding = nn.Embedding(len(config.conditions), 32)
-        self.to_style = nn.Sequential(
-            nn.Linear(config.latent_dim + 32 + config.style_dim, style), nn.GELU(), nn.Linear(style, style)
-        )
-        self.start = nn.Linear(style, slow)
-        self.slow = nn.ModuleList([NoisyBlock(slow, style) for _ in range(2)])
+        given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS
+        self.to_style = nn.Sequential(nn.Linear(given, STYLE_WIDTH), nn.GELU(), nn.Linear(STYLE_WIDTH, STYLE_WIDTH))
+        self.start = nn.Linear(STYLE_WIDTH, slow)
+        self.slow = nn.ModuleList([NoisyBlock(slow, STYLE_WIDTH) for _ in range(2)])
         self.to_middle = nn.Conv1d(slow, middle, 1)
-        self.middle = nn.ModuleList([NoisyBlock(middle, style, dilation=d) for d in (1, 2)])
+        self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
-        self.from_courses = nn.Conv1d(config.bands, fast, 1)
-        self.fast = nn.ModuleList([NoisyBlock(fast, style, dilation=d) for d in (1, 2)])
-        self.style_spectrum = nn.Linear(style, 2 * bins)
-        # the sound begins as what the style alone says
-        nn.init.normal_(self.style_spectrum.weight, std=0.02)
-        nn.init.zeros_(self.style_spectrum.bias)
-        self.head = nn.Conv1d(fast, 2 * bins, 1)
-        nn.init.normal_(self.head.weight, std=0.02)
-        self.tones = nn.Conv1d(fast, config.bands, 1)
-        nn.init.normal_(self.tones.weight, std=0.02)
-        pooling = self.band_weights(torch.arange(bins) * (config.sample_rate / config.n_fft))
-        self.register_buffer("pooling", pooling / pooling.sum(0).clamp_min(1.0), persistent=False)
-        self.register_buffer("patches", patches(bins), persistent=False)
-        # of each condition, how much is kept of what the network says for good and of what it says from frame to frame:
-        # all of it in training, what `model.scoring` chooses in the generator that is kept
-        self.register_buffer("shares", torch.ones(len(config.conditions), 2))
+        self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2, 1)])
+        self.head = nn.Conv1d(fast, FRAMES_A_STEP * config.components, 1)
+        nn.init.normal_(self.head.weight, std=0.05)
+        nn.init.zeros_(self.head.bias)
+        self.gains = nn.Linear(STYLE_WIDTH, 2 * config.components)
+        nn.init.zeros_(self.gains.weight)
+        nn.init.zeros_(self.gains.bias)
+        hz = torch.arange(config.bins) * (config.sample_rate / config.n_fft)
+        place = torch.log(hz.clamp_min(60.0) / 60.0) / math.log(config.sample_rate / 120.0) * (POOLED_BANDS - 1)
+        weights = (1.0 - (place[:, None] - torch.arange(POOLED_BANDS)).abs()).clamp_min(0.0)
+        self.register_buffer("pooling", weights / weights.sum(0).clamp_min(1e-6), persistent=False)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
-    def spectrum(
-        self, latent: Tensor, condition: Tensor, frames: int, style: Style, noise: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-magnitude and spread, both `[B, bins, frames]`, and the partials' amplitudes `[B, frames, K]`."""
-        s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture], dim=1))
-        fast_frames = frames + 2 * edge_of(self.fast)
-        middle_frames = math.ceil(fast_frames / 4) + 2
-        slow_frames = math.ceil((middle_frames + 2 * edge_of(self.middle)) / 8) + 2
-        x = self.start(s)[..., None].expand(-1, -1, slow_frames + 2 * edge_of(self.slow))
-        x = middle_of(self.through(self.slow, x, s, noise), slow_frames)
-        x = F.interpolate(self.to_middle(x), scale_factor=8, mode="linear")
-        x = middle_of(x, middle_frames + 2 * edge_of(self.middle))
-        x = middle_of(self.through(self.middle, x, s, noise), middle_frames)
-        x = F.interpolate(self.to_fast(x), scale_factor=4, mode="linear")
-        moving, ringing = self.drawn_movement(style, fast_frames, noise)
-        x = middle_of(x, fast_frames) + self.from_courses((moving @ self.pooling).transpose(1, 2))
-        x = middle_of(self.through(self.fast, x, s, noise), frames)
-        inside = slice(edge_of(self.fast), edge_of(self.fast) + frames)
-        moving = moving[:, inside]
-        lasting, moved = self.shares[condition, None].unbind(2)
-        no_click = 1.0 - style.clicks / LARGEST_SHARE  # how clicks move and how noisy they are, their style knows best
-        lasting_departure, lasting_noisiness = (self.style_spectrum(s) + self.head.bias).chunk(2, dim=1)
-        bias = lasting * torch.cat([lasting_departure, no_click * lasting_noisiness], dim=1)
-        # the head as a matrix product over [B, frames, C]: the layout in which the transform to sound works
-        weight = (moved * no_click)[..., None] * self.head.weight[..., 0].T
-        departure, noisiness = torch.baddbmm(bias[:, None], x.transpose(1, 2), weight).chunk(2, dim=2)
-        hiss = style.residual * (1.0 - style.patchiness).sqrt() / DEVIATION_OF_NOISE
-        spread = hiss[:, None] * 2.0 * torch.sigmoid(noisiness)
-        mean = torch.add(style.level[:, None] + moving, spread, alpha=-MEAN_OF_NOISE)
-        mean = torch.addcmul(mean, 6.0 * style.movement()[:, None], torch.tanh(departure / 6.0))
-        amplitudes = style.amplitudes[:, None].expand(-1, frames, -1)
-        if amplitudes.any():  # most textures have no partials, which then cost nothing
-            gains = torch.einsum("bkt,btf->bfk", self.band_weights(style.partials_hz), self.tones(x))
-            amplitudes = self.played(style, moving, ringing[..., inside]) * torch.exp(6.0 * torch.tanh(gains / 6.0))
-        return mean.transpose(1, 2), spread.transpose(1, 2), amplitudes
+    def analyse(self, samples: Tensor) -> tuple[Tensor, Tensor, Style]:
+        """Courses `[B, K, frames]`, their normalised statistics `[B, size]` and the style of crops `[B, T]`.
 
-    def drawn_movement(self, style: Style, frames: int, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """How the log-magnitude moves around its level, `[B, frames, bins]`: shapes in new courses, and patches.
-
-        And the levels `[B, K, frames]` of the partials where they are struck.
+        Without the partials, which training has no use for: `style_of` finds them.
         """
-        device, rate = style.level.device, self.config.frame_rate
-        drawn = style.rates.shape[1]
-        white = gaussian((*style.rates.shape[:2], frames), noise, device)
-        courses = draw_courses(style.rates, style.innovations, white, rate)
-        struck = style.strikes[..., PER_S, None] > 0
-        ringing = torch.zeros(*style.strikes.shape[:2], frames, device=device)
-        if struck.any():  # most textures are not
-            chance, white = uniform(ringing.shape, noise, device), gaussian(ringing.shape, noise, device)
-            ringing = ring(style.strikes, chance, white, rate)
-            courses = torch.where(struck[:, :drawn], ringing[:, :drawn], courses)
-        spots = gaussian((len(courses), frames, len(self.patches)), noise, device) @ self.patches
-        roughness = (style.residual * style.patchiness.sqrt())[:, None]
-        moving = torch.addcmul(courses.transpose(1, 2) @ style.shapes, roughness, spots)
-        # what drives a course has heavy tails: chance must not make a bang that the crop never had
-        too_loud = frame_levels(style.level[:, None] + moving) - style.loudest[:, None]
-        return moving - too_loud.clamp_min(0.0), ringing[:, drawn:]
+        found = self.spectra.analyse(log_magnitude(samples, self.config.n_fft, self.config.hop))
+        statistics = self.statistics(found.courses)
+        none = found.level.new_zeros(len(samples), self.config.partials)
+        return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], none, none)
 
-    def played(self, style: Style, moving: Tensor, ringing: Tensor) -> Tensor:
-        """Amplitudes `[B, frames, K]` of partials: at the levels `ringing` `[B, K, frames]` where they are struck."""
-        struck = style.strikes[:, None, style.shapes.shape[1] :, PER_S] > 0
-        return torch.where(struck, torch.exp(ringing).transpose(1, 2), self.steadily(style, moving))
+    def style_of(self, samples: Tensor) -> Style:
+        """The style of crops `[B, T]`, steady partials included."""
+        partials_hz, amplitudes = find_partials(samples, self.config.sample_rate, self.config.partials)
+        return self.analyse(samples)[2]._replace(partials_hz=partials_hz, amplitudes=amplitudes)
 
-    def steadily(self, style: Style, moving: Tensor) -> Tensor:
-        """Amplitudes `[B, frames, K]` of partials that follow what moves `[B, frames, bins]` at their bins."""
-        bins = (style.partials_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
-        factors = torch.exp(moving.gather(2, bins[:, None].expand(-1, moving.shape[1], -1)).clamp(-8.0, 8.0))
-        return style.amplitudes[:, None] * factors * torch.rsqrt(factors.square().mean(1, keepdim=True))
+    def courses(
+        self,
+        latent: Tensor,
+        condition: Tensor,
+        style: Style,
+        noise_courses: Tensor,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
+        """`[B, K, frames]`: what the network makes of noise within it, and `noise_courses` at levels that it chooses.
 
-    def band_weights(self, frequency_hz: Tensor) -> Tensor:
-        """Triangles over `bands` points on a logarithmic axis from 60 Hz up: `[B, K, bands]`."""
-        bands = self.config.bands
-        place = torch.log(frequency_hz.clamp_min(60.0) / 60.0) / math.log(self.config.sample_rate / 120.0) * (bands - 1)
-        return (1.0 - (place[..., None] - torch.arange(bands, device=place.device)).abs()).clamp_min(0.0)
+        The courses of noise may have more dimensions in front of `[B, K, frames]`: then so has what is given back."""
+        pooled = [
+            (style.level @ self.pooling + 5.0) / 3.0,
+            (style.deviation @ self.pooling - 0.8) * 2.0,
+            (style.residual @ self.pooling - 0.6) * 4.0,
+        ]
+        s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture, *pooled], dim=1))
+        frames = noise_courses.shape[-1]
+        steps = math.ceil(frames / FRAMES_A_STEP)
+        fast_steps = steps + 2 * edge_of(self.fast)
+        middle_steps = math.ceil(fast_steps / MIDDLE) + 2
+        slow_steps = math.ceil((middle_steps + 2 * edge_of(self.middle)) / SLOW) + 2
+        x = self.start(s)[..., None].expand(-1, -1, slow_steps + 2 * edge_of(self.slow))
+        x = middle_of(self.through(self.slow, x, s, random), slow_steps)
+        x = F.interpolate(self.to_middle(x), scale_factor=SLOW, mode="linear")
+        x = middle_of(x, middle_steps + 2 * edge_of(self.middle))
+        x = middle_of(self.through(self.middle, x, s, random), middle_steps)
+        x = F.interpolate(self.to_fast(x), scale_factor=MIDDLE, mode="linear")
+        x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
+        made = self.head(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
+        made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
+        return made_gain * made + 0.7 * noise_gain * noise_courses
 
     @staticmethod
-    def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, noise: torch.Generator | None) -> Tensor:
+    def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:
         for block in blocks:
-            x = block(x, style, noise)
+            x = block(x, style, random)
         return x
+
+    def noise_courses(self, samples: Tensor) -> Tensor:
+        """Courses `[B, K, frames]` of white noise `[B, T]` of variance 1."""
+        spectrum = stft(samples, self.config.n_fft, self.config.hop)
+        return self.spectra.courses(normalised_noise(spectrum))
+
+    def render(
+        self, courses: Tensor, style: Style, noise: Tensor, random: torch.Generator | None = None
+    ) -> Tensor:
+        """Sound `[B, T]` of courses `[B, K, frames]` and a style (one, or B), over white noise `[B, T]`."""
+        n_fft, hop = self.config.n_fft, self.config.hop
+        spectrum = stft(noise, n_fft, hop)
+        remainder = self.spectra.remainder(normalised_noise(spectrum))
+        picture = torch.addcmul(self.spectra.combine(courses), style.residual[..., None], remainder)
+        magnitude = torch.exp(torch.addcmul(style.level[..., None], style.deviation[..., None], picture))
+        if style.amplitudes.any():  # most textures have no steady partials
+            level = self.above_noise(style.level, style.partials_hz, style.amplitudes)
+            phases = 2.0 * math.pi * uniform(level.shape, random, noise.device)
+            rate = self.config.sample_rate
+            frames = spectrum.shape[-1]
+            spectrum = spectrum + partials_spectrum(level, style.partials_hz, phases, frames, rate, n_fft, hop)
+        return griffin_lim(magnitude, spectrum, n_fft, hop, noise.shape[-1], self.config.phase_rounds)
+
+    def above_noise(self, level: Tensor, partials_hz: Tensor, amplitudes: Tensor) -> Tensor:
+        """Amplitudes `[B, P]` of partials in units of the noise around them."""
+        floor = -F.max_pool1d(-level[:, None], 2 * REACH + 1, 1, REACH)[:, 0]
+        at = (partials_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
+        return amplitudes * torch.exp(-floor.gather(1, at.clamp(0, self.config.bins - 1)))
 
     def unmodulated(
         self,
@@ -199,53 +202,19 @@ class Generator(nn.Module):
         condition: Tensor,
         samples: int,
         style: Style | None = None,
-        noise: torch.Generator | None = None,
+        random: torch.Generator | None = None,
+        channels: int = 1,
     ) -> Tensor:
-        """The sound `[B, samples]` before the modulation layer."""
-        return self.rendered(latent, condition, samples, 1, style, noise).flatten(0, 1)
+        """The sound `[B * channels, samples]` before the modulation layer.
 
-    def beds(
-        self,
-        latent: Tensor,
-        condition: Tensor,
-        samples: int,
-        channels: int,
-        style: Style | None = None,
-        noise: torch.Generator | None = None,
-    ) -> Tensor:
-        """`[channels, samples]` of one latent `[1, L]`: the same picture of bins and frames, noise of their own."""
-        return self.rendered(latent, condition, samples, channels, style, noise)[0]
-
-    def rendered(
-        self,
-        latent: Tensor,
-        condition: Tensor,
-        samples: int,
-        channels: int,
-        style: Style | None,
-        noise: torch.Generator | None,
-    ) -> Tensor:
-        """`[B, channels, samples]`: noise of its own for every channel, partials and clicks the same in all."""
-        if style is None:
-            style = self.bank(latent, condition)
-        n_fft, hop = self.config.n_fft, self.config.hop
-        mean, spread, amplitudes = self.spectrum(latent, condition, samples // hop + 1, style, noise)
-        phases = 2 * math.pi * uniform(style.partials_hz.shape, noise, latent.device)
-        sounding = style.amplitudes.any(0)
-        tones = None
-        if sounding.any():
-            chosen = (amplitudes[..., sounding], style.partials_hz[:, sounding], phases[:, sounding])
-            tones = partials_spectrum(*chosen, self.config.sample_rate, n_fft, hop)
-        channel_noise = gaussian((len(latent), channels, samples), noise, latent.device).unbind(1)
-        carriers: Sequence[Tensor | None] = [None] * channels
-        if style.clicks.any():  # most textures have none
-            chance = uniform((len(latent), samples // hop + 1), noise, latent.device)
-            carriers = [clicky(white, chance, style.clicks, hop) for white in channel_noise]
-        sound = [
-            shaped_noise(mean, spread, white, n_fft, hop, tones=tones, carrier=carrier)
-            for white, carrier in zip(channel_noise, carriers, strict=True)
-        ]
-        return torch.stack(sound, dim=1)
+        The channels of a latent share what the network makes, over white noise of their own.
+        """
+        style = self.bank(latent, condition) if style is None else style
+        noise = gaussian((channels, len(latent), samples), random, latent.device)
+        noise_courses = self.noise_courses(noise.flatten(0, 1)).unflatten(0, (channels, -1))
+        courses = self.courses(latent, condition, style, noise_courses, random).transpose(0, 1).flatten(0, 1)
+        spread = Style(*(values.repeat_interleave(channels, 0) for values in style))
+        return self.render(courses, spread, noise.transpose(0, 1).flatten(0, 1), random)
 
     def forward(
         self,
@@ -254,7 +223,6 @@ class Generator(nn.Module):
         samples: int,
         style: Style | None = None,
         phases: Tensor | None = None,
-        noise: torch.Generator | None = None,
+        random: torch.Generator | None = None,
     ) -> Tensor:
-        bed = self.unmodulated(latent, condition, samples, style, noise)
-        return self.modulation(bed, phases)
+        return self.modulation(self.unmodulated(latent, condition, samples, style, random), phases)

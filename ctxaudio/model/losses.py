@@ -1,4 +1,7 @@
-"""What the two networks minimise, each term alone."""
+"""What the two networks minimise, each term alone.
+
+Notebook: 04_conditional_gan.ipynb
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ctxaudio.model.discriminator import Verdict
 
 
 def discriminator_hinge(real: list[Verdict], fake: list[Verdict]) -> Tensor:
-    """Hinge loss (Lim & Ye 2017, arXiv:1705.02894): real above 1, fake below -1, mean over resolutions."""
+    """Hinge loss (Lim & Ye 2017, arXiv:1705.02894): real above 1, fake below -1, mean over views."""
     terms = [F.relu(1 - r.real).mean() + F.relu(1 + f.real).mean() for r, f in zip(real, fake, strict=True)]
     return torch.stack(terms).mean()
 
@@ -21,26 +24,8 @@ def generator_hinge(fake: list[Verdict]) -> Tensor:
 
 
 def condition_loss(verdicts: list[Verdict], condition: Tensor) -> Tensor:
-    """Cross-entropy of the auxiliary head against the condition `[B]`, mean over resolutions."""
+    """Cross-entropy of the auxiliary head against the condition `[B]`, mean over views."""
     return torch.stack([F.cross_entropy(v.condition, condition) for v in verdicts]).mean()
-
-
-def strength(features: Tensor) -> Tensor:
-    """Root mean square over time, `[B, C, frames]` to `[B, C]`."""
-    return features.square().mean(-1).add(1e-6).sqrt()
-
-
-def feature_distance(real: list[Verdict], fake: list[Verdict]) -> Tensor:
-    """Mean distance of the features' mean and RMS over time, each fake beside the real crop whose style it was given.
-
-    Averages, because two takes of the same rain share no single drop. `real` is taken as constant.
-    """
-    terms = [
-        (f.mean(-1) - r.mean(-1).detach()).abs().mean() + (strength(f) - strength(r).detach()).abs().mean()
-        for a, b in zip(real, fake, strict=True)
-        for r, f in zip(a.features, b.features, strict=True)
-    ]
-    return torch.stack(terms).mean()
 
 
 def texture_distance(one: Tensor, other: Tensor) -> Tensor:
@@ -48,13 +33,13 @@ def texture_distance(one: Tensor, other: Tensor) -> Tensor:
     return ((one - other).square() + 1.0).sqrt().mean() - 1.0
 
 
-def texture_score(take: Tensor, again: Tensor, wanted: Tensor) -> Tensor:
-    """Energy score of two takes of one style beside the real crop's statistics, all `[B, K]`; lower is better.
+def energy_score(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
+    """How far two takes of one style, statistics `[B, size]`, are from its real crop, less half of how far they are
+    from each other (Gneiting & Raftery 2007, doi:10.1198/016214506000001437).
 
-    The takes' distance from `wanted`, less half their distance from each other. Without the second part a generator
-    would be punished for what chance makes differ between two takes, and iron out every swell. In the mean the score
-    is least where takes vary as real crops of that style do (Gneiting & Raftery 2007,
-    doi:10.1198/016214506000001437; for sound: Gritsenko et al. 2020, arXiv:2008.01160).
+    In expectation each statistic's score is lowest where it has the distribution that it has over real crops, so
+    neither blurred averages nor wild variety pay. It is taken statistic by statistic: of what two statistics do
+    together it knows only what a third, such as a correlation, measures.
     """
-    far = 0.5 * (texture_distance(take, wanted) + texture_distance(again, wanted))
-    return far - 0.5 * texture_distance(take, again)
+    to_real = texture_distance(first, real) + texture_distance(second, real)
+    return 0.5 * to_real - 0.5 * texture_distance(first, second)

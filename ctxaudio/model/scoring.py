@@ -1,10 +1,4 @@
-"""Keeping the best generator rather than the last: scores on the way, and the weights of the lowest.
-
-And of that, for each condition, as much of what the network says as is worth it: nothing, what lasts as long as the
-sound, or with that half or all of what it makes move (a truncation, as Brock et al. 2019 do it to latents,
-arXiv:1809.11096). After some hundred updates it says much that the styles lack (of cats, crickets, fans), but some of
-that is noise of its own, which takes more from rain and surf than it brings.
-"""
+"""Keeping the best generator rather than the last: scores on the way, and the weights of the lowest."""
 
 from __future__ import annotations
 
@@ -28,11 +22,6 @@ Score = Callable[[Generator], Mapping[str, float]]
 #: Scoring takes at most one part in this of the time.
 LEAST_PAUSE = 5.0
 
-#: What is tried: how much of what the network says for good, and of what it makes move. And by what part of the score
-#: all of either must better it: scores that differ by less say little, for they are of some eight clips a condition.
-SHARES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (1.0, 1.0))
-PRICES = (0.05, 0.1)
-
 
 @dataclass
 class Scores:
@@ -54,12 +43,11 @@ class Scores:
     def add(self, generator: Generator, score: Score, when: dict[str, float]) -> bool:
         """Score the generator; gives back whether it is the best so far, whose weights are kept.
 
-        For each condition the best of `SHARES` counts, and is kept with them. Raises `CtxAudioError` for a score that
-        is not a number, whichever of `SHARES` it is of.
+        Raises `CtxAudioError` for a score that is not a number.
         """
         began = time.monotonic()
         training = generator.training
-        each, shares = best_of_shares(generator.eval(), score)
+        each = score(generator.eval())
         generator.train(training)
         self.took_s = time.monotonic() - began
         mean = sum(each.values()) / len(each) if each else math.nan
@@ -70,7 +58,6 @@ class Scores:
             return False
         self.best = self.rows[-1]
         self.weights = {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()}
-        self.weights["shares"] = shares
         return True
 
     def taken_by(self, generator: Generator) -> Generator:
@@ -94,22 +81,3 @@ class Scores:
 
     def save_best(self, path: Path, generator: Generator, context: str) -> None:
         save_generator(path, self.taken_by(generator), context, {"training": self.facts()})
-
-
-def best_of_shares(generator: Generator, score: Score) -> tuple[dict[str, float], Tensor]:
-    """The score of each condition with the best of `SHARES`, and these, `[conditions, 2]`: 1 where there is no score.
-
-    The generator's own are as before in the end.
-    """
-    before = generator.shares.clone()
-    best: dict[str, tuple[float, float, tuple[float, float]]] = {}
-    for shares in SHARES:
-        generator.shares.copy_(before.new_tensor(shares))
-        price = sum(share * price for share, price in zip(shares, PRICES, strict=True))
-        for name, value in score(generator).items():
-            tried = value + price * abs(value), value, shares
-            # one that is no number comes first: it must not hide behind another share's
-            best[name] = min(best.get(name, tried), tried, key=lambda t: (math.isfinite(t[0]), t))
-    generator.shares.copy_(before)
-    chosen = [best[name][2] if name in best else (1.0, 1.0) for name in generator.config.conditions]
-    return {name: float(value) for name, (_, value, _) in best.items()}, before.new_tensor(chosen)

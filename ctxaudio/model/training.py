@@ -1,6 +1,6 @@
 """The training loop: read it from `train` downwards.
 
-Notebook: 04_cgan_training.ipynb
+Notebook: 05_cgan_training.ipynb
 """
 
 from __future__ import annotations
@@ -16,34 +16,22 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from ctxaudio.data.batches import Batch, ClipBatches
-from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
-from ctxaudio.model.augmentation import draw_augmentation
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.engine import Engine
-from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.health import PROBE_INTERVAL, Health, real_spread
+from ctxaudio.model.generator import Generator
+from ctxaudio.model.health import diversity
 from ctxaudio.model.interruption import finishing_the_step_on_ctrl_c
 from ctxaudio.model.scoring import Score
-from ctxaudio.model.style_bank import Style
-from ctxaudio.model.styles import fit_style_space
 from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import BEST, HISTORY_COLUMNS, Training, checkpoint, resume, write_logs
-from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.texture import TextureStatistics
-
-__all__ = ["HISTORY_COLUMNS", "Training", "TrainingConfig", "begin", "checkpoint", "resume", "train", "training_step"]
+from ctxaudio.model.training_state import BEST, Training, checkpoint, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
 LARGEST_SHARE_OF_SAMPLES = 0.05
-AT_ONCE = 32
 #: No statistic of a crop is aimed at further out than this, in deviations over the crops.
 LARGEST_DEVIATION = 8.0
-
-#: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
-QUIETEST_STYLE_DB = -60.0
 
 ParamList = tuple[Tensor, ...] | list[Tensor]
 
@@ -65,8 +53,8 @@ def train(
     `training.best`. Neither changes what is trained. Shows a progress bar, or without `progress` prints a line
     every half minute.
 
-    Raises `CtxAudioError` when the losses stop being numbers and, unless `keep_going`, when they explode, the
-    generator falls silent or makes the same sound of every latent (`model.health`).
+    Raises `CtxAudioError` when the losses stop being numbers and, unless `keep_going`, when they explode or the
+    generator makes the same of every style and latent (`model.health`).
     """
     engine, scores = training.engine, training.scores
     steps_per_epoch = training.batches.steps_per_epoch
@@ -84,22 +72,22 @@ def train(
             training.seconds = time.monotonic() - started
             if training.step % config.log_interval == 0:
                 show.line(log(training, values))
-            look_after(training, config)
+                check_health(training, config)
             if engine.any(training.trouble != ""):
                 break
+            if score and scores.due(training.step, training.seconds, config):
+                keep_if_best(training, score, output_dir)
             if training.step % steps_per_epoch == 0:
                 training.epoch += 1
                 wanted = on_samples and engine.rank == 0 and training.epoch % config.sample_interval == 0
                 soon = training.seconds - sampled_at < sampling_s / LARGEST_SHARE_OF_SAMPLES
                 if on_samples and wanted and not (soon and config.max_minutes):
-                    with engine.undisturbed():
+                    with engine.preserve_rng():
                         on_samples(training)
                     sampled_at = time.monotonic() - started
                     sampling_s = sampled_at - training.seconds
                 if training.epoch % config.save_interval == 0:
-                    checkpoint(training, output_dir)
-            if score and scores.due(training.step, training.seconds, config):
-                keep_if_best(training, score, output_dir)
+                    checkpoint(training, output_dir)  # after the score of this step, which a resumed run won't take
             training.seconds = time.monotonic() - started
             show.step()
             training.interrupted = engine.any(asked_to_stop())
@@ -117,28 +105,24 @@ def train(
 
 
 def training_step(training: Training, batch: Batch, config: TrainingConfig) -> dict[str, Tensor]:
-    """One update of the discriminator and one of the generator; gives back the five losses."""
+    """One update of the discriminator and one of the generator; gives back the losses, and the fakes' diversity.
+
+    The game is played on courses. Modulation and phase come after them, in real and fake alike, so rendering both
+    would cost most of a step and could tell the discriminator nothing more.
+    """
     generator, discriminator, engine = training.generator, training.discriminator, training.engine
     audio, condition = batch.audio.to(engine.device), batch.condition.to(engine.device)
-
-    # What the discriminator sees as real gets the same modulation as the fakes, at phases of its own:
-    # otherwise the rates themselves would give the fakes away.
-    modulation = generator.modulation
     with torch.no_grad():
-        normalised = training.space.normalised(audio)
-        style = training.space.style(audio, normalised)
-        real = modulation(audio, modulation.random_phases(len(audio)))
+        real, statistics, style = generator.analyse(audio)
 
     def take() -> Tensor:
         latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-        return engine.run(generator.unmodulated, latent, condition, audio.shape[1], style)
+        with torch.no_grad():
+            noise_courses = generator.noise_courses(torch.randn_like(audio))
+        return engine.run(generator.courses, latent, condition, style, noise_courses)
 
     # Two takes of each style: only so can what chance makes differ be told from what is wrong.
-    bed, again = take(), take()
-    fake = modulation(bed, modulation.random_phases(len(audio)))
-    if config.augment:
-        augmented = draw_augmentation(len(audio), audio.shape[1], generator.config.sample_rate, config.augment)
-        real, fake = augmented(real), augmented(fake)
+    fake, again = take(), take()
 
     verdict_real = engine.run(discriminator, real, condition, style.texture)
     verdict_fake = engine.run(discriminator, fake.detach(), condition, style.texture)
@@ -150,11 +134,10 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     verdict = engine.run(discriminator, fake, condition, style.texture)
     adversarial = losses.generator_hinge(verdict)
     naming = losses.condition_loss(verdict, condition)
-    features = losses.feature_distance(verdict_real, verdict)
-    wanted = normalised.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
-    texture = losses.texture_score(training.space.normalised(bed), training.space.normalised(again), wanted)
-    total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming)
-    total = total + config.lambda_texture * texture + config.lambda_features * features
+    found = generator.statistics(fake)
+    target = statistics.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
+    texture = losses.energy_score(found, generator.statistics(again), target)
+    total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
     training.average.update_parameters(generator)
@@ -163,7 +146,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         "adversarial": adversarial.detach(),
         "condition": naming.detach(),
         "texture": texture.detach(),
-        "features": features.detach(),
+        "diversity": diversity(generator.statistics.code(found.detach()), style.texture),
     }
 
 
@@ -174,25 +157,17 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
     return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
 
 
-def look_after(training: Training, config: TrainingConfig) -> None:
+def check_health(training: Training, config: TrainingConfig) -> None:
     """Note in `training.trouble` what should stop it; what need not, or need not with `keep_going`, is printed."""
     if training.engine.rank > 0:
         return
-    health, step = training.health, training.step
-    found = []
-    if step % config.log_interval == 0:
-        training.trouble = health.not_a_number(training.history[-1])
-        found += [health.explosion(training.history)]
-        if beaten := health.says_beaten(training.history):
-            print(beaten, flush=True)
-    if step % PROBE_INTERVAL == 0 and not training.trouble:
-        samples = round(config.crop_s * training.generator.config.sample_rate)
-        found += [health.look_at_sound(training.generator, training.space, step, samples, config.lr)]
-    for trouble in filter(None, found):
-        if config.keep_going:
-            print(trouble, flush=True)
-        else:
-            training.trouble = training.trouble or trouble
+    if warning := training.health.warn_if_discriminator_wins(training.history):
+        print(warning, flush=True)
+    found = training.health.trouble(training.history)
+    if found and config.keep_going and all(map(math.isfinite, training.history[-1].values())):
+        print(found, flush=True)
+    else:
+        training.trouble = found
 
 
 def keep_if_best(training: Training, score: Score, output_dir: Path) -> None:
@@ -200,7 +175,7 @@ def keep_if_best(training: Training, score: Score, output_dir: Path) -> None:
     if training.engine.rank > 0:
         return
     when = {"step": training.step, "epoch": training.epoch, "seconds": training.seconds}
-    with training.engine.undisturbed():
+    with training.engine.preserve_rng():
         if training.scores.add(training.averaged, score, when):
             training.scores.save_best(output_dir / BEST, training.averaged, training.context)
     write_logs(training, output_dir)
@@ -216,31 +191,13 @@ def stop_for_trouble(training: Training, output_dir: Path) -> None:
 
 
 def begin(
-    clips: PreparedClips,
-    profile: ModulationProfile,
-    model: GeneratorConfig,
-    config: TrainingConfig,
+    generator: Generator, batches: ClipBatches, random: torch.Generator, context: str, config: TrainingConfig,
     engine: Engine | None = None,
 ) -> Training:
-    """Fresh networks, their optimisers, and the style bank filled from crops of the training clips."""
+    """A fresh discriminator, optimisers and average for `generator`, whose style bank is filled already."""
     engine = engine or Engine(config.device, config.precision)
-    torch.manual_seed(config.seed)
-    random = torch.Generator().manual_seed(config.seed)
-    crop = round(config.crop_s * clips.sample_rate)
-    batches = ClipBatches(clips, "train", crop, config.batch_size, random)
-    generator = Generator(model, profile).to(engine.device)
-    discriminator = Discriminator(model).to(engine.device)
-    drawn = [batches.next() for _ in range(math.ceil(model.style_count / config.batch_size))]
-    columns = ([getattr(batch, name) for batch in drawn] for name in ("audio", "condition", "clip"))
-    crops, conditions, clip = (torch.cat(column)[: model.style_count].to(engine.device) for column in columns)
-    audible = crops.square().mean(1) > 10 ** (QUIETEST_STYLE_DB / 10)
-    crops, conditions, clip = crops[audible], conditions[audible], clip[audible]
-    space = fit_style_space(TextureStatistics(clips.sample_rate).to(engine.device), crops, model)
-    with torch.no_grad():
-        normalised = torch.cat([space.normalised(part) for part in crops.split(AT_ONCE)])
-        parts = zip(crops.split(AT_ONCE), normalised.split(AT_ONCE), strict=True)
-        styles = zip(*(space.style(*part) for part in parts), strict=True)
-        generator.bank.fill(Style(*map(torch.cat, styles)), conditions)
+    generator = generator.to(engine.device)
+    discriminator = Discriminator(generator.config).to(engine.device)
     if engine.rank > 0:  # from here on each process draws crops and latents of its own
         torch.manual_seed(config.seed + 1_000_003 * engine.rank)
         random.manual_seed(config.seed + 1_000_003 * engine.rank)
@@ -250,12 +207,10 @@ def begin(
         AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
         torch.optim.Adam(generator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
         torch.optim.Adam(discriminator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
-        space,
         batches,
         random,
-        clips.context,
+        context,
         engine,
-        Health(real_spread(normalised, conditions, clip)),
     )
 
 
@@ -274,7 +229,7 @@ class Display:
     """A progress bar, or a line every half minute."""
 
     def __init__(self, training: Training, steps: int, progress: bool) -> None:
-        self.training, self.progress, self.said = training, progress, time.monotonic()
+        self.training, self.progress, self.printed_at = training, progress, time.monotonic()
         self.bar = tqdm(total=steps, initial=training.step, disable=not progress, unit="step", desc="train")
 
     def step(self) -> None:
@@ -282,8 +237,8 @@ class Display:
 
     def line(self, text: str) -> None:
         self.bar.set_postfix_str(text)
-        if not self.progress and time.monotonic() - self.said > SECONDS_BETWEEN_LINES:
-            self.said = time.monotonic()
+        if not self.progress and time.monotonic() - self.printed_at > SECONDS_BETWEEN_LINES:
+            self.printed_at = time.monotonic()
             print(f"{self.training.seconds:5.0f} s, step {self.training.step}: {text}", flush=True)
 
     def close(self) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from ctxaudio.errors import CtxAudioError
 
-#: Above it a random gain would no longer be undone in distribution (see `model.augmentation`).
-LARGEST_AUGMENT = 0.8
 PRECISIONS = ("32", "bf16", "16")
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
@@ -19,16 +17,13 @@ SIZES = {"small": 1.0, "large": 2.0}
 class TrainingConfig:
     """Settings of a training. Raises `CtxAudioError` for a value out of range.
 
-    `lambda_adversarial` weighs what the discriminator asks of the generator, authenticity and condition, against the
-    distances of texture and features: at 1 it takes away from what the styles say (CHANGELOG has the figures).
-
-    `max_minutes` None: until `num_epochs` are done. `crop_s` is the length of a training crop: the generator
-    makes any length, and two seconds hold the texture at half the cost of four.
+    `lambda_adversarial` weighs the discriminator (authenticity, and `lambda_aux` of condition) against
+    `lambda_texture`, the energy score of texture statistics. `max_minutes` None: until `num_epochs` are done. `crop_s`
+    is the length of a training crop; the generator makes any length.
 
     Scores are taken every `score_interval_s` of training, or every `score_interval` steps where `num_epochs` rules,
-    so that such a run does not depend on the machine's speed. `augment` is the probability of each transform before
-    the discriminator. `precision` bf16 or 16 runs the networks in that, transforms and losses in 32 bits.
-    `keep_going`: say what is wrong with a training, but don't stop for it.
+    so that such a run does not depend on the machine's speed. `precision` bf16 or 16 runs the networks in that,
+    transforms and losses in 32 bits. `keep_going`: report what is wrong with a training, but don't stop for it.
     """
 
     batch_size: int = 16
@@ -43,12 +38,10 @@ class TrainingConfig:
     device: str = "cpu"
     crop_s: float = 2.0
     lambda_adversarial: float = 0.25
-    lambda_texture: float = 4.0
-    lambda_features: float = 2.0
+    lambda_texture: float = 20.0
     ema_decay: float = 0.999
     score_interval_s: float = 60.0
     score_interval: int = 100
-    augment: float = 0.0
     precision: str = "32"
     size: str = "small"
     devices: int = 1
@@ -60,13 +53,11 @@ class TrainingConfig:
         for name in (*above_zero, "score_interval_s", "score_interval", "devices", "num_nodes", "crop_s"):
             if not getattr(self, name) > 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
-        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture", "lambda_features"):
+        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture"):
             if not getattr(self, name) >= 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise CtxAudioError(f"max_minutes {self.max_minutes} must be above 0")
-        if not 0 <= self.augment <= LARGEST_AUGMENT:
-            raise CtxAudioError(f"augment {self.augment} is outside 0-{LARGEST_AUGMENT}: above, it would leak")
         for name, known in (("precision", PRECISIONS), ("size", tuple(SIZES))):
             if getattr(self, name) not in known:
                 raise CtxAudioError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(known)}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from ctxaudio.data.batches import ClipBatches
@@ -19,9 +18,8 @@ from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.engine import Engine
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.health import TERMS, Health, RealSpread
+from ctxaudio.model.health import TERMS, Health
 from ctxaudio.model.scoring import Scores
-from ctxaudio.model.styles import StyleSpace
 
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
@@ -39,12 +37,11 @@ class Training:
     average: AveragedModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
-    space: StyleSpace
     batches: ClipBatches
     random: torch.Generator
     context: str
     engine: Engine
-    health: Health
+    health: Health = field(default_factory=Health)
     scores: Scores = field(default_factory=Scores)
     step: int = 0
     epoch: int = 0
@@ -83,14 +80,12 @@ def checkpoint(training: Training, output_dir: Path) -> None:
     engine, scores, health = training.engine, training.scores, training.health
     state = {
         **{name: part.state_dict() for name, part in training.stateful().items()},
-        "space": tensors_of(training.space),
         "batch_random": engine.gathered(training.random.get_state()),
         "torch_random": engine.gathered(engine.random_state()),
         "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
         "history": training.history,
         "scores": {"rows": scores.rows, "best": scores.best, "weights": scores.weights},
-        "health": {"rows": health.rows, "beaten": health.beaten},
-        "real_spread": {"excess": health.real.excess, "own": health.real.own},
+        "beaten": health.beaten,
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
     }
@@ -100,11 +95,10 @@ def checkpoint(training: Training, output_dir: Path) -> None:
 
 
 def write_logs(training: Training, output_dir: Path) -> None:
-    """`logs/losses.csv` and, where there is something in them, `logs/health.csv` and `logs/scores.csv`."""
+    """`logs/losses.csv` and, where there are scores, `logs/scores.csv`."""
     write_rows(output_dir / "logs" / "losses.csv", training.history, HISTORY_COLUMNS)
-    for name, rows in (("health", training.health.rows), ("scores", training.scores.rows)):
-        if rows:
-            write_rows(output_dir / "logs" / f"{name}.csv", rows, list({key: None for row in rows for key in row}))
+    if rows := training.scores.rows:
+        write_rows(output_dir / "logs" / "scores.csv", rows, list({key: None for row in rows for key in row}))
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[str]) -> None:
@@ -114,16 +108,11 @@ def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[s
         writer.writerows(rows)
 
 
-def tensors_of(space: StyleSpace) -> dict[str, Tensor]:
-    """What was fitted to the clips: kept, because other settings would draw other crops to fit it to."""
-    return {f.name: value for f in fields(space) if isinstance(value := getattr(space, f.name), Tensor)}
-
-
 def resume(training: Training, output_dir: Path) -> Training:
     """Take up the run whose checkpoint lies in `output_dir`; raises `CtxAudioError` if there is none or it differs."""
     path = output_dir / LATEST
     engine = training.engine
-    state = engine.from_first(lambda: load_state(path))
+    state = engine.broadcast(lambda: load_state(path))
     try:
         if tuple(state["conditions"]) != training.generator.config.conditions:
             raise ValueError("other conditions")
@@ -131,10 +120,8 @@ def resume(training: Training, output_dir: Path) -> Training:
         for name, part in training.stateful().items():
             if state[name]:  # a scaler that has nothing to scale has no state
                 part.load_state_dict(state[name])
-        fitted = {name: tensor.to(engine.device) for name, tensor in state["space"].items()}
-        training.space = replace(training.space, **fitted)
         training.scores = Scores(**state["scores"])
-        training.health = Health(RealSpread(**state["real_spread"]), **state["health"])
+        training.health = Health(state["beaten"])
         processes = len(state["torch_random"])
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise CtxAudioError(

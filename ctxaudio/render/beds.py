@@ -65,7 +65,7 @@ def random_of(seed: int, *numbers: int) -> np.random.Generator:
 class GeneratedBed(Bed):
     """Pieces from a trained generator, of one condition; their style goes from one to another in twenty minutes.
 
-    Two channels share what the network says of every bin and frame and have noise of their own (decorrelated stereo).
+    Two channels share the courses that the network makes and have noise of their own (decorrelated stereo).
     """
 
     def __init__(self, generator: Generator, condition: int, channels: int, seed: int) -> None:
@@ -87,7 +87,7 @@ class GeneratedBed(Bed):
         ]
         this, following = (self.generator.bank(latent.float(), condition) for latent in latents)
         latent = np.cos(way * np.pi / 2) * latents[0] + np.sin(way * np.pi / 2) * latents[1]
-        return latent.float(), this.towards(following, way)
+        return latent.float(), this.crossfade(following, way)
 
     def piece(self, number: int) -> FloatArray:
         random = torch.Generator().manual_seed(int(random_of(self.seed, number, 1).integers(2**62)))
@@ -95,7 +95,7 @@ class GeneratedBed(Bed):
         with torch.inference_mode():
             latent, style = self.character(number)
             condition = torch.tensor([self.condition])
-            sound = self.generator.beds(latent, condition, length, self.channels, style, random)
+            sound = self.generator.unmodulated(latent, condition, length, style, random, self.channels)
         return at_loudness(sound.numpy(), self.sample_rate)
 
 

@@ -1,4 +1,4 @@
-"""Steady partials: found in a crop as spectral lines, and made again as an oscillator bank in the STFT domain.
+"""Steady partials: found in a crop as spectral lines, and their STFT, from which generated sound takes its phase.
 
 A bell is a few dozen partials that keep their frequency while they die away (modal synthesis; Serra & Smith 1990,
 Computer Music Journal 14:4). Noise through a filter cannot make them: its phase wanders.
@@ -78,14 +78,12 @@ def steadiness(samples: Tensor, frequencies_hz: Tensor, sample_rate: int) -> Ten
 
 
 def partials_spectrum(
-    amplitudes: Tensor, frequencies_hz: Tensor, phases: Tensor, sample_rate: int, n_fft: int, hop: int
+    amplitudes: Tensor, frequencies_hz: Tensor, phases: Tensor, frames: int, sample_rate: int, n_fft: int, hop: int
 ) -> Tensor:
-    """STFT `[B, frames, n_fft//2+1]` of sinusoids whose RMS `amplitudes` `[B, frames, K]` change from frame to frame.
+    """STFT `[B, n_fft//2+1, frames]` of the sum of steady sinusoids: RMS amplitude, hertz and radians, all `[B, K]`.
 
-    Frequencies and phases (radians at sample 0) are `[B, K]`. In the scale of `signal.stft.stft`: its inverse gives
-    `sqrt(2) * amplitude * cos(2 pi f t + phase)` where amplitudes are steady.
+    In the scale of `signal.stft.stft`: its inverse gives `sqrt(2) * amplitude * cos(2 pi f t + phase)`.
     """
-    frames = amplitudes.shape[1]
     window = unit_window(n_fft, amplitudes)
     cycles = (frequencies_hz.double() / sample_rate)[..., None]
     inside = 2 * math.pi * cycles * (torch.arange(n_fft, device=cycles.device) - n_fft // 2)
@@ -93,6 +91,5 @@ def partials_spectrum(
         (window * torch.sin(inside)).float()
     )  # [B, K, bins]: of exp(iwt) alone, without its mirror image
     turns = 2 * math.pi * ((cycles * hop * torch.arange(frames, device=cycles.device)) % 1.0) + phases[..., None]
-    swing = torch.polar(torch.full_like(turns, 0.5 * 2**0.5), turns).to(lobes.dtype).transpose(1, 2)
-    swing = amplitudes * swing
-    return swing @ lobes
+    swing = torch.polar(torch.full_like(turns, 0.5 * 2**0.5), turns).to(lobes.dtype)  # [B, K, frames]
+    return (amplitudes[..., None] * lobes).transpose(1, 2) @ swing

@@ -76,50 +76,17 @@ def power_spectrogram(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     return power_of
 
 
-def log_power(samples: Tensor, n_fft: int, hop: int, floor: float = 1e-8) -> Tensor:
-    """Natural logarithm of the power `[B, n_fft//2+1, frames]`; `floor` keeps silence and its gradient finite."""
-    return torch.log(power_spectrogram(samples, n_fft, hop) + floor).transpose(1, 2)
-
-
 @in_float32
-def shaped_noise(
-    log_mean: Tensor,
-    spread: Tensor,
-    noise: Tensor,
-    n_fft: int,
-    hop: int,
-    phase_steps: int = 0,
-    tones: Tensor | None = None,
-    carrier: Tensor | None = None,
-) -> Tensor:
-    """Sound with log-magnitude `log_mean + spread * log|STFT(noise)|` and, to begin with, the noise's phase.
+def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: int, rounds: int) -> Tensor:
+    """Sound `[B, length]` of `magnitude` `[B, n_fft//2+1, frames]`, its phase that of the STFT `start` to begin with.
 
-    Where `spread` is 1 a bin sounds as Gaussian noise of that level, where it is 0 its magnitude is exact, as in
-    a click. With a `carrier` the phase is its instead. `tones` `[B, 1+T//hop, n_fft//2+1]`, the STFT of something
-    steady, is added to it. `phase_steps` rounds of Griffin & Lim 1984 make the phase consistent with neighbouring
-    frames.
-
-    Shape: `log_mean`, `spread` `[B, n_fft//2+1, 1+T//hop]`, `noise` and `carrier` `[B, T]` to `[B, T]`.
+    Each round (Griffin & Lim 1984) takes the phase of the STFT of the sound so far.
     """
-    length = noise.shape[-1]
-    log_mean, spread = log_mean.transpose(1, 2), spread.transpose(1, 2)
-    spectrum = _spectrum(noise, n_fft, hop)
-    loudness = 0.5 * power(spectrum).clamp_min(1e-12).log()
-    if carrier is None:
-        # the noise's own magnitude leaves with the 1 that is taken off the spread: its phase stays
-        spectrum = torch.exp(torch.addcmul(log_mean, spread - 1.0, loudness)) * spectrum
-    else:
-        phase = _spectrum(carrier, n_fft, hop)
-        spectrum = torch.exp(torch.addcmul(log_mean, spread, loudness)) * (
-            phase * torch.rsqrt(power(phase).clamp_min(1e-12))
-        )
-    if tones is not None:
-        spectrum = spectrum + tones
-    if phase_steps:
-        magnitude = torch.sqrt(power(spectrum).clamp_min(1e-18))
-    for _ in range(phase_steps):
-        consistent = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
-        spectrum = magnitude * torch.rsqrt(power(consistent).clamp_min(1e-18)) * consistent
+    magnitude, spectrum = magnitude.transpose(1, 2), start.transpose(1, 2)
+    for i in range(rounds + 1):
+        if i:
+            spectrum = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
+        spectrum = magnitude * torch.rsqrt(power(spectrum).clamp_min(1e-18)) * spectrum
     return _sound(spectrum, n_fft, hop, length)
 
 
@@ -142,12 +109,12 @@ def _sound(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
     frames = torch.fft.irfft(spectrum, n_fft) * window
     kept = slice(n_fft // 2, n_fft // 2 + length)
     sound = _joined(frames, hop)[:, kept]
-    sound = sound * _evening_out(n_fft, hop, frames.shape[1], sound.dtype, sound.device)[:, kept]
+    sound = sound * _inverse_window_power(n_fft, hop, frames.shape[1], sound.dtype, sound.device)[:, kept]
     return F.pad(sound, (0, length - sound.shape[1]))
 
 
 @functools.lru_cache(maxsize=8)
-def _evening_out(n_fft: int, hop: int, frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _inverse_window_power(n_fft: int, hop: int, frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The factors `[1, T]` that make the squares of so many frames' windows, which overlap, add to 1 at each sample."""
     with torch.inference_mode(False):  # what is made in it could not be used in training later
         squares = unit_window(n_fft, torch.zeros(1, dtype=dtype, device=device)).square()

@@ -1,0 +1,91 @@
+"""Texture statistics of courses: what stays the same between two takes of the same rain.
+
+Moments of each course, how fast it moves, which courses move together (McDermott & Simoncelli 2011, Neuron 71:926,
+doi:10.1016/j.neuron.2011.06.032), and how unlike its rises are to its falls. Differentiable: they train the generator,
+and a few principal directions of them are the texture code of a style.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LOWEST_OCTAVE_HZ = 0.6
+LAGS = (1, 2, 4, 8, 16)
+ASYMMETRY_LAGS = (1, 4)
+#: Courses whose joint movement counts: those of the largest eigen-spectra.
+JOINT = 24
+OUTLIER = 4.0
+LARGEST = 8.0
+
+
+class TextureStatistics(nn.Module):
+    """Courses `[B, K, frames]` to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
+
+    Args:
+        components: K.
+        frame_rate: of the courses, in hertz; they need at least one cycle of `LOWEST_OCTAVE_HZ` (1.7 s).
+        code_dim: S, the size of a texture code.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    directions: Tensor
+
+    def __init__(self, components: int, frame_rate: float, code_dim: int) -> None:
+        super().__init__()
+        self.frame_rate = frame_rate
+        self.joint = min(JOINT, components)
+        size = self.raw(torch.zeros(1, components, round(2 * frame_rate))).shape[1]
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+        self.register_buffer("directions", torch.zeros(size, code_dim))
+
+    def raw(self, courses: Tensor) -> Tensor:
+        """The statistics as they are, `[B, size]`."""
+        mean = courses.mean(-1)
+        moving = courses - mean[..., None]
+        deviation = (moving.square().mean(-1) + 1e-3).sqrt()
+        unit = moving / deviation[..., None]
+        square = unit.square()
+        skew, kurtosis = (unit * square).mean(-1), square.square().mean(-1)
+        found = [mean, deviation.log(), skew.clamp(-6, 6), (kurtosis + 1.0).log()]
+        frames = unit.shape[-1]
+        energy = torch.fft.rfft(unit).abs().square() / frames**2
+        rates_hz = torch.fft.rfftfreq(frames, 1.0 / self.frame_rate)
+        low = LOWEST_OCTAVE_HZ
+        while 2 * low < self.frame_rate / 2:
+            found.append((energy[..., (rates_hz >= low) & (rates_hz < 2 * low)].sum(-1) + 1e-4).log())
+            low *= 2
+        found += [(unit[..., lag:] * unit[..., :-lag]).mean(-1) for lag in LAGS]
+        rises = (unit[..., lag:] - unit[..., :-lag] for lag in ASYMMETRY_LAGS)
+        found += [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
+        first = unit[:, : self.joint]
+        above = torch.triu_indices(self.joint, self.joint, 1)
+        for values, bound in ((first, 1.0), (first.square() - 1.0, 8.0)):
+            together = values @ values.transpose(1, 2) / frames
+            found.append(together[:, above[0], above[1]].clamp(-bound, bound))
+        return torch.cat(found, dim=1)
+
+    def forward(self, courses: Tensor) -> Tensor:
+        return (self.raw(courses) - self.mean) / self.deviation
+
+    @torch.no_grad()
+    def fit(self, courses: Tensor) -> None:
+        """Mean, deviation and principal directions of the statistics of crops with `courses` `[N, K, frames]`.
+
+        With fewer crops than `code_dim` the last numbers of a code are 0.
+        """
+        raw = torch.cat([self.raw(part) for part in courses.split(32)])
+        self.mean.copy_(raw.mean(0))
+        self.deviation.copy_(raw.std(0).clamp_min(0.05))
+        normalised = ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
+        _, strengths, directions = torch.linalg.svd(normalised, full_matrices=False)
+        count = min(self.directions.shape[1], len(strengths) - 1)
+        units = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
+        self.directions.zero_()
+        self.directions[:, :count] = directions[:count].T / units
+
+    def code(self, normalised: Tensor) -> Tensor:
+        """The texture code `[B, S]` of normalised statistics, of deviation 1 over the crops fitted to."""
+        return (normalised.clamp(-OUTLIER, OUTLIER) @ self.directions).clamp(-OUTLIER, OUTLIER)
