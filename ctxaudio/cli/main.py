@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import ctxaudio
-from ctxaudio.cli import analyze, contexts, course, evaluate, fetch, generate, modulate, prepare, session, train
+from ctxaudio.cli import analyze, contexts, course, evaluate, fetch, generate, modulate, prepare, pretrain, session, train
 from ctxaudio.cli.arguments import OneLineParser
 from ctxaudio.errors import CtxAudioError
 
@@ -16,6 +16,7 @@ COMMANDS = {
     "fetch": (fetch, "fetch the FSD50K clips that a context needs"),
     "prepare": (prepare, "decode a context's clips once"),
     "train": (train, "train a generator"),
+    "pretrain": (pretrain, "train the base that ships with ctxaudio"),
     "generate": (generate, "generate WAV files"),
     "modulate": (modulate, "apply a modulation to an audio file of any length"),
     "session": (session, "render hours of sound into one file"),

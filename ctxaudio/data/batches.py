@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,3 +104,39 @@ def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
     angle = (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1) * (np.pi / 2)
     loop[:fade] = np.sin(angle) * samples[:fade] + np.cos(angle) * samples[len(samples) - fade :]
     return np.clip(loop, -1.0, 1.0, dtype=np.float32)
+
+
+class MixedBatches:
+    """Batches of which a share is recordings and the rest one of several synthesised corpora, drawn anew each time.
+
+    All sources have the same conditions in the same order, and draw from one generator of random numbers. `clip` counts
+    the clips of recordings; those of a corpus are -1.
+    """
+
+    def __init__(
+        self,
+        recordings: ClipBatches | None,
+        corpora: Sequence[ClipBatches],
+        share: float,
+        batch_size: int,
+        generator: torch.Generator,
+    ) -> None:
+        self._recordings, self._corpora, self._generator = recordings, corpora, generator
+        self._first = round(share * batch_size) if recordings is not None else 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        sources = [*self._corpora, *([self._recordings] if self._recordings else [])]
+        return sum(source.steps_per_epoch for source in sources)
+
+    def next(self) -> Batch:
+        """Draw the next batch."""
+        made = self._corpora[int(torch.randint(len(self._corpora), (), generator=self._generator))].next()
+        if self._recordings is None:
+            return Batch(made.audio, made.condition, torch.full_like(made.clip, -1))
+        real, n = self._recordings.next(), self._first
+        return Batch(
+            torch.cat([real.audio[:n], made.audio[n:]]),
+            torch.cat([real.condition[:n], made.condition[n:]]),
+            torch.cat([real.clip[:n], torch.full_like(made.clip[n:], -1)]),
+        )

@@ -1,0 +1,193 @@
+"""The base: one generator for every context, trained for hours on sound that may be shipped, and fine-tuned in minutes.
+
+It learns from synthesised textures of many seeds and, where there are some, from recordings under CC0 and CC-BY; from
+others never. Its style bank holds the styles of those recordings; a label that has none gets styles of synthesised
+clips.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctxaudio.contexts import ALL
+from ctxaudio.data.batches import ClipBatches, MixedBatches
+from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.data.fsd50k import read_index
+from ctxaudio.data.licences import DEFAULT_LICENCES
+from ctxaudio.data.prepare import PreparedClips, prepare_clips
+from ctxaudio.data.selection import SelectionOptions, select_clips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import written_whole
+from ctxaudio.model import training as loop
+from ctxaudio.model.checkpoint import load_generator, save_generator
+from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.pretrained import BASE, draw_crops, fill_bank, fit_spectra_and_statistics, for_conditions
+from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import Training, resume
+from ctxaudio.pipeline import attributed, write_credits
+from ctxaudio.signal.profile import ModulationProfile
+
+SAMPLE_RATE = 22050
+#: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
+FITTED_CROPS = 2048
+STYLES_A_CONDITION = 24
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What the base learns from. Raises `CtxAudioError` for a value out of range.
+
+    Args:
+        output_dir: for corpora, checkpoints and the finished base, `base/base.safetensors` in it.
+        data_dir: FSD50K, of which only CC0 and CC-BY clips are used; None: synthesised sound only.
+        corpora: synthesised corpora, each of a seed of its own.
+        recorded_share: of the crops of a batch, where there are recordings.
+    """
+
+    output_dir: Path
+    data_dir: Path | None = None
+    corpora: int = 8
+    recorded_share: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.corpora < 1 or not 0.0 <= self.recorded_share <= 1.0:
+            raise CtxAudioError(
+                f"corpora {self.corpora} must be at least 1 and recorded_share {self.recorded_share:g} within 0-1"
+            )
+
+    @property
+    def path(self) -> Path:
+        return self.output_dir / "base" / "base.safetensors"
+
+
+def pretrain(
+    what: Pretraining,
+    config: TrainingConfig,
+    take_up: bool = False,
+    from_scratch: bool = False,
+    num_workers: int = 4,
+    progress: bool = True,
+) -> Training:
+    """Train the base, from that which ships unless `from_scratch`, and save it to `what.path` with card and credits.
+
+    `take_up` goes on from the checkpoint in `what.output_dir`. Ctrl-C ends it early and still saves.
+    """
+    corpora = [synthesised(what, seed, num_workers, progress) for seed in range(what.corpora)]
+    recordings = recorded(what, num_workers, progress) if what.data_dir is not None else None
+    torch.manual_seed(config.seed)
+    random = torch.Generator().manual_seed(config.seed)
+
+    def batches_of(clips: PreparedClips) -> ClipBatches:
+        return ClipBatches(clips, "train", round(config.crop_s * SAMPLE_RATE), config.batch_size, random)
+
+    made = [batches_of(clips) for clips in corpora]
+    real = batches_of(recordings) if recordings is not None else None
+    batches = MixedBatches(real, made, what.recorded_share, config.batch_size, random)
+    model = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_A_CONDITION * len(ALL.conditions))
+    if from_scratch:
+        generator = Generator(model, ModulationProfile())
+        fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
+    else:
+        generator = for_conditions(load_generator(BASE)[0], ALL.conditions, ModulationProfile(), model.style_count)
+    training = loop.begin(generator, batches, random, ALL.name, config)
+    if take_up:
+        training = resume(training, what.output_dir)
+    loop.train(training, config, what.output_dir, progress=progress)
+    with training.engine.preserve_rng():
+        sources = ([] if real is None else [real]) + made
+        origins = fill_bank_from(training.averaged, sources, real is not None)
+    save_base(what, training, config, recordings, origins)
+    return training
+
+
+def synthesised(what: Pretraining, seed: int, num_workers: int, progress: bool) -> PreparedClips:
+    """The embedded corpus of `seed` with every label."""
+    folder = write_embedded_corpus(what.output_dir / "corpora" / f"{seed:03d}", ALL.conditions, seed)
+    selection = select_clips(read_index(folder), ALL)
+    return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, num_workers, progress)
+
+
+def recorded(what: Pretraining, num_workers: int, progress: bool) -> PreparedClips:
+    """The clips of `data_dir` that may be shipped as styles: CC0 and CC-BY."""
+    assert what.data_dir is not None
+    selection = select_clips(read_index(what.data_dir), ALL, SelectionOptions(licences=DEFAULT_LICENCES))
+    print(f"recordings under {' and '.join(DEFAULT_LICENCES)}: {len(selection.clips)} clips", flush=True)
+    return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, num_workers, progress)
+
+
+def fill_bank_from(generator: Generator, sources: list[ClipBatches], recordings_first: bool) -> dict[str, str]:
+    """Fill the bank with `STYLES_A_CONDITION` styles of each condition from the first of `sources` that has it.
+
+    Gives back, by condition, whether its styles are of recordings or synthesised.
+    """
+    names = generator.config.conditions
+    crops: dict[int, list[Tensor]] = {c: [] for c in range(len(names))}
+    origins: dict[str, str] = {}
+    for number, source in enumerate(sources):
+        missing = {c for c, found in crops.items() if not found}
+        found, conditions = draw_crops(source, 2 * STYLES_A_CONDITION * len(names))
+        for crop, c in zip(found, conditions.tolist(), strict=True):
+            if c in missing and len(crops[c]) < STYLES_A_CONDITION:
+                crops[c].append(crop)
+                origins[names[c]] = "recordings" if recordings_first and number == 0 else "synthesised"
+    chosen = [(c, crop) for c, found in crops.items() for crop in found]
+    fill_bank(generator, torch.stack([crop for _, crop in chosen]), torch.tensor([c for c, _ in chosen]))
+    return origins
+
+
+def save_base(
+    what: Pretraining,
+    training: Training,
+    config: TrainingConfig,
+    recordings: PreparedClips | None,
+    origins: dict[str, str],
+) -> None:
+    """Weights in 16 bits, their JSON, `MODEL_CARD.md` and `ATTRIBUTION.md`."""
+    attribution = attributed(recordings, []) if recordings is not None else []
+    facts: dict[str, Any] = {
+        "training": {
+            "config": asdict(config),
+            "steps": training.step,
+            "seconds": round(training.seconds, 1),
+            "corpora": what.corpora,
+            "recorded_share": what.recorded_share if recordings is not None else 0.0,
+        },
+        "styles": origins,
+        "clips": recordings.counts() if recordings is not None else {},
+        "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
+        "attribution": attribution,
+        "init_from": None,
+    }
+    path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
+    write_credits(path, attribution)
+    with written_whole(path.with_name("MODEL_CARD.md")) as aside:
+        aside.write_text(model_card(training, facts), encoding="utf-8")
+    print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)
+
+
+def model_card(training: Training, facts: dict[str, Any]) -> str:
+    """What the base is, what it learned from, and what it is not for, as Markdown."""
+    by_origin = {
+        kind: ", ".join(name for name, origin in facts["styles"].items() if origin == kind)
+        for kind in ("recordings", "synthesised")
+    }
+    parameters = sum(p.numel() for p in training.averaged.parameters())
+    return f"""# The base that ships with ctxaudio
+
+A conditional generator of two-second textures and longer, {parameters:,} parameters, {len(facts["styles"])} conditions.
+Made by `ctxaudio pretrain`: {training.step:,} updates, {facts["training"]["seconds"] / 3600:.1f} hours on CPU cores,
+from {facts["training"]["corpora"]} synthesised corpora and {len(facts["attribution"])} recordings
+({", ".join(f"{count} {licence}" for licence, count in facts["licences"].items()) or "none"}).
+
+- Styles of recordings: {by_origin["recordings"] or "none"}.
+- Styles of synthesised clips, for want of recordings under CC0 or CC-BY: {by_origin["synthesised"] or "none"}.
+- Whose recordings: ATTRIBUTION.md. No audio is in the weights; a style is statistics over two seconds.
+- Meant for: a first sound without training, and as the beginning of fine-tuning (`ctxaudio train`).
+- Not meant for: speech, music with a melody, or any claim about health. See the README for evidence grades.
+"""
