@@ -16,7 +16,7 @@ LIMIT_DB = 6.0
 def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output_path", type=Path, required=True, help="a .flac or .wav file")
-    add("--model_path", type=Path, help="the generator that makes the bed")
+    add("--model_path", type=Path, help="the generator that makes the bed; without it the base that ships")
     add("--input", type=Path, help="instead: a recording as the bed, in excerpts if it is shorter")
     add("--minutes", type=float, default=60.0)
     add("--seed", type=int, default=0, help="the same seed gives the same session")
@@ -35,14 +35,16 @@ def run(options: argparse.Namespace) -> int:
     from ctxaudio.render import plan
     from ctxaudio.render.session import render_session
 
-    if (options.model_path is None) == (options.input is None):
-        raise CtxAudioError("give --model_path or --input (a recording): one of them is the bed")
+    if options.model_path is not None and options.input is not None:
+        raise CtxAudioError("give --model_path or --input (a recording), not both: one of them is the bed")
+    if options.model_path is None and options.input is None:
+        print("model: the base that ships with ctxaudio (train fine-tunes it)", flush=True)
     path: Path = options.output_path
     audio_format(path)
     json_beside(path)
     mix = [plan.parse_mix(text) for text in options.mix]
     channels, seed, minutes = options.channels, options.seed, options.minutes
-    if options.model_path is not None:
+    if options.input is None:
         source = plan.generated_source(options.model_path, options.focus_condition, channels, seed, options.context)
     else:
         source = plan.recorded_source(options.input, channels, seed, minutes, options.context)

@@ -168,27 +168,36 @@ class Generator(nn.Module):
             x = block(x, style, random)
         return x
 
+    def noise_spectrum(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """STFT `[B, bins, frames]` of white noise `[B, T]` of variance 1, and its normalised log-magnitude."""
+        spectrum = stft(samples, self.config.n_fft, self.config.hop)
+        return spectrum, normalised_noise(spectrum)
+
     def noise_courses(self, samples: Tensor) -> Tensor:
         """Courses `[B, K, frames]` of white noise `[B, T]` of variance 1."""
-        spectrum = stft(samples, self.config.n_fft, self.config.hop)
-        return self.spectra.courses(normalised_noise(spectrum))
+        return self.spectra.courses(self.noise_spectrum(samples)[1])
 
     def render(
-        self, courses: Tensor, style: Style, noise: Tensor, random: torch.Generator | None = None
+        self,
+        courses: Tensor,
+        style: Style,
+        noise: tuple[Tensor, Tensor],
+        samples: int,
+        random: torch.Generator | None = None,
     ) -> Tensor:
-        """Sound `[B, T]` of courses `[B, K, frames]` and a style (one, or B), over white noise `[B, T]`."""
-        n_fft, hop = self.config.n_fft, self.config.hop
-        spectrum = stft(noise, n_fft, hop)
-        remainder = self.spectra.remainder(normalised_noise(spectrum))
-        picture = torch.addcmul(self.spectra.combine(courses), style.residual[..., None], remainder)
+        """Sound `[B, samples]` of courses `[B, K, frames]` and styles, over noise as `noise_spectrum` gives it."""
+        spectrum, normalised = noise
+        n_fft, hop, rate = self.config.n_fft, self.config.hop, self.config.sample_rate
+        picture = torch.addcmul(
+            self.spectra.combine(courses), style.residual[..., None], self.spectra.remainder(normalised)
+        )
         magnitude = torch.exp(torch.addcmul(style.level[..., None], style.deviation[..., None], picture))
         if style.amplitudes.any():  # most textures have no steady partials
-            level = self.above_noise(style.level, style.partials_hz, style.amplitudes)
-            phases = 2.0 * math.pi * uniform(level.shape, random, noise.device)
-            rate = self.config.sample_rate
+            levels = self.above_noise(style.level, style.partials_hz, style.amplitudes)
+            phases = 2.0 * math.pi * uniform(levels.shape, random, levels.device)
             frames = spectrum.shape[-1]
-            spectrum = spectrum + partials_spectrum(level, style.partials_hz, phases, frames, rate, n_fft, hop)
-        return griffin_lim(magnitude, spectrum, n_fft, hop, noise.shape[-1], self.config.phase_rounds)
+            spectrum = spectrum + partials_spectrum(levels, style.partials_hz, phases, frames, rate, n_fft, hop)
+        return griffin_lim(magnitude, spectrum, n_fft, hop, samples, self.config.phase_rounds)
 
     def above_noise(self, level: Tensor, partials_hz: Tensor, amplitudes: Tensor) -> Tensor:
         """Amplitudes `[B, P]` of partials in units of the noise around them."""
@@ -210,11 +219,12 @@ class Generator(nn.Module):
         The channels of a latent share what the network makes, over white noise of their own.
         """
         style = self.bank(latent, condition) if style is None else style
-        noise = gaussian((channels, len(latent), samples), random, latent.device)
-        noise_courses = self.noise_courses(noise.flatten(0, 1)).unflatten(0, (channels, -1))
+        white = gaussian((len(latent) * channels, samples), random, latent.device)
+        noise = self.noise_spectrum(white)
+        noise_courses = self.spectra.courses(noise[1]).unflatten(0, (-1, channels)).transpose(0, 1)
         courses = self.courses(latent, condition, style, noise_courses, random).transpose(0, 1).flatten(0, 1)
-        spread = Style(*(values.repeat_interleave(channels, 0) for values in style))
-        return self.render(courses, spread, noise.transpose(0, 1).flatten(0, 1), random)
+        of_each = Style(*(values.repeat_interleave(channels, 0) for values in style))
+        return self.render(courses, of_each, noise, samples, random)
 
     def forward(
         self,

@@ -11,12 +11,14 @@ from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import claims_of
 from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.provenance import ModelOrigin, Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session
 from ctxaudio.render.stream import Layer
+from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.version import __version__
 
 
@@ -31,13 +33,19 @@ class Source:
     recording: Path | None = None
 
 
-def generated_source(model_path: Path, condition: int, channels: int, seed: int, context: str | None) -> Source:
+def generated_source(
+    model_path: Path | None, condition: int, channels: int, seed: int, context: str | None
+) -> Source:
     """A generator's endless sound of one condition (-1: one of those it knows, by the seed).
 
-    Raises `CtxAudioError` for a model that can't be loaded, is of another `context` than the one given, or has not
-    learned the condition.
+    Without a path it is the base that ships with ctxaudio, for `context` (None: sleep). Raises `CtxAudioError` for a
+    model that can't be loaded, is of another `context` than the one given, or has not learned the condition.
     """
-    generator, about = load_generator(model_path)
+    generator, about = load_generator(model_path or BASE)
+    if model_path is None:
+        named = context_named(context or "sleep")
+        generator = for_conditions(generator, named.conditions, ModulationProfile())
+        about = {**about, "context": named.name}
     if context not in (None, about["context"]):
         raise CtxAudioError(f"{model_path} was trained for context {about['context']!r}, not {context!r}")
     bed = GeneratedBed(generator, condition, channels, seed)
