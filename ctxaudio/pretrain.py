@@ -8,6 +8,7 @@ clips.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def recorded(what: Pretraining, num_workers: int, progress: bool) -> PreparedCli
     return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, num_workers, progress)
 
 
-def fill_bank_from(generator: Generator, sources: list[ClipBatches], recordings_first: bool) -> dict[str, str]:
+def fill_bank_from(generator: Generator, sources: Sequence[ClipBatches], recordings_first: bool) -> dict[str, str]:
     """Fill the bank with `STYLES_A_CONDITION` styles of each condition from the first of `sources` that has it.
 
     Gives back, by condition, whether its styles are of recordings or synthesised.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,15 @@ class Batch:
     audio: torch.Tensor
     condition: torch.Tensor
     clip: torch.Tensor
+
+
+class Batches(Protocol):
+    """Endless batches, of which so many make an epoch."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def next(self) -> Batch: ...
 
 
 class ClipBatches:

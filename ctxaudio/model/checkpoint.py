@@ -24,9 +24,7 @@ FORMAT = 7
 LONGEST_NAME = 100
 
 
-def save_generator(
-    path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False
-) -> Path:
+def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False) -> Path:
     """Write `path` (safetensors) and the same name with `.json`: configuration, modulation, hash and `facts`.
 
     `facts` says how the model came about: steps, seconds, clips per condition, licences. `half` stores 16-bit floats,

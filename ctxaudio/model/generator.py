@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise
-from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.model.style_bank import Style, StyleBank
+from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.signal.modulation import FrequencyModulationLayer
 from ctxaudio.signal.partials import find_partials, partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
@@ -90,9 +90,7 @@ class Generator(nn.Module):
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
         self.spectra = EigenSpectra(config.components, config.bins)
         self.statistics = TextureStatistics(config.components, config.frame_rate, config.texture_dim)
-        self.bank = StyleBank(
-            config.style_count, config.latent_dim, config.texture_dim, config.bins, config.partials
-        )
+        self.bank = StyleBank(config.style_count, config.latent_dim, config.texture_dim, config.bins, config.partials)
         self.embedding = nn.Embedding(len(config.conditions), 32)
         given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS
         self.to_style = nn.Sequential(nn.Linear(given, STYLE_WIDTH), nn.GELU(), nn.Linear(STYLE_WIDTH, STYLE_WIDTH))

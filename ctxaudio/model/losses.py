@@ -33,13 +33,14 @@ def texture_distance(one: Tensor, other: Tensor) -> Tensor:
     return ((one - other).square() + 1.0).sqrt().mean() - 1.0
 
 
-def energy_score(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
-    """How far two takes of one style, statistics `[B, size]`, are from its real crop, less half of how far they are
-    from each other (Gneiting & Raftery 2007, doi:10.1198/016214506000001437).
+def energy_loss(take: Tensor, again: Tensor, real: Tensor) -> Tensor:
+    """Of two takes of one style, statistics `[B, size]`: how far the first is from the real crop, less how far it is
+    from the second, which is taken as constant.
 
-    In expectation each statistic's score is lowest where it has the distribution that it has over real crops, so
-    neither blurred averages nor wild variety pay. It is taken statistic by statistic: of what two statistics do
-    together it knows only what a third, such as a correlation, measures.
+    In expectation its gradient is that of the energy score (Gneiting & Raftery 2007,
+    doi:10.1198/016214506000001437), `d(take, real) - d(take, again) / 2`, in which either take has half of the second
+    term's. The score of each statistic is lowest where it has the distribution that it has over real crops: neither
+    blurred averages nor wild variety pay. It is taken statistic by statistic: of what two statistics do together it
+    knows only what a third, such as a correlation, measures.
     """
-    to_real = texture_distance(first, real) + texture_distance(second, real)
-    return 0.5 * to_real - 0.5 * texture_distance(first, second)
+    return texture_distance(take, real) - texture_distance(take, again.detach())

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ctxaudio.data.batches import ClipBatches
+from ctxaudio.data.batches import Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import Generator, GeneratorConfig
@@ -56,7 +56,7 @@ def for_conditions(
     return generator
 
 
-def draw_crops(batches: ClipBatches, count: int) -> tuple[Tensor, Tensor]:
+def draw_crops(batches: Batches, count: int) -> tuple[Tensor, Tensor]:
     """`count` crops `[N, T]` of training clips and their conditions `[N]`, but for those from a pause."""
     drawn = [batches.next() for _ in range(math.ceil(count / len(batches.next().audio)))]
     crops, conditions = torch.cat([b.audio for b in drawn])[:count], torch.cat([b.condition for b in drawn])[:count]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from ctxaudio.data.batches import Batch, ClipBatches
+from ctxaudio.data.batches import Batch, Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator
@@ -25,7 +25,7 @@ from ctxaudio.model.health import diversity
 from ctxaudio.model.interruption import finishing_the_step_on_ctrl_c
 from ctxaudio.model.scoring import Score
 from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import BEST, Training, checkpoint, write_logs
+from ctxaudio.model.training_state import BEST, NoiseCourses, Training, checkpoint, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -117,12 +117,12 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
 
     def take() -> Tensor:
         latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-        with torch.no_grad():
-            noise_courses = generator.noise_courses(torch.randn_like(audio))
+        noise_courses = training.noise.draw(len(audio), real.shape[-1])
         return engine.run(generator.courses, latent, condition, style, noise_courses)
 
-    # Two takes of each style: only so can what chance makes differ be told from what is wrong.
-    fake, again = take(), take()
+    fake = take()
+    with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
+        again = generator.statistics(take())
 
     verdict_real = engine.run(discriminator, real, condition, style.texture)
     verdict_fake = engine.run(discriminator, fake.detach(), condition, style.texture)
@@ -136,7 +136,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     naming = losses.condition_loss(verdict, condition)
     found = generator.statistics(fake)
     target = statistics.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
-    texture = losses.energy_score(found, generator.statistics(again), target)
+    texture = losses.energy_loss(found, again, target)
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
@@ -191,7 +191,11 @@ def stop_for_trouble(training: Training, output_dir: Path) -> None:
 
 
 def begin(
-    generator: Generator, batches: ClipBatches, random: torch.Generator, context: str, config: TrainingConfig,
+    generator: Generator,
+    batches: Batches,
+    random: torch.Generator,
+    context: str,
+    config: TrainingConfig,
     engine: Engine | None = None,
 ) -> Training:
     """A fresh discriminator, optimisers and average for `generator`, whose style bank is filled already."""
@@ -205,12 +209,14 @@ def begin(
         generator,
         discriminator,
         AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
-        torch.optim.Adam(generator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
-        torch.optim.Adam(discriminator.parameters(), lr=2 * config.lr, betas=(0.5, 0.95)),
+        torch.optim.Adam(generator.parameters(), lr=config.lr, betas=(0.5, 0.95)),
+        torch.optim.Adam(discriminator.parameters(), lr=config.lr, betas=(0.5, 0.95)),
         batches,
         random,
         context,
         engine,
+        NoiseCourses(generator, round(config.crop_s * generator.config.sample_rate)),
+        config.lr,
     )
 
 

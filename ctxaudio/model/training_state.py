@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from ctxaudio.data.batches import ClipBatches
+from ctxaudio.data.batches import Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state
@@ -28,6 +29,27 @@ BEST = Path("checkpoints") / "best.safetensors"
 Losses = dict[str, float]
 
 
+class NoiseCourses:
+    """Courses of white noise, made once and then drawn at random places: a fresh STFT a take would cost a tenth of a
+    step. The noise is the same for every training, so it is no part of a checkpoint."""
+
+    ROWS = 128
+
+    def __init__(self, generator: Generator, samples: int) -> None:
+        random = torch.Generator().manual_seed(0)
+        device = generator.spectra.basis.device
+        with torch.no_grad():
+            parts = torch.randn(self.ROWS, samples, generator=random).to(device).split(16)
+            self.rows = torch.cat([generator.noise_courses(part) for part in parts])
+
+    def draw(self, count: int, frames: int) -> Tensor:
+        """`[count, K, frames]`, each row turned round in time by a random shift."""
+        rows = torch.randint(self.ROWS, (count,)).tolist()
+        shifts = torch.randint(frames, (count,)).tolist()
+        turned = [torch.roll(self.rows[i], shift, -1) for i, shift in zip(rows, shifts, strict=True)]
+        return torch.stack(turned)[..., :frames]
+
+
 @dataclass
 class Training:
     """Networks, optimisers, sources of randomness, and what came of them so far."""
@@ -37,10 +59,12 @@ class Training:
     average: AveragedModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
-    batches: ClipBatches
+    batches: Batches
     random: torch.Generator
     context: str
     engine: Engine
+    noise: NoiseCourses
+    lr: float
     health: Health = field(default_factory=Health)
     scores: Scores = field(default_factory=Scores)
     step: int = 0
@@ -129,6 +153,9 @@ def resume(training: Training, output_dir: Path) -> Training:
         ) from error
     if processes != engine.world_size:
         raise CtxAudioError(f"{path} is of {processes} processes, not {engine.world_size}: resume with as many devices")
+    for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's
     training.random.set_state(state["batch_random"][engine.rank])
     engine.set_random_state(state["torch_random"][engine.rank])
     training.step, training.epoch = state["progress"]["step"], state["progress"]["epoch"]

@@ -33,9 +33,7 @@ class Source:
     recording: Path | None = None
 
 
-def generated_source(
-    model_path: Path | None, condition: int, channels: int, seed: int, context: str | None
-) -> Source:
+def generated_source(model_path: Path | None, condition: int, channels: int, seed: int, context: str | None) -> Source:
     """A generator's endless sound of one condition (-1: one of those it knows, by the seed).
 
     Without a path it is the base that ships with ctxaudio, for `context` (None: sleep). Raises `CtxAudioError` for a
