@@ -37,7 +37,7 @@ COMMON = ("context", "data_dir", "output_dir", "sample_rate", "duration", "laten
 NUMBERED = "[0-9][0-9]_*.ipynb"
 LARGEST_NOTEBOOK_MB = 1.4
 RESULT_FOLDERS = ("notebooks", "models", "generated", "analysis", "logs", "samples")
-REPORTED_PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "librosa")
+REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,6 @@ def test_the_constraints_pin_a_version_in_range_of_every_package():
     pinned = {canonicalize_name(name): Version(version) for name, version in pins.items()}
     for name, requirement in ranges_of_pyproject().items():
         assert requirement.specifier.contains(pinned[name]), name
-    assert pinned["torch"] == pinned["torchaudio"], "another pair may not import"
 
 
 def test_the_readme_gives_a_reason_for_every_dependency():

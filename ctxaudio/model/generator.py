@@ -102,7 +102,7 @@ class Generator(nn.Module):
         self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2, 1)])
         self.head = nn.Conv1d(fast, FRAMES_A_STEP * config.components, 1)
         nn.init.normal_(self.head.weight, std=0.05)
-        nn.init.zeros_(self.head.bias)
+        nn.init.zeros_(self.head.get_parameter("bias"))
         self.gains = nn.Linear(STYLE_WIDTH, 2 * config.components)
         nn.init.zeros_(self.gains.weight)
         nn.init.zeros_(self.gains.bias)

@@ -32,10 +32,12 @@ class Style(NamedTuple):
 
     def crossfade(self, other: Style, t: float) -> Style:
         """The style `t` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
-        mixed = (torch.lerp(mine, its, t) for mine, its in zip(self[:4], other[:4], strict=True))
+        texture, level, deviation, residual = (
+            torch.lerp(mine, its, t) for mine, its in zip(self[:4], other[:4], strict=True)
+        )
         partials_hz = torch.cat([self.partials_hz, other.partials_hz], dim=1)
         faded = [math.sqrt(1.0 - t) * self.amplitudes, math.sqrt(t) * other.amplitudes]
-        return Style(*mixed, partials_hz, torch.cat(faded, dim=1))
+        return Style(texture, level, deviation, residual, partials_hz, torch.cat(faded, dim=1))
 
 
 class StyleBank(nn.Module):

