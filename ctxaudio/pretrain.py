@@ -37,7 +37,7 @@ from ctxaudio.signal.profile import ModulationProfile
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
 FITTED_CROPS = 2048
-STYLES_A_CONDITION = 24
+STYLES_A_CONDITION = 10
 
 
 @dataclass(frozen=True)

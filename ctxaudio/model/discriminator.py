@@ -1,6 +1,6 @@
 """The discriminator: is this moment real, does it fit condition and style, and which condition is it?
 
-It looks at the courses of the eigen-spectra, at two frame rates, with 1-D convolutions over time. Both sides of the
+It looks at the courses of the principal spectra, at two frame rates, with 1-D convolutions over time. Both sides of the
 game would go through the same frequency modulation layer, so nothing is lost by judging the sound before it, and no
 sound has to be rendered in training.
 
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
 
 class View(nn.Module):
-    """Courses `[B, K, frames]`, averaged over `pooled` frames, to a `Verdict`.
+    """Courses `[B, R, frames]`, averaged over `pooled` frames, to a `Verdict`.
 
     Authenticity is judged given condition and texture code by projection (Miyato & Koyama 2018, arXiv:1802.05637); the
     auxiliary head names the condition (Odena et al. 2017, arXiv:1610.09585). Spectral normalisation: Miyato et al.
@@ -43,7 +43,7 @@ class View(nn.Module):
         self.pooled = pooled
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv1d(inputs, WIDTH, 4 if stride == 2 else 3, stride=stride, padding=1))
-            for inputs, stride in zip((config.components, WIDTH, WIDTH, WIDTH), strides, strict=True)
+            for inputs, stride in zip((config.courses, WIDTH, WIDTH, WIDTH), strides, strict=True)
         )
         self.real = spectral_norm(nn.Conv1d(WIDTH, 1, 1))
         self.given = spectral_norm(nn.Linear(len(config.conditions) + config.texture_dim, WIDTH))
@@ -58,7 +58,7 @@ class View(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Courses `[B, K, frames]`, condition `[B]` and texture code `[B, S]` to one `Verdict` a view."""
+    """Courses `[B, R, frames]`, condition `[B]` and texture code `[B, S]` to one `Verdict` a view."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()

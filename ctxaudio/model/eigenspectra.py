@@ -1,8 +1,10 @@
-"""Eigen-spectra: how the log-magnitudes of all bins move together, in a few dozen courses.
+"""Principal spectra: which bins of a clip move together, and how, in a few dozen courses.
 
-A crop's log-magnitude picture is normalised bin by bin with its own mean and deviation over time, which is its style in
-the sense of adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868). What is left is projected onto
-principal components that all clips share: eigen-spectra. Their courses over time are what the generator makes.
+A crop's log-magnitude picture is normalised bin by bin with its own mean and deviation over time, its style in the
+sense of adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868). How the bins move together is part
+of it too, as in whitening and colouring (Li et al. 2017, arXiv:1705.08086): the crop's own principal spectra, stored as
+mixtures of eigen-spectra that all clips share. What is left are courses, uncorrelated and of deviation 1 in every crop,
+the strongest first: these the generator makes.
 
 Notebook: 05_cgan_training.ipynb
 """
@@ -14,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ctxaudio.signal.stft import power, power_spectrogram
 
@@ -24,18 +27,22 @@ LOG_RAYLEIGH_MEAN = -0.5 * 0.5772156649
 LOG_RAYLEIGH_DEVIATION = math.pi / math.sqrt(24.0)
 #: A bin that moves less is as good as constant; this keeps the normalised picture finite.
 LEAST_DEVIATION = 0.05
-#: A bin of which the components hold nearly all has no remainder to scale up.
+#: Variance of a course, in all bins together, under which it is as good as silent.
+LEAST_VARIANCE = 1e-4
+#: A bin of which the principal spectra hold nearly all has no remainder to scale up.
 LEAST_REMAINDER = 0.05
 
 
 class Analysis(NamedTuple):
-    """A crop's `courses` `[B, K, frames]` and, `[B, bins]`, its `level`, `deviation` (nepers) and `residual`: the
-    deviation, in units of `deviation`, of what the eigen-spectra leave."""
+    """A crop's `courses` `[B, R, frames]` and, `[B, bins]`, its `level`, `deviation` (nepers) and `residual`: the
+    deviation, in units of `deviation`, of what its principal spectra leave. `mixing` `[B, K, R]` has the principal
+    spectra, in units of `deviation`, as mixtures of K eigen-spectra."""
 
     courses: Tensor
     level: Tensor
     deviation: Tensor
     residual: Tensor
+    mixing: Tensor
 
 
 def log_magnitude(samples: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -57,53 +64,56 @@ def normalised_noise(spectrum: Tensor) -> Tensor:
 
 
 class EigenSpectra(nn.Module):
-    """`components` orthonormal spectra over `bins`, fitted once and then fixed.
+    """`components` orthonormal spectra over `bins` that all clips share, fitted once and then fixed.
 
     >>> spectra = EigenSpectra(components=4, bins=9)
-    >>> spectra.fit(torch.randn(8, 9, 50, generator=torch.Generator().manual_seed(0)))
-    >>> picture = torch.randn(1, 9, 50)
-    >>> spectra.analyse(picture).courses.shape
-    torch.Size([1, 4, 50])
+    >>> share = spectra.fit(torch.randn(8, 9, 50, generator=torch.Generator().manual_seed(0)))
+    >>> found = spectra.analyse(torch.randn(1, 9, 50), courses=2)
+    >>> found.courses.shape, found.mixing.shape
+    (torch.Size([1, 2, 50]), torch.Size([1, 4, 2]))
     """
 
     basis: Tensor
-    scale: Tensor
 
     def __init__(self, components: int, bins: int) -> None:
         super().__init__()
         self.register_buffer("basis", torch.eye(bins, components))
-        self.register_buffer("scale", torch.ones(components))
 
     @torch.no_grad()
     def fit(self, pictures: Tensor) -> float:
-        """Principal components of the normalised `pictures` `[N, bins, frames]`; gives back their share of variance.
-
-        Every course gets deviation 1 over all frames.
-        """
+        """Principal components of the normalised `pictures` `[N, bins, frames]`; gives back their share of variance."""
         frames = normalise(pictures)[0].transpose(1, 2).flatten(0, 1)
         variances, components = torch.linalg.eigh(frames.T @ frames / len(frames))
         count = self.basis.shape[1]
         self.basis.copy_(components.flip(1)[:, :count])
-        self.scale.copy_(variances.flip(0)[:count].clamp_min(1e-6).sqrt())
         return float(variances.flip(0)[:count].sum() / variances.sum())
 
-    def courses(self, normalised: Tensor) -> Tensor:
-        """`[B, bins, frames]` projected: `[B, K, frames]`."""
-        return (self.basis / self.scale).T @ normalised
+    def analyse(self, picture: Tensor, courses: int) -> Analysis:
+        """The `courses` strongest courses and the style of a picture `[B, bins, frames]`.
 
-    def analyse(self, picture: Tensor) -> Analysis:
-        """Courses and style of a picture `[B, bins, frames]`."""
+        A principal spectrum's sign is that in which most bins get louder.
+        """
         normalised, level, deviation = normalise(picture)
-        courses = self.courses(normalised)
-        residual = (normalised - self.combine(courses)).square().mean(-1).sqrt()
-        return Analysis(courses, level, deviation, residual)
+        shared = self.basis.T @ normalised
+        variances, directions = torch.linalg.eigh(shared @ shared.transpose(1, 2) / shared.shape[-1])
+        directions = directions.flip(-1)[..., :courses]
+        directions = directions * torch.where((self.basis.sum(0) @ directions) < 0, -1.0, 1.0)[:, None]
+        strength = variances.flip(-1)[:, None, :courses].clamp_min(LEAST_VARIANCE).sqrt()
+        mixing = directions * strength
+        found = (directions / strength).transpose(1, 2) @ shared
+        residual = (normalised - self.combine(found, mixing)).square().mean(-1).sqrt()
+        return Analysis(found, level, deviation, residual, mixing)
 
-    def combine(self, courses: Tensor) -> Tensor:
-        """The part of a normalised picture `[B, bins, frames]` that `courses` `[B, K, frames]` hold."""
-        return (self.basis * self.scale) @ courses
+    def combine(self, courses: Tensor, mixing: Tensor) -> Tensor:
+        """The part of a normalised picture `[B, bins, frames]` that `courses` `[B, R, frames]` hold."""
+        return (self.basis @ mixing) @ courses
 
-    def remainder(self, normalised: Tensor) -> Tensor:
-        """What the eigen-spectra leave of `[B, bins, frames]` noise of deviation 1, at deviation 1 again."""
-        left = normalised - self.basis @ (self.basis.T @ normalised)
-        kept = (1.0 - self.basis.square().sum(1)).clamp_min(LEAST_REMAINDER)
-        return left * kept.rsqrt()[:, None]
+    def courses_of_noise(self, normalised: Tensor, mixing: Tensor) -> Tensor:
+        """Courses `[B, R, frames]` of a picture of noise `[B, bins, frames]` of deviation 1, in a crop's directions."""
+        return F.normalize(mixing, dim=1).transpose(1, 2) @ (self.basis.T @ normalised)
+
+    def remainder(self, normalised: Tensor, mixing: Tensor) -> Tensor:
+        """What the principal spectra leave of `[B, bins, frames]` noise of deviation 1, at deviation 1 again."""
+        directions = torch.linalg.qr(self.basis @ mixing)[0]
+        left = normalised - directions @ (directions.transpose(1, 2) @ normalised)
+        return left * (1.0 - directions.square().sum(-1)).clamp_min(LEAST_REMAINDER).rsqrt()[..., None]

@@ -1,8 +1,9 @@
 """The conditional generator, in five sentences.
 
-1. A clip's style is the mean and deviation over time of the log-magnitude in each bin, how much the eigen-spectra leave
-of it, the frequencies of its steady partials, and a short texture code; a latent picks a style of its condition.
-2. The network, at three frame rates with noise in each, generates the courses of the eigen-spectra.
+1. A clip's style is the mean and deviation over time of the log-magnitude in each bin, in which principal spectra the
+bins move together, how much these leave, the frequencies of its steady partials, and a short texture code; a latent
+picks a style of its condition.
+2. The network, at three frame rates with noise in each, generates the courses of the principal spectra.
 3. Style and courses together are the magnitude of every bin and frame; what the courses leave open is that of noise.
 4. The phase is that of the same noise, at a steady partial that of a running sinusoid, and a few rounds of Griffin-Lim
 make it consistent.
@@ -49,6 +50,7 @@ class GeneratorConfig:
     sample_rate: int = 22050
     latent_dim: int = 100
     components: int = 64
+    courses: int = 24
     texture_dim: int = 64
     style_count: int = 192
     partials: int = 32
@@ -89,10 +91,13 @@ class Generator(nn.Module):
         self.config = config
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
         self.spectra = EigenSpectra(config.components, config.bins)
-        self.statistics = TextureStatistics(config.components, config.frame_rate, config.texture_dim)
-        self.bank = StyleBank(config.style_count, config.latent_dim, config.texture_dim, config.bins, config.partials)
+        self.statistics = TextureStatistics(config.courses, config.frame_rate, config.texture_dim)
+        mixing = (config.components, config.courses)
+        self.bank = StyleBank(
+            config.style_count, config.latent_dim, config.texture_dim, config.bins, mixing, config.partials
+        )
         self.embedding = nn.Embedding(len(config.conditions), 32)
-        given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS
+        given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS + config.courses
         self.to_style = nn.Sequential(nn.Linear(given, STYLE_WIDTH), nn.GELU(), nn.Linear(STYLE_WIDTH, STYLE_WIDTH))
         self.start = nn.Linear(STYLE_WIDTH, slow)
         self.slow = nn.ModuleList([NoisyBlock(slow, STYLE_WIDTH) for _ in range(2)])
@@ -100,10 +105,10 @@ class Generator(nn.Module):
         self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
         self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2, 1)])
-        self.head = nn.Conv1d(fast, FRAMES_A_STEP * config.components, 1)
+        self.head = nn.Conv1d(fast, FRAMES_A_STEP * config.courses, 1)
         nn.init.normal_(self.head.weight, std=0.05)
         nn.init.zeros_(self.head.get_parameter("bias"))
-        self.gains = nn.Linear(STYLE_WIDTH, 2 * config.components)
+        self.gains = nn.Linear(STYLE_WIDTH, 2 * config.courses)
         nn.init.zeros_(self.gains.weight)
         nn.init.zeros_(self.gains.bias)
         hz = torch.arange(config.bins) * (config.sample_rate / config.n_fft)
@@ -113,11 +118,12 @@ class Generator(nn.Module):
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def analyse(self, samples: Tensor) -> tuple[Tensor, Tensor, Style]:
-        """Courses `[B, K, frames]`, their normalised statistics `[B, size]` and the style of crops `[B, T]`.
+        """Courses `[B, R, frames]`, their normalised statistics `[B, size]` and the style of crops `[B, T]`.
 
         Without the partials, which training has no use for: `style_of` finds them.
         """
-        found = self.spectra.analyse(log_magnitude(samples, self.config.n_fft, self.config.hop))
+        picture = log_magnitude(samples, self.config.n_fft, self.config.hop)
+        found = self.spectra.analyse(picture, self.config.courses)
         statistics = self.statistics(found.courses)
         none = found.level.new_zeros(len(samples), self.config.partials)
         return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], none, none)
@@ -135,13 +141,14 @@ class Generator(nn.Module):
         noise_courses: Tensor,
         random: torch.Generator | None = None,
     ) -> Tensor:
-        """`[B, K, frames]`: what the network makes of noise within it, and `noise_courses` at levels that it chooses.
+        """`[B, R, frames]`: what the network makes of noise within it, and `noise_courses` at levels that it chooses.
 
-        The courses of noise may have more dimensions in front of `[B, K, frames]`: then so has what is given back."""
+        The courses of noise may have more dimensions in front of `[B, R, frames]`: then so has what is given back."""
         pooled = [
             (style.level @ self.pooling + 5.0) / 3.0,
             (style.deviation @ self.pooling - 0.8) * 2.0,
             (style.residual @ self.pooling - 0.6) * 4.0,
+            style.mixing.square().sum(1).clamp_min(1e-4).log(),
         ]
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture, *pooled], dim=1))
         frames = noise_courses.shape[-1]
@@ -158,7 +165,7 @@ class Generator(nn.Module):
         x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
         made = self.head(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
         made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
-        return made_gain * made + 0.7 * noise_gain * noise_courses
+        return made_gain * made + 0.5 * noise_gain * noise_courses
 
     @staticmethod
     def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:
@@ -171,10 +178,6 @@ class Generator(nn.Module):
         spectrum = stft(samples, self.config.n_fft, self.config.hop)
         return spectrum, normalised_noise(spectrum)
 
-    def noise_courses(self, samples: Tensor) -> Tensor:
-        """Courses `[B, K, frames]` of white noise `[B, T]` of variance 1."""
-        return self.spectra.courses(self.noise_spectrum(samples)[1])
-
     def render(
         self,
         courses: Tensor,
@@ -183,11 +186,13 @@ class Generator(nn.Module):
         samples: int,
         random: torch.Generator | None = None,
     ) -> Tensor:
-        """Sound `[B, samples]` of courses `[B, K, frames]` and styles, over noise as `noise_spectrum` gives it."""
+        """Sound `[B, samples]` of courses `[B, R, frames]` and styles, over noise as `noise_spectrum` gives it."""
         spectrum, normalised = noise
         n_fft, hop, rate = self.config.n_fft, self.config.hop, self.config.sample_rate
         picture = torch.addcmul(
-            self.spectra.combine(courses), style.residual[..., None], self.spectra.remainder(normalised)
+            self.spectra.combine(courses, style.mixing),
+            style.residual[..., None],
+            self.spectra.remainder(normalised, style.mixing),
         )
         magnitude = torch.exp(torch.addcmul(style.level[..., None], style.deviation[..., None], picture))
         if style.amplitudes.any():  # most textures have no steady partials
@@ -219,9 +224,10 @@ class Generator(nn.Module):
         style = self.bank(latent, condition) if style is None else style
         white = gaussian((len(latent) * channels, samples), random, latent.device)
         noise = self.noise_spectrum(white)
-        noise_courses = self.spectra.courses(noise[1]).unflatten(0, (-1, channels)).transpose(0, 1)
-        courses = self.courses(latent, condition, style, noise_courses, random).transpose(0, 1).flatten(0, 1)
         of_each = Style(*(values.repeat_interleave(channels, 0) for values in style))
+        noise_courses = self.spectra.courses_of_noise(noise[1], of_each.mixing)
+        noise_courses = noise_courses.unflatten(0, (-1, channels)).transpose(0, 1)
+        courses = self.courses(latent, condition, style, noise_courses, random).transpose(0, 1).flatten(0, 1)
         return self.render(courses, of_each, noise, samples, random)
 
     def forward(

@@ -71,7 +71,7 @@ def fit_spectra_and_statistics(generator: Generator, crops: Tensor) -> None:
     pictures = [log_magnitude(part, config.n_fft, config.hop)[..., ::FRAMES_APART] for part in crops.split(AT_ONCE)]
     generator.spectra.fit(torch.cat(pictures))
     found = [
-        generator.spectra.analyse(log_magnitude(part, config.n_fft, config.hop)).courses
+        generator.spectra.analyse(log_magnitude(part, config.n_fft, config.hop), config.courses).courses
         for part in crops.split(AT_ONCE)
     ]
     generator.statistics.fit(torch.cat(found))

@@ -1,7 +1,7 @@
 """The styles a generator knows: what it has of some of its training crops, and how a latent picks among them.
 
 Instance conditioning (Casanova et al. 2021, arXiv:2109.05070): labels such as Rain are many kinds of sound, and their
-average is no rain that ever fell. A style is about nine hundred numbers, statistics over two seconds, and no audio.
+average is no rain that ever fell. A style is some two thousand numbers, statistics over two seconds, and no audio.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Style(NamedTuple):
@@ -19,7 +20,8 @@ class Style(NamedTuple):
     Attributes:
         texture: `[B, S]`, texture code (`model.texture`).
         level, deviation: `[B, bins]`, mean and deviation over time of the log-magnitude, in nepers.
-        residual: `[B, bins]`, the deviation of what the eigen-spectra leave, in units of `deviation`.
+        residual: `[B, bins]`, the deviation of what the principal spectra leave, in units of `deviation`.
+        mixing: `[B, K, R]`, its principal spectra (`model.eigenspectra`).
         partials_hz, amplitudes: `[B, P]`, its steady partials and their RMS amplitudes; 0 where there is none.
     """
 
@@ -27,17 +29,22 @@ class Style(NamedTuple):
     level: Tensor
     deviation: Tensor
     residual: Tensor
+    mixing: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
 
     def crossfade(self, other: Style, t: float) -> Style:
         """The style `t` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
-        texture, level, deviation, residual = (
-            torch.lerp(mine, its, t) for mine, its in zip(self[:4], other[:4], strict=True)
+        texture, level, deviation, residual, mixing = (
+            torch.lerp(mine, its, t) for mine, its in zip(self[:5], other[:5], strict=True)
         )
+        power = torch.lerp(self.mixing.square().sum(1, keepdim=True), other.mixing.square().sum(1, keepdim=True), t)
+        mixing = (
+            F.normalize(mixing, dim=1) * power.sqrt()
+        )  # between two directions a course is as strong as at the ends
         partials_hz = torch.cat([self.partials_hz, other.partials_hz], dim=1)
         faded = [math.sqrt(1.0 - t) * self.amplitudes, math.sqrt(t) * other.amplitudes]
-        return Style(texture, level, deviation, residual, partials_hz, torch.cat(faded, dim=1))
+        return Style(texture, level, deviation, residual, mixing, partials_hz, torch.cat(faded, dim=1))
 
 
 class StyleBank(nn.Module):
@@ -46,15 +53,18 @@ class StyleBank(nn.Module):
     Args:
         count: how many styles it has room for.
         latent_dim: L of the latents.
-        texture, bins, partials: S, bins and P of a `Style`.
+        texture, bins, mixing, partials: S, bins, (K, R) and P of a `Style`.
     """
 
     conditions: Tensor
 
-    def __init__(self, count: int, latent_dim: int, texture: int, bins: int, partials: int) -> None:
+    def __init__(
+        self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
+    ) -> None:
         super().__init__()
-        for name, size in zip(Style._fields, (texture, bins, bins, bins, partials, partials), strict=True):
-            self.register_buffer(name, torch.zeros(count, size))
+        sizes = ((texture,), (bins,), (bins,), (bins,), mixing, (partials,), (partials,))
+        for name, size in zip(Style._fields, sizes, strict=True):
+            self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))
         keys = torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(0))
         self.keys: Tensor

@@ -13,17 +13,18 @@ from torch import Tensor, nn
 LOWEST_OCTAVE_HZ = 0.6
 LAGS = (1, 2, 4, 8, 16)
 ASYMMETRY_LAGS = (1, 4)
-#: Courses whose joint movement counts: those of the largest eigen-spectra.
-JOINT = 24
+#: The strongest courses, whose movement one after the other counts too: of all pairs it would outweigh the rest.
+STRONGEST = 12
+JOINT_LAGS = (1, 4, 16)
 OUTLIER = 4.0
 LARGEST = 8.0
 
 
 class TextureStatistics(nn.Module):
-    """Courses `[B, K, frames]` to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
+    """Courses `[B, R, frames]` to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
 
     Args:
-        components: K.
+        courses: R.
         frame_rate: of the courses, in hertz; they need at least one cycle of `LOWEST_OCTAVE_HZ` (1.7 s).
         code_dim: S, the size of a texture code.
     """
@@ -32,11 +33,10 @@ class TextureStatistics(nn.Module):
     deviation: Tensor
     directions: Tensor
 
-    def __init__(self, components: int, frame_rate: float, code_dim: int) -> None:
+    def __init__(self, courses: int, frame_rate: float, code_dim: int) -> None:
         super().__init__()
         self.frame_rate = frame_rate
-        self.joint = min(JOINT, components)
-        size = self.raw(torch.zeros(1, components, round(2 * frame_rate))).shape[1]
+        size = self.raw(torch.zeros(1, courses, round(2 * frame_rate))).shape[1]
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
         self.register_buffer("directions", torch.zeros(size, code_dim))
@@ -60,11 +60,14 @@ class TextureStatistics(nn.Module):
         found += [(unit[..., lag:] * unit[..., :-lag]).mean(-1) for lag in LAGS]
         rises = (unit[..., lag:] - unit[..., :-lag] for lag in ASYMMETRY_LAGS)
         found += [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
-        first = unit[:, : self.joint]
-        above = torch.triu_indices(self.joint, self.joint, 1)
-        for values, bound in ((first, 1.0), (first.square() - 1.0, 8.0)):
+        above = torch.triu_indices(unit.shape[1], unit.shape[1], 1)
+        for values, bound in ((unit, 1.0), (square - 1.0, 8.0)):
             together = values @ values.transpose(1, 2) / frames
             found.append(together[:, above[0], above[1]].clamp(-bound, bound))
+        first = unit[:, :STRONGEST]
+        others = ~torch.eye(first.shape[1], dtype=torch.bool)
+        for lag in JOINT_LAGS:
+            found.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
         return torch.cat(found, dim=1)
 
     def forward(self, courses: Tensor) -> Tensor:

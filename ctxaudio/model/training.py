@@ -25,7 +25,7 @@ from ctxaudio.model.health import diversity
 from ctxaudio.model.interruption import finishing_the_step_on_ctrl_c
 from ctxaudio.model.scoring import Score
 from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import BEST, NoiseCourses, Training, checkpoint, write_logs
+from ctxaudio.model.training_state import BEST, NoisePictures, Training, checkpoint, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -117,8 +117,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
 
     def take() -> Tensor:
         latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-        noise_courses = training.noise.draw(len(audio), real.shape[-1])
-        return engine.run(generator.courses, latent, condition, style, noise_courses)
+        return engine.run(generator.courses, latent, condition, style, training.noise.courses(style.mixing))
 
     fake = take()
     with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
@@ -215,7 +214,7 @@ def begin(
         random,
         context,
         engine,
-        NoiseCourses(generator, round(config.crop_s * generator.config.sample_rate)),
+        NoisePictures(generator, round(config.crop_s * generator.config.sample_rate)),
         config.lr,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from ctxaudio.data.batches import Batches
@@ -29,25 +30,26 @@ BEST = Path("checkpoints") / "best.safetensors"
 Losses = dict[str, float]
 
 
-class NoiseCourses:
-    """Courses of white noise, made once and then drawn at random places: a fresh STFT a take would cost a tenth of a
-    step. The noise is the same for every training, so it is no part of a checkpoint."""
+class NoisePictures:
+    """White noise in terms of the eigen-spectra, made once and then drawn at random places: a fresh STFT a take would
+    cost a tenth of a step. The noise is the same for every training, so it is no part of a checkpoint."""
 
     ROWS = 128
 
     def __init__(self, generator: Generator, samples: int) -> None:
         random = torch.Generator().manual_seed(0)
-        device = generator.spectra.basis.device
+        basis = generator.spectra.basis
         with torch.no_grad():
-            parts = torch.randn(self.ROWS, samples, generator=random).to(device).split(16)
-            self.rows = torch.cat([generator.noise_courses(part) for part in parts])
+            parts = torch.randn(self.ROWS, samples, generator=random).to(basis.device).split(16)
+            self.rows = torch.cat([basis.T @ generator.noise_spectrum(part)[1] for part in parts])
 
-    def draw(self, count: int, frames: int) -> Tensor:
-        """`[count, K, frames]`, each row turned round in time by a random shift."""
-        rows = torch.randint(self.ROWS, (count,)).tolist()
-        shifts = torch.randint(frames, (count,)).tolist()
-        turned = [torch.roll(self.rows[i], shift, -1) for i, shift in zip(rows, shifts, strict=True)]
-        return torch.stack(turned)[..., :frames]
+    def courses(self, mixing: Tensor) -> Tensor:
+        """Courses `[B, R, frames]` of noise in the directions of `mixing` `[B, K, R]`, each row turned round in time
+        by a random shift."""
+        rows = torch.randint(self.ROWS, (len(mixing),)).tolist()
+        shifts = torch.randint(self.rows.shape[-1], (len(mixing),)).tolist()
+        turned = torch.stack([torch.roll(self.rows[i], shift, -1) for i, shift in zip(rows, shifts, strict=True)])
+        return F.normalize(mixing, dim=1).transpose(1, 2) @ turned
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Training:
     random: torch.Generator
     context: str
     engine: Engine
-    noise: NoiseCourses
+    noise: NoisePictures
     lr: float
     health: Health = field(default_factory=Health)
     scores: Scores = field(default_factory=Scores)
