@@ -14,6 +14,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--model_path", type=Path, help="generator_final.safetensors; without it the base that ships with ctxaudio")
     add("--num_samples", type=int, default=5, help="clips")
     add("--focus_condition", type=int, default=-1, help="index of the condition; -1 random")
+    add("--beyond_comfort", action="store_true", help="allow depths that are rough or pump")
     emphasis = "replaces the context's default; nothing after it switches that off"
     add("--bands", nargs="*", metavar="NAME=DEPTH", help=f"such as alpha=0.3; {emphasis}")
     add("--targets", nargs="*", metavar="NAME=DEPTH", help=f"such as earth=0.5; {emphasis}")
@@ -22,19 +23,24 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
     from ctxaudio.evidence import claims_of, evidence_lines
+    from ctxaudio.files import read_json
     from ctxaudio.model.pretrained import BASE
     from ctxaudio.run import chosen_profile
-    from ctxaudio.signal.profile import context_profile
+    from ctxaudio.signal.comfort import check_comfort_of
+    from ctxaudio.signal.profile import ModulationProfile
 
     run = run_of(options)
     model_path = options.model_path or BASE
     profile = None
     if options.bands is not None or options.targets is not None:
         profile = chosen_profile(run.about, options.bands, options.targets)
+        if not options.beyond_comfort:
+            check_comfort_of(profile)
     paths = pipeline.generate(
         run, options.num_samples, options.focus_condition, model_path, profile, options.output_dir
     )
     for path in paths:
         print(path)
-    print("\n".join(evidence_lines(claims_of(run.about, profile or context_profile(run.about)))))
+    written = read_json(paths[0].with_name("generated.json"))["profile"]  # the model's own, where none was asked for
+    print("\n".join(evidence_lines(claims_of(run.about, ModulationProfile.from_dict(written)))))
     return 0

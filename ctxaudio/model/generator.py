@@ -35,6 +35,8 @@ POOLED_BANDS = 24
 #: Frames that one step of the network makes, and steps of it that the slower stages stand for.
 FRAMES_A_STEP = 2
 MIDDLE, SLOW = 4, 8
+#: Styles are statistics over so many seconds: what is shorter is cut out of as much.
+SHORTEST_S = 2.0
 #: Bins on either side of a partial that its main lobe and the ripple around reach.
 REACH = 6
 
@@ -57,6 +59,7 @@ class GeneratorConfig:
     slow_width: int = 128
     middle_width: int = 96
     fast_width: int = 96
+    frame_width: int = 48
     phase_rounds: int = 2
 
     @property
@@ -74,6 +77,13 @@ class GeneratorConfig:
     @property
     def frame_rate(self) -> float:
         return self.sample_rate / self.hop
+
+
+def unit_courses(courses: Tensor) -> Tensor:
+    """Courses `[B, R, frames]` with mean 0 and deviation 1 over time, as those of every crop have: a style's level and
+    deviation are then what they were in the crop."""
+    moving = courses - courses.mean(-1, keepdim=True)
+    return moving * torch.rsqrt(moving.square().mean(-1, keepdim=True) + 1e-6)
 
 
 class Generator(nn.Module):
@@ -104,9 +114,13 @@ class Generator(nn.Module):
         self.to_middle = nn.Conv1d(slow, middle, 1)
         self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
-        self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2, 1)])
-        self.head = nn.Conv1d(fast, FRAMES_A_STEP * config.courses, 1)
-        nn.init.normal_(self.head.weight, std=0.05)
+        self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2)])
+        self.to_frames = nn.Conv1d(fast, FRAMES_A_STEP * config.frame_width, 1)
+        self.from_noise = nn.Conv1d(config.courses, config.frame_width, 1)
+        # neighbouring frames overlap, so their courses are alike: what makes them has to see several at once
+        self.frames = nn.ModuleList([NoisyBlock(config.frame_width, STYLE_WIDTH, dilation=d) for d in (1, 2)])
+        self.head = nn.Conv1d(config.frame_width, config.courses, 1)
+        nn.init.normal_(self.head.weight, std=0.15)
         nn.init.zeros_(self.head.get_parameter("bias"))
         self.gains = nn.Linear(STYLE_WIDTH, 2 * config.courses)
         nn.init.zeros_(self.gains.weight)
@@ -141,9 +155,11 @@ class Generator(nn.Module):
         noise_courses: Tensor,
         random: torch.Generator | None = None,
     ) -> Tensor:
-        """`[B, R, frames]`: what the network makes of noise within it, and `noise_courses` at levels that it chooses.
+        """`[B, R, frames]`: what the network makes of noise within it, and of `noise_courses` of the same shape.
 
-        The courses of noise may have more dimensions in front of `[B, R, frames]`: then so has what is given back."""
+        With a multiple of B rows of noise courses (channels, those of a latent side by side) all but the last stage is
+        the same for the channels of a latent.
+        """
         pooled = [
             (style.level @ self.pooling + 5.0) / 3.0,
             (style.deviation @ self.pooling - 0.8) * 2.0,
@@ -151,7 +167,8 @@ class Generator(nn.Module):
             style.mixing.square().sum(1).clamp_min(1e-4).log(),
         ]
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture, *pooled], dim=1))
-        frames = noise_courses.shape[-1]
+        margin = edge_of(self.frames)
+        frames = noise_courses.shape[-1] + 2 * margin
         steps = math.ceil(frames / FRAMES_A_STEP)
         fast_steps = steps + 2 * edge_of(self.fast)
         middle_steps = math.ceil(fast_steps / MIDDLE) + 2
@@ -163,9 +180,13 @@ class Generator(nn.Module):
         x = middle_of(self.through(self.middle, x, s, random), middle_steps)
         x = F.interpolate(self.to_fast(x), scale_factor=MIDDLE, mode="linear")
         x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
-        made = self.head(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
+        x = self.to_frames(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
+        channels = len(noise_courses) // len(s)
+        x, s = x.repeat_interleave(channels, 0), s.repeat_interleave(channels, 0)
+        x = x + self.from_noise(F.pad(noise_courses, (margin, margin), mode="reflect"))
+        made = self.head(self.through(self.frames, x, s, random)[..., margin:-margin])
         made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
-        return made_gain * made + 0.5 * noise_gain * noise_courses
+        return unit_courses(made_gain * made + 0.2 * noise_gain * noise_courses)
 
     @staticmethod
     def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:
@@ -222,13 +243,13 @@ class Generator(nn.Module):
         The channels of a latent share what the network makes, over white noise of their own.
         """
         style = self.bank(latent, condition) if style is None else style
+        wanted, samples = samples, max(samples, round(SHORTEST_S * self.config.sample_rate))
         white = gaussian((len(latent) * channels, samples), random, latent.device)
         noise = self.noise_spectrum(white)
         of_each = Style(*(values.repeat_interleave(channels, 0) for values in style))
         noise_courses = self.spectra.courses_of_noise(noise[1], of_each.mixing)
-        noise_courses = noise_courses.unflatten(0, (-1, channels)).transpose(0, 1)
-        courses = self.courses(latent, condition, style, noise_courses, random).transpose(0, 1).flatten(0, 1)
-        return self.render(courses, of_each, noise, samples, random)
+        courses = self.courses(latent, condition, style, noise_courses, random)
+        return self.render(courses, of_each, noise, samples, random)[:, :wanted]
 
     def forward(
         self,

@@ -86,7 +86,7 @@ def fill_bank(generator: Generator, crops: Tensor, conditions: Tensor) -> None:
 
 def check_same_shape(path: Path, given: GeneratorConfig, wanted: GeneratorConfig, mend: str) -> None:
     """Refuse to start from the model at `path` where its sample rate, latent or widths are not the `wanted` ones."""
-    widths = ("slow_width", "middle_width", "fast_width")
+    widths = ("slow_width", "middle_width", "fast_width", "frame_width")
     for name in ("sample_rate", "latent_dim", *widths):
         there, here = getattr(given, name), getattr(wanted, name)
         if there != here:

@@ -21,7 +21,7 @@ LARGEST = 8.0
 
 
 class TextureStatistics(nn.Module):
-    """Courses `[B, R, frames]` to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
+    """Courses `[B, R, frames]` of mean 0 and deviation 1 to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
 
     Args:
         courses: R.
@@ -43,28 +43,24 @@ class TextureStatistics(nn.Module):
 
     def raw(self, courses: Tensor) -> Tensor:
         """The statistics as they are, `[B, size]`."""
-        mean = courses.mean(-1)
-        moving = courses - mean[..., None]
-        deviation = (moving.square().mean(-1) + 1e-3).sqrt()
-        unit = moving / deviation[..., None]
-        square = unit.square()
-        skew, kurtosis = (unit * square).mean(-1), square.square().mean(-1)
-        found = [mean, deviation.log(), skew.clamp(-6, 6), (kurtosis + 1.0).log()]
-        frames = unit.shape[-1]
-        energy = torch.fft.rfft(unit).abs().square() / frames**2
+        square = courses.square()
+        skew, kurtosis = (courses * square).mean(-1), square.square().mean(-1)
+        found = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
+        frames = courses.shape[-1]
+        energy = torch.fft.rfft(courses).abs().square() / frames**2
         rates_hz = torch.fft.rfftfreq(frames, 1.0 / self.frame_rate)
         low = LOWEST_OCTAVE_HZ
         while 2 * low < self.frame_rate / 2:
             found.append((energy[..., (rates_hz >= low) & (rates_hz < 2 * low)].sum(-1) + 1e-4).log())
             low *= 2
-        found += [(unit[..., lag:] * unit[..., :-lag]).mean(-1) for lag in LAGS]
-        rises = (unit[..., lag:] - unit[..., :-lag] for lag in ASYMMETRY_LAGS)
+        found += [(courses[..., lag:] * courses[..., :-lag]).mean(-1) for lag in LAGS]
+        rises = (courses[..., lag:] - courses[..., :-lag] for lag in ASYMMETRY_LAGS)
         found += [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
-        above = torch.triu_indices(unit.shape[1], unit.shape[1], 1)
-        for values, bound in ((unit, 1.0), (square - 1.0, 8.0)):
+        above = torch.triu_indices(courses.shape[1], courses.shape[1], 1)
+        for values, bound in ((courses, 1.0), (square - 1.0, 8.0)):
             together = values @ values.transpose(1, 2) / frames
             found.append(together[:, above[0], above[1]].clamp(-bound, bound))
-        first = unit[:, :STRONGEST]
+        first = courses[:, :STRONGEST]
         others = ~torch.eye(first.shape[1], dtype=torch.bool)
         for lag in JOINT_LAGS:
             found.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
@@ -85,9 +81,9 @@ class TextureStatistics(nn.Module):
         normalised = ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
         _, strengths, directions = torch.linalg.svd(normalised, full_matrices=False)
         count = min(self.directions.shape[1], len(strengths) - 1)
-        units = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
+        coursess = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
         self.directions.zero_()
-        self.directions[:, :count] = directions[:count].T / units
+        self.directions[:, :count] = directions[:count].T / coursess
 
     def code(self, normalised: Tensor) -> Tensor:
         """The texture code `[B, S]` of normalised statistics, of deviation 1 over the crops fitted to."""
