@@ -2,9 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from ctxaudio.analysis.distance import kernel_distance, matched_noise
-from ctxaudio.analysis.set_distances import texture_distances
-from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.stft import log_power, shaped_noise, stft
 from ctxaudio.signal.texture import TextureStatistics
 
@@ -78,43 +75,3 @@ def test_statistics_of_a_batch_are_those_of_each_sound_alone():
     sounds = torch.stack([torch.from_numpy(noise(seed)) for seed in (1, 2)])
     alone = torch.cat([statistics(sounds[:1]), statistics(sounds[1:])])
     torch.testing.assert_close(statistics(sounds), alone, rtol=1e-4, atol=1e-4)
-
-
-def test_matched_noise_has_the_spectrum_and_not_the_shape():
-    clicks = np.zeros(RATE, np.float32)
-    clicks[::2205] = 1.0
-    made = matched_noise(clicks, np.random.default_rng(0))
-    np.testing.assert_allclose(np.abs(np.fft.rfft(made)), np.abs(np.fft.rfft(clicks)), atol=2e-4)
-    assert np.abs(made).max() < 0.5
-
-
-def test_the_kernel_distance_matches_its_definition():
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(7, 3)), random.normal(size=(5, 3)) + 1
-    pairs = [((a - b) ** 2).sum() for i, a in enumerate(x) for b in x[i + 1 :]]
-
-    def kernel(a, b):
-        return np.exp(-((a - b) ** 2).sum() / np.median(pairs))
-
-    within_x = sum(kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j) / 42
-    within_y = sum(kernel(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j) / 20
-    between = sum(kernel(a, b) for a in x for b in y) / 35
-    assert kernel_distance(x, y) == pytest.approx(1000 * (within_x + within_y - 2 * between))
-
-
-def test_distances_are_ordered_as_ears_would_order_them():
-    time_s = np.arange(2 * RATE) / RATE
-
-    def pulses(seed: int) -> np.ndarray:
-        return noise(seed) * (np.sin(2 * np.pi * 5 * time_s + seed) > 0.7)
-
-    real, other, poor = [pulses(s) for s in range(6)], [pulses(s) for s in range(10, 16)], [noise(s) for s in range(6)]
-    good = texture_distances(real, other, other, RATE)
-    bad = texture_distances(real, other, poor, RATE)
-    assert good.generated == good.real_floor < bad.generated
-    assert bad.real_floor < bad.matched_noise
-
-
-def test_too_few_clips_for_a_distance_are_named():
-    with pytest.raises(CtxAudioError, match="two held-out real clips, got 1"):
-        texture_distances([noise(0), noise(1)], [noise(2)], [noise(3), noise(4)], RATE)

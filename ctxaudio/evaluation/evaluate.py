@@ -1,0 +1,204 @@
+"""Generated beside real clips, condition by condition: distances, diversity, copies of training clips, recall.
+
+Every figure stands beside the same figure of real clips, or of noise. Where a set is too small for a figure, the notes
+say so, and the figure is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.clips import RealSound, Sounds
+from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
+from ctxaudio.evaluation.distances import Estimate, SetDistances, both_noises, diversity, set_distances
+from ctxaudio.evaluation.embeddings import Embedding
+from ctxaudio.evaluation.features import texture_features
+from ctxaudio.evaluation.recall import ConditionClassifier, recall_across_folds
+from ctxaudio.files import FloatArray
+from ctxaudio.signal.sinusoids import Array
+
+#: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
+MIDDLE_WINDOWS = 3
+#: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
+CLIPS_FOR_VERDICT = 3
+OVERALL = "mean"
+#: The features `[n, K]` of each clip of a set, by its id.
+Features = dict[str, Array]
+_PIECE = re.compile(r"#\d+$")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`table` has a row a condition, and one of their means; what is missing is NaN, and `notes` say why.
+
+    Columns: `condition`, `verdict`, `real_clips`, `training_clips`, `generated_clips`, `floor_of`; `kernel_*` and
+    `frechet_*` of `generated`, `real_floor`, `matched_noise`, `white_noise`, each with `_low` and `_high` (90 %), of
+    embeddings with their name in front; `diversity`, `real_diversity`, with intervals; `nearest` and
+    `held_out_nearest`, median distances to the nearest training clip, and `memorisation_ratio`, the first over the
+    second: about 1 is as new as held-out clips are, far below is learnt by heart; `copies`, how many; `recall`,
+    `real_recall`, the shares of clips whose condition a classifier fitted to real ones predicts.
+    """
+
+    table: pd.DataFrame
+    copies: list[Copy]
+    notes: list[str]
+
+
+def evaluate(
+    real: RealSound,
+    generated: Sounds,
+    sample_rate: int,
+    embeddings: Mapping[str, Embedding] | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Compare generated with real clips of the same conditions, each alone.
+
+    Raises `CtxAudioError` where no condition has both real and generated clips; those that lack one are noted.
+    """
+    shared = [name for name in generated if generated[name] and real.reference.get(name)]
+    notes = [
+        f"{name}: left out, there is no {'real' if generated.get(name) else 'generated'} clip"
+        for name in sorted({*generated, *real.reference} - set(shared))
+    ]
+    if not shared:
+        raise CtxAudioError(f"nothing to compare: {'; '.join(notes) or 'no clips'}")
+    notes = [*real.notes, *notes]
+    sets = {name: (real.reference[name], real.training.get(name, {}), generated[name]) for name in shared}
+    texture = {name: [features_of(clips, texture_features, sample_rate) for clips in sets[name]] for name in shared}
+    middles = {name: [[_middle(rows) for rows in of.values()] for of in texture[name]] for name in shared}
+    recalls = _recalls(middles, notes)
+    table, copies = [], []
+    for name in shared:
+        held, training, made = middles[name]
+        floor_of = "training clips" if len(training) >= 2 else "halves of the real clips" if len(held) >= 4 else ""
+        row: dict[str, Any] = {"condition": name, "verdict": "", "floor_of": floor_of}
+        row |= {"real_clips": len(held), "training_clips": len(training), "generated_clips": len(made)}
+        if few := [f"{len(of)} {kind}" for kind, of in (("real", held), ("generated", made)) if len(of) < 2]:
+            notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
+            row["verdict"] = "undecided: too few clips"
+        else:
+            noises = [
+                dict(zip(sets[name][0], noise, strict=True)) for noise in both_noises([*sets[name][0].values()], seed)
+            ]
+            named = {f"{kind}_": embed for kind, embed in (embeddings or {}).items()}
+            for kind, embed in {"": texture_features, **named}.items():
+                known = texture[name] if not kind else [features_of(clips, embed, sample_rate) for clips in sets[name]]
+                others = [features_of(clips, embed, sample_rate) for clips in noises]
+                kernel, frechet = feature_distances([*known, *others], seed)
+                row |= distance_columns(f"{kind}kernel_", kernel)
+                row |= distance_columns(f"{kind}frechet_", frechet)
+                row["verdict"] = row["verdict"] or verdict(kernel, min(len(by_recording(texture[name][0])), len(made)))
+            row |= _columns("diversity", diversity(made, seed)) | _columns("real_diversity", diversity(held, seed))
+            if row["kernel_real_floor"] is None:
+                notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
+            if len({_PIECE.sub("", clip) for clip in sets[name][0]}) == 1:
+                notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
+        if training:
+            row["nearest"], row["held_out_nearest"] = (nearest_training_distance(of, training) for of in (made, held))
+            row["memorisation_ratio"] = row["nearest"] / row["held_out_nearest"] if row["held_out_nearest"] else None
+            own = find_copies(sets[name][2], sets[name][0], sets[name][1], sample_rate)
+            copies += own
+        else:
+            notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
+            own = []
+        row |= {"copies": len(own), "recall": recalls[1].get(name), "real_recall": recalls[0].get(name)}
+        table.append(row)
+    return Evaluation(_with_means(table), copies, notes)
+
+
+def _with_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    counts = [name for name in table if name.endswith("clips") or name == "copies"]
+    table = table.astype({name: float for name in table if name not in ("condition", "verdict", "floor_of")})
+    means = {
+        **table.mean(numeric_only=True),
+        **table[counts].sum(),
+        "condition": OVERALL,
+        "verdict": "",
+        "floor_of": "",
+    }
+    return pd.concat([table, pd.DataFrame([means])], ignore_index=True)[list(table)].astype(dict.fromkeys(counts, int))
+
+
+def verdict(distances: SetDistances, clips: int) -> str:
+    """What the intervals of the kernel distances tell, in plain words; `clips` is the size of the smallest set.
+
+    Real clips spread as far as the upper end of the floor's interval, or 0. Generated clips are near where their
+    distance is within that, and their interval ends before that of a noise that is not; they are distinguishable where
+    their interval begins beyond it.
+    """
+    generated, matched = distances.generated, distances.matched_noise
+    spread = max(0.0, distances.real_floor.high if distances.real_floor else 0.0)
+    unlike = [noise for noise in (matched, distances.white_noise) if noise.low > spread]
+    if clips >= CLIPS_FOR_VERDICT and unlike:
+        if generated.value <= spread and generated.high < unlike[0].low:
+            return "near: within the spread of real clips"
+        if generated.low > spread:
+            return "distinguishable" + (
+                ", but nearer than noise of the same spectrum"
+                if generated.high < matched.low
+                else ", and farther than noise of the same spectrum"
+                if generated.low > matched.high
+                else ", and no nearer than noise of the same spectrum"
+            )
+    return "undecided: too few clips"
+
+
+def features_of(clips: Mapping[str, FloatArray], embed: Embedding, sample_rate: int) -> Features:
+    return {name: embed(clip, sample_rate) for name, clip in clips.items()}
+
+
+def by_recording(clips: Features) -> list[Array]:
+    """The features of each clip, pieces of one recording (`name#1`, `name#2`) together, unless there is but one."""
+    recordings: dict[str, list[Array]] = {}
+    for name, rows in clips.items():
+        recordings.setdefault(_PIECE.sub("", name), []).append(rows)
+    return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
+
+
+def feature_distances(sets: list[Features], seed: int) -> tuple[SetDistances, SetDistances]:
+    """`set_distances` of real, other real and generated clips and the two noises, recording by recording."""
+    real, other, generated, matched, white = (by_recording(clips) for clips in sets)
+    return set_distances(real, other, generated, (matched, white), seed)
+
+
+def distance_columns(prefix: str, distances: SetDistances) -> dict[str, float | None]:
+    """`generated`, `generated_low`, `generated_high` and so on with `prefix` in front; None for what is missing."""
+    found: dict[str, float | None] = {}
+    for name, one in vars(distances).items():
+        found |= _columns(f"{prefix}{name}", one)
+    return found
+
+
+def _columns(name: str, one: Estimate | None) -> dict[str, float | None]:
+    value, low, high = (one.value, one.low, one.high) if one else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Recall of real clips that the classifier was not fitted to, and of generated ones, by condition."""
+    real, training, made = ({name: of[i] for name, of in middles.items()} for i in range(3))
+    learnt = {name: clips for name, clips in training.items() if len(clips) >= 2}
+    told = {name: clips for name, clips in real.items() if len(clips) >= 2}
+    fitted = learnt if len(learnt) >= 2 else told
+    if len(fitted) < 2:
+        notes.append("recall needs two conditions with two real clips each")
+        return {}, {}
+    classifier = ConditionClassifier(fitted)
+    of_made = classifier.recall({name: made[name] for name in fitted})
+    if fitted is told:
+        return recall_across_folds(told), of_made
+    return classifier.recall({name: real[name] for name in fitted}), of_made
+
+
+def _middle(rows: Array) -> Array:
+    """The windows in the middle: long clips would differ less from each other than short ones do."""
+    start = max(0, (len(rows) - MIDDLE_WINDOWS) // 2)
+    return rows[start : start + MIDDLE_WINDOWS]

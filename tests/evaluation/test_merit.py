@@ -1,0 +1,51 @@
+import json
+
+import pytest
+from sounds import RATE, noise
+
+from ctxaudio import pipeline
+from ctxaudio.evaluation.clips import RealSound
+from ctxaudio.evaluation.merit import figures_of_merit, modulation_figures
+from ctxaudio.files import read_json
+from ctxaudio.run import Run
+from ctxaudio.signal.profile import ModulationProfile
+
+
+@pytest.fixture(scope="module")
+def figures(trained: Run, clips):
+    return pipeline.judge(trained, clips)
+
+
+def test_figures_of_merit_stand_beside_their_floors(figures):
+    overall = figures["texture_distance"]["all_conditions"]
+    assert overall["real_floor"] < overall["generated"]
+    assert overall["real_floor"] < overall["white_noise"]
+    for mark in ("generated", "real_floor", "matched_noise", "white_noise"):
+        assert overall[f"{mark}_low"] < overall[mark] < overall[f"{mark}_high"]
+    asked = {row["rate_hz"]: row for row in figures["modulation"]}
+    assert asked[2.5]["measured"] == pytest.approx(asked[2.5]["asked"], abs=0.06)
+    assert asked[2.5]["without"] < asked[2.5]["measured"]
+
+
+def test_they_say_what_the_clips_are_compared_with(figures, trained: Run):
+    assert figures["reference"] == f"val split of {trained.data_dir}"
+    assert any("also chose the best generator" in note for note in figures["notes"])
+    assert read_json(trained.analysis_dir / "figures_of_merit.json") == json.loads(json.dumps(figures))
+
+
+def test_each_condition_with_two_real_clips_has_figures_and_a_verdict(trained: Run):
+    generator, _ = pipeline.load_model(trained)
+    real = RealSound({"Rain": sounds_of(3), "Wind": sounds_of(1)}, {"Rain": sounds_of(3, 20)}, "made up")
+    figures = figures_of_merit(generator, real)
+    assert list(figures["texture_distance"]["by_condition"]) == list(figures["verdicts"]) == ["Rain"]
+    assert figures["verdicts"]["Rain"].startswith(("near", "distinguishable", "undecided"))
+    assert figures["reference"] == "made up"
+
+
+def test_without_modulation_there_is_nothing_to_measure():
+    clips = {"Rain": sounds_of(1)}
+    assert modulation_figures(ModulationProfile(), clips, clips, RATE) == []
+
+
+def sounds_of(count: int, first: int = 0):
+    return {f"{seed}": noise(seed) for seed in range(first, first + count)}
