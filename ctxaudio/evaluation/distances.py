@@ -32,6 +32,9 @@ CONFIDENCE = 0.9
 MOST_AXES = 8
 ROWS_PER_AXIS = 4
 SHRINKAGE = 0.1
+#: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
+CLIPS_FOR_VERDICT = 3
+UNDECIDED = "undecided: too few clips"
 #: At most so many windows of the reference decide the kernel's bandwidth.
 BANDWIDTH_ROWS = 1500
 
@@ -55,9 +58,16 @@ class SetDistances:
     white_noise: Estimate
 
 
-def set_distances(
-    real: Rows, other_real: Rows, generated: Rows, noises: tuple[Rows, Rows], seed: int = 0
-) -> tuple[SetDistances, SetDistances]:
+@dataclass(frozen=True)
+class Comparison:
+    """Both distances, and what the kernel distance tells, in plain words: see `verdict`."""
+
+    kernel: SetDistances
+    frechet: SetDistances
+    verdict: str
+
+
+def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: tuple[Rows, Rows], seed: int = 0) -> Comparison:
     """Kernel and Frechet distances to `real` of the other sets; `noises` are those of `both_noises`.
 
     The floor is the distance of `other_real`; with fewer than two of these, that between random halves of `real` (of
@@ -72,16 +82,37 @@ def set_distances(
             raise CtxAudioError(f"a distance needs two {name} clips, got {len(clips)}")
     if np.ptp(np.concatenate(real), axis=0).max() == 0.0:
         raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
-    found = []
+    sets = (generated, *noises, *([other_real] if len(other_real) >= 2 else []))
+    found, says = [], []
     with one_blas_thread():
         for form in (kernel_form(real), frechet_form(real, *noises)):
             random = np.random.default_rng(seed)
             weights = bootstrap_weights(len(real), random)
-            sets = [clips for clips in (generated, *noises, other_real) if len(clips) >= 2]
-            near = [estimate(form(clips, weights, bootstrap_weights(len(clips), random))) for clips in sets]
-            floor = near[3] if len(near) == 4 else floor_between_halves(form, real, random)
-            found.append(SetDistances(near[0], floor, near[1], near[2]))
-    return found[0], found[1]
+            draws = [form(clips, weights, bootstrap_weights(len(clips), random)) for clips in sets]
+            floor = draws[3] if len(draws) == 4 else draws_of_halves(form, real, random)
+            made, matched, white = (estimate(one) for one in draws[:3])
+            found.append(SetDistances(made, None if floor is None else estimate(floor), matched, white))
+            says.append(verdict(draws[0], floor, draws[1:3]))
+    few = min(len(real), len(generated)) < CLIPS_FOR_VERDICT
+    return Comparison(found[0], found[1], UNDECIDED if few else says[0])
+
+
+def verdict(generated: Array, floor: Array | None, noises: Sequence[Array]) -> str:
+    """What distances tell, given by their draws `[1 + DRAWS]` with the same weights of the real clips.
+
+    Distinguishable: farther than other real clips (without these, than 0). Near: not that, and less than half way
+    from them to noise, of the same spectrum, or else white where that can't be told from real clips. Both as far as
+    the intervals of the differences tell.
+    """
+    floor = np.zeros_like(generated) if floor is None else floor
+    lead = estimate(noises[0] - generated)
+    if estimate(generated - floor).low > 0.0:
+        than = "but nearer than" if lead.low > 0.0 else "farther than" if lead.high < 0.0 else "no nearer than"
+        return f"distinguishable, {than} noise of the same spectrum"
+    unlike = next((noise for noise in noises if estimate(noise - floor).low > 0.0), None)
+    if unlike is not None and estimate((floor + unlike) / 2 - generated).low > 0.0:
+        return "near: within the spread of real clips"
+    return UNDECIDED
 
 
 def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
@@ -131,7 +162,7 @@ def _between_clips(kernels: Array, weights: Array) -> Array:
 
 
 def frechet_form(real: Rows, *noises: Rows) -> Form:
-    """Frechet distances to `real`, as `set_distances` describes them."""
+    """Frechet distances to `real`, as `compare_sets` describes them."""
     reference = np.concatenate(real)
     count = max(1, min(MOST_AXES, len(reference) // ROWS_PER_AXIS))
     axes = principal_axes(np.concatenate([reference, *(rows for noise in noises for rows in noise)]), count)
@@ -196,8 +227,8 @@ def estimate(draws: Array) -> Estimate:
     return Estimate(float(draws[0]), float(low), float(high))
 
 
-def floor_between_halves(form: Form, clips: Rows, random: np.random.Generator) -> Estimate | None:
-    """The mean distance between random halves of clips, and where 90 % of them lie; None for under four clips."""
+def draws_of_halves(form: Form, clips: Rows, random: np.random.Generator) -> Array | None:
+    """Distances between random halves of clips, their mean first, `[1 + DRAWS]`; None for under four clips."""
     if len(clips) < 4:
         return None
     halves = np.zeros((2, DRAWS, len(clips)))
@@ -205,7 +236,7 @@ def floor_between_halves(form: Form, clips: Rows, random: np.random.Generator) -
         for half, members in zip(halves, np.array_split(random.permutation(len(clips)), 2), strict=True):
             half[draw, members] = 1.0 / len(members)
     draws = form(clips, halves[0], halves[1])
-    return estimate(np.concatenate([[draws.mean()], draws]))
+    return np.concatenate([[draws.mean()], draws])
 
 
 def diversity(clips: Rows, seed: int = 0) -> Estimate | None:

@@ -17,7 +17,15 @@ import pandas as pd
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import RealSound, Sounds
 from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
-from ctxaudio.evaluation.distances import Estimate, SetDistances, both_noises, diversity, set_distances
+from ctxaudio.evaluation.distances import (
+    UNDECIDED,
+    Comparison,
+    Estimate,
+    SetDistances,
+    both_noises,
+    compare_sets,
+    diversity,
+)
 from ctxaudio.evaluation.embeddings import Embedding
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.evaluation.recall import ConditionClassifier, recall_across_folds
@@ -26,8 +34,6 @@ from ctxaudio.signal.sinusoids import Array
 
 #: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
 MIDDLE_WINDOWS = 3
-#: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
-CLIPS_FOR_VERDICT = 3
 OVERALL = "mean"
 #: The features `[n, K]` of each clip of a set, by its id.
 Features = dict[str, Array]
@@ -82,7 +88,7 @@ def evaluate(
         row |= {"real_clips": len(held), "training_clips": len(training), "generated_clips": len(made)}
         if few := [f"{len(of)} {kind}" for kind, of in (("real", held), ("generated", made)) if len(of) < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
-            row["verdict"] = "undecided: too few clips"
+            row["verdict"] = UNDECIDED
         else:
             noises = [
                 dict(zip(sets[name][0], noise, strict=True)) for noise in both_noises([*sets[name][0].values()], seed)
@@ -91,10 +97,10 @@ def evaluate(
             for kind, embed in {"": texture_features, **named}.items():
                 known = texture[name] if not kind else [features_of(clips, embed, sample_rate) for clips in sets[name]]
                 others = [features_of(clips, embed, sample_rate) for clips in noises]
-                kernel, frechet = feature_distances([*known, *others], seed)
-                row |= distance_columns(f"{kind}kernel_", kernel)
-                row |= distance_columns(f"{kind}frechet_", frechet)
-                row["verdict"] = row["verdict"] or verdict(kernel, min(len(by_recording(texture[name][0])), len(made)))
+                compared = compare_features([*known, *others], seed)
+                row |= distance_columns(f"{kind}kernel_", compared.kernel)
+                row |= distance_columns(f"{kind}frechet_", compared.frechet)
+                row["verdict"] = row["verdict"] or compared.verdict
             row |= _columns("diversity", diversity(made, seed)) | _columns("real_diversity", diversity(held, seed))
             if row["kernel_real_floor"] is None:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
@@ -127,30 +133,6 @@ def _with_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame([means])], ignore_index=True)[list(table)].astype(dict.fromkeys(counts, int))
 
 
-def verdict(distances: SetDistances, clips: int) -> str:
-    """What the intervals of the kernel distances tell, in plain words; `clips` is the size of the smallest set.
-
-    Real clips spread as far as the upper end of the floor's interval, or 0. Generated clips are near where their
-    distance is within that, and their interval ends before that of a noise that is not; they are distinguishable where
-    their interval begins beyond it.
-    """
-    generated, matched = distances.generated, distances.matched_noise
-    spread = max(0.0, distances.real_floor.high if distances.real_floor else 0.0)
-    unlike = [noise for noise in (matched, distances.white_noise) if noise.low > spread]
-    if clips >= CLIPS_FOR_VERDICT and unlike:
-        if generated.value <= spread and generated.high < unlike[0].low:
-            return "near: within the spread of real clips"
-        if generated.low > spread:
-            return "distinguishable" + (
-                ", but nearer than noise of the same spectrum"
-                if generated.high < matched.low
-                else ", and farther than noise of the same spectrum"
-                if generated.low > matched.high
-                else ", and no nearer than noise of the same spectrum"
-            )
-    return "undecided: too few clips"
-
-
 def features_of(clips: Mapping[str, FloatArray], embed: Embedding, sample_rate: int) -> Features:
     return {name: embed(clip, sample_rate) for name, clip in clips.items()}
 
@@ -163,10 +145,10 @@ def by_recording(clips: Features) -> list[Array]:
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
 
 
-def feature_distances(sets: list[Features], seed: int) -> tuple[SetDistances, SetDistances]:
-    """`set_distances` of real, other real and generated clips and the two noises, recording by recording."""
+def compare_features(sets: list[Features], seed: int) -> Comparison:
+    """`compare_sets` of real, other real and generated clips and the two noises, recording by recording."""
     real, other, generated, matched, white = (by_recording(clips) for clips in sets)
-    return set_distances(real, other, generated, (matched, white), seed)
+    return compare_sets(real, other, generated, (matched, white), seed)
 
 
 def distance_columns(prefix: str, distances: SetDistances) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds
 from ctxaudio.evaluation.distances import both_noises
-from ctxaudio.evaluation.evaluate import Features, distance_columns, feature_distances, features_of, verdict
+from ctxaudio.evaluation.evaluate import Features, compare_features, distance_columns, features_of
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips, trained_conditions
@@ -41,14 +41,13 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
         of_name = (clips, real.training.get(name, {}), own, *noises)
         sets[name] = [features_of(clips, texture_features, sample_rate) for clips in of_name]
     together = [{clip: rows for of in sets.values() for clip, rows in of[kind].items()} for kind in range(5)]
-    found = {name: feature_distances(of, seed)[0] for name, of in {**sets, "": together}.items() if len(of[0]) >= 2}
-    figures = {name: distance_columns("", distances) for name, distances in found.items()}
-    smallest = {name: min(len(of[0]), len(of[2])) for name, of in sets.items()}
+    found = {name: compare_features(of, seed) for name, of in {**sets, "": together}.items() if len(of[0]) >= 2}
+    figures = {name: distance_columns("", compared.kernel) for name, compared in found.items()}
     return {
         "reference": real.description,
         "notes": real.notes,
         "texture_distance": {"all_conditions": figures.pop("", None), "by_condition": figures},
-        "verdicts": {name: verdict(found[name], smallest[name]) for name in figures},
+        "verdicts": {name: found[name].verdict for name in figures},
         "modulation": modulation_figures(generator.modulation.profile, modulated, plain, sample_rate),
     }
 

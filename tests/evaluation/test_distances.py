@@ -7,15 +7,16 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import (
     bootstrap_weights,
     both_noises,
+    compare_sets,
     diversity,
+    draws_of_halves,
     estimate,
-    floor_between_halves,
     frechet_distance,
     kernel_distance,
     kernel_form,
     matched_noise,
     principal_axes,
-    set_distances,
+    verdict,
 )
 
 
@@ -65,7 +66,8 @@ def test_both_forms_put_real_before_poor_before_white():
         [gusts(s, 12.0) for s in range(8)],
     )
     matched, white = both_noises(real)
-    for form in set_distances(windows(real), windows(other), windows(poor), (windows(matched), windows(white))):
+    compared = compare_sets(windows(real), windows(other), windows(poor), (windows(matched), windows(white)))
+    for form in (compared.kernel, compared.frechet):
         assert form.real_floor.value < form.generated.value < form.matched_noise.value
         assert form.generated.value < form.white_noise.value
         assert form.real_floor.high < form.white_noise.low
@@ -81,37 +83,36 @@ def test_distances_are_ordered_as_ears_would_order_them():
         )
     )
     noises = tuple(windows(clips) for clips in both_noises([pulsed(s) for s in range(6)]))
-    good, bad = (set_distances(real, other, made, noises)[0] for made in (other, poor))
+    good, bad = (compare_sets(real, other, made, noises).kernel for made in (other, poor))
     assert good.generated.value == pytest.approx(good.real_floor.value) and good.generated.value < bad.generated.value
     assert bad.real_floor.value < bad.matched_noise.value
 
 
 def test_a_floor_needs_other_real_clips_or_halves_of_four():
     real = windows([noise(s) for s in range(4)])
-    for form in set_distances(real[:3], real[:1], real, (real, real)):
-        assert form.real_floor is None
-    kernel, frechet = set_distances(real, real[:1], real, (real, real))
-    assert kernel.real_floor.low < 0.0 < kernel.real_floor.high
-    assert 0.0 < frechet.real_floor.low < frechet.real_floor.high
+    without, halves = (compare_sets(clips, real[:1], real, (real, real)) for clips in (real[:3], real))
+    assert without.kernel.real_floor is None and without.frechet.real_floor is None
+    assert halves.kernel.real_floor.low < 0.0 < halves.kernel.real_floor.high
+    assert 0.0 < halves.frechet.real_floor.low < halves.frechet.real_floor.high
 
 
 def test_halves_of_one_set_are_nought_apart_in_the_mean_of_all():
     clips = clips_of(np.random.default_rng(0), 8)
-    floor = floor_between_halves(kernel_form(clips), clips, np.random.default_rng(1))
-    assert abs(floor.value) < 0.1 * (floor.high - floor.low)
+    draws = draws_of_halves(kernel_form(clips), clips, np.random.default_rng(1))
+    assert draws[0] == pytest.approx(draws[1:].mean()) and abs(draws[0]) < 0.1 * draws[1:].std() * 3
 
 
 @pytest.mark.parametrize(("clips", "message"), [(1, "two real clips, got 1"), (3, "real clips that differ")])
 def test_too_few_or_equal_real_clips_are_named(clips, message):
     other = clips_of(np.random.default_rng(0), 3)
     with pytest.raises(CtxAudioError, match=message):
-        set_distances([np.ones((2, 20))] * clips, other, other, (other, other))
+        compare_sets([np.ones((2, 20))] * clips, other, other, (other, other))
 
 
 def test_too_few_generated_clips_are_named():
     other = clips_of(np.random.default_rng(0), 3)
     with pytest.raises(CtxAudioError, match="two generated clips, got 1"):
-        set_distances(other, other, other[:1], (other, other))
+        compare_sets(other, other, other[:1], (other, other))
 
 
 def clips_of(random: np.random.Generator, count: int, windows: int = 3, shift: float = 0.0) -> list[np.ndarray]:
@@ -169,7 +170,7 @@ def test_intervals_are_the_same_for_the_same_seed_and_narrower_for_more_clips():
     random = np.random.default_rng(0)
     few, many, other = clips_of(random, 4), clips_of(random, 40), clips_of(random, 10)
     noises = (other, other)
-    first, again, wide = (set_distances(clips, other, clips, noises)[0] for clips in (many, many, few))
+    first, again, wide = (compare_sets(clips, other, clips, noises).kernel for clips in (many, many, few))
     assert first == again
     assert first.white_noise.high - first.white_noise.low < wide.white_noise.high - wide.white_noise.low
 
@@ -187,3 +188,50 @@ def test_diversity_is_the_mean_distance_between_clips_however_long_they_are():
     means = [rows.mean(axis=0) for rows in clips]
     pairs = [np.linalg.norm(means[i] - means[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
     assert diversity(clips).value == pytest.approx(np.mean(pairs))
+
+
+def draws(value: float, spread: float, seed: int) -> np.ndarray:
+    return value + spread * np.concatenate([[0.0], np.random.default_rng(seed).normal(size=400)])
+
+
+@pytest.mark.parametrize(
+    ("generated", "floor", "matched", "said"),
+    [
+        ((5, 10), (0, 10), (200, 20), "near: within the spread"),
+        ((60, 10), (0, 10), (200, 20), "distinguishable, but nearer than noise of the same"),
+        ((180, 20), (0, 10), (200, 20), "distinguishable, no nearer than noise of the same"),
+        ((400, 30), (0, 10), (200, 20), "distinguishable, farther than noise of the same"),
+        ((60, 60), (0, 10), (200, 20), "undecided"),  # it may be as far as half way to noise
+        (
+            (5, 10),
+            (0, 10),
+            (8, 10),
+            "near",
+        ),  # noise of the same spectrum is near itself: half way to white noise counts
+        ((5, 10), (0, 900), (200, 20), "undecided"),  # not even white noise can be told from real clips
+        ((-3, 5), None, (200, 20), "near"),
+        ((30, 5), None, (200, 20), "distinguishable"),
+    ],
+)
+def test_the_verdict_follows_from_the_intervals(generated, floor, matched, said):
+    real_floor = None if floor is None else draws(*floor, seed=1)
+    noises = [draws(*matched, seed=2), draws(900, 50, seed=3)]
+    assert verdict(draws(*generated, seed=0), real_floor, noises).startswith(said)
+
+
+def test_what_all_sets_share_does_not_blur_the_verdict():
+    shared = draws(0, 500, seed=9)
+    generated, floor, matched = (shared + draws(value, 5, seed) for seed, value in enumerate((50, 0, 200)))
+    assert verdict(generated, floor, [matched, matched]).startswith("distinguishable, but nearer")
+
+
+def test_verdicts_of_sets_are_right_nine_times_in_ten_and_two_clips_get_none():
+    random, said = np.random.default_rng(0), []
+    for _ in range(40):
+        noises = (clips_of(random, 12, shift=3.0), clips_of(random, 12, shift=6.0))
+        real, other, same = (clips_of(random, 12) for _ in range(3))
+        said.append([compare_sets(real, other, m, noises).verdict for m in (same, clips_of(random, 12, shift=1.2))])
+    near, apart = zip(*said, strict=True)
+    assert sum(one.startswith("near") for one in near) >= 36
+    assert sum(one == "distinguishable, but nearer than noise of the same spectrum" for one in apart) >= 36
+    assert compare_sets(real, other, same[:2], noises).verdict.startswith("undecided")

@@ -9,8 +9,7 @@ from sounds import RATE, noise
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import RealSound, generated_sound, real_sound
-from ctxaudio.evaluation.distances import Estimate, SetDistances
-from ctxaudio.evaluation.evaluate import by_recording, evaluate, verdict
+from ctxaudio.evaluation.evaluate import by_recording, evaluate
 from ctxaudio.evaluation.results import printed_table, write_evaluation
 from ctxaudio.files import write_wav
 from ctxaudio.run import Run
@@ -176,29 +175,6 @@ def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsy
         (["--generated_dir", str(tmp_path / "none")], "no such folder"),
     ):
         assert message in refused([*arguments, "--output_dir", str(tmp_path / "out")], capsys)
-
-
-@pytest.mark.parametrize(
-    ("generated", "floor", "matched", "clips", "said"),
-    [
-        ((5, -10, 20), (0, -15, 15), (200, 150, 250), 8, "near: within the spread"),
-        ((60, 40, 80), (0, -15, 15), (200, 150, 250), 8, "distinguishable, but nearer than noise of the same"),
-        ((160, 90, 230), (0, -15, 15), (200, 150, 250), 8, "distinguishable, and no nearer than noise of the same"),
-        ((400, 300, 500), (0, -15, 15), (200, 150, 250), 8, "distinguishable, and farther than noise of the same"),
-        ((20, -60, 100), (0, -15, 15), (200, 150, 250), 8, "undecided"),  # the value itself is beyond the spread
-        ((5, -100, 180), (0, -15, 15), (200, 150, 250), 8, "undecided"),  # noise is as likely
-        ((5, -10, 20), (0, -15, 15), (200, 150, 250), 2, "undecided"),  # of two clips no interval is to be trusted
-        ((5, -10, 20), (0, -400, 400), (200, 150, 250), 8, "near"),  # white noise is farther than real clips spread
-        ((5, -10, 20), (0, -15, 15), (10, -5, 25), 8, "near"),  # so is it from rain that is but noise
-        ((5, -10, 20), (0, -1200, 1200), (200, 150, 250), 8, "undecided"),  # not even white noise is
-        ((-3, -10, -1), None, (200, 150, 250), 8, "near"),
-        ((30, 10, 50), None, (200, 150, 250), 8, "distinguishable"),
-    ],
-)
-def test_the_verdict_follows_from_the_intervals(generated, floor, matched, clips, said):
-    real_floor = None if floor is None else Estimate(*floor)
-    found = SetDistances(Estimate(*generated), real_floor, Estimate(*matched), Estimate(900, 800, 1000))
-    assert verdict(found, clips).startswith(said)
 
 
 def test_pieces_of_a_recording_are_one_clip_unless_there_is_no_other():
