@@ -84,14 +84,14 @@ def real_sound(
         )
     skipped: list[str] = []
     notes = [CAUTION[split]] if split in CAUTION else []
-    notes += [
-        f"{name}: {most} of {len(clips)} {kind} clips taken, by chance (--max_clips)"
-        for kind, found in (("real", reference), ("training", training))
-        for name, clips in found.items()
-        if len(clips) > most
-    ]
+    for kind, found in (("real", reference), ("training", training)):
+        for name, clips in found.items():
+            if len(clips) > most:
+                notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance (--max_clips)")
+                chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
+                found[name] = [clips[i] for i in sorted(chosen)]
     decoded = [
-        {name: decoded_clips(sample_clips(clips, most), sample_rate, skipped) for name, clips in found.items()}
+        {name: decoded_clips(clips, sample_rate, skipped) for name, clips in found.items()}
         for found in (reference, training)
     ]
     return RealSound(decoded[0], decoded[1], description, skipped, notes)
@@ -106,13 +106,6 @@ def _by_condition(selection: Selection, conditions: Sequence[str], split: Split 
     return found
 
 
-def sample_clips(clips: Sequence[Clip], most: int) -> list[Clip]:
-    """At most `most` of the clips, chosen at random with a fixed seed, in their order."""
-    if len(clips) <= most:
-        return list(clips)
-    return [clips[i] for i in sorted(np.random.default_rng(0).choice(len(clips), most, replace=False))]
-
-
 def decoded_clips(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
     """The clips as training hears them, by id; what can't be used is added to `skipped` with its reason."""
     found = {}
@@ -125,21 +118,16 @@ def decoded_clips(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -
 
 
 def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
-    """What a generator trained on `clips` is judged by: the eval split of `data_dir` where there is one, else, with a
-    note, the validation clips; at most `most` of a condition, the middle 4 s of each."""
+    """What a generator trained on `clips` is judged by, at most `most` clips of a condition: the eval split of
+    `data_dir` where there is one, else, with a note, the validation clips."""
     notes = [CAUTION["val"]]
     if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
         try:
-            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
-            cut = [
-                {name: {i: middle(clip, clips.sample_rate) for i, clip in own.items()} for name, own in sounds.items()}
-                for sounds in (real.reference, real.training)
-            ]
-            return replace(real, reference=cut[0], training=cut[1])
+            return real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
         except CtxAudioError as error:
             notes.append(str(error))
-    split = {name: prepared_sound(clips, name, most) for name in ("val", "train")}
-    return RealSound(split["val"], split["train"], f"val split of {data_dir}", notes=notes)
+    reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))
+    return RealSound(reference, training, f"val split of {data_dir}", notes=notes)
 
 
 def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:

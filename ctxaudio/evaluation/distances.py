@@ -11,7 +11,7 @@ doi:10.21437/Interspeech.2019-2219), along a few principal axes, with shrunk cov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,19 @@ class Comparison:
     kernel: SetDistances
     frechet: SetDistances
     verdict: str
+
+    def columns(self) -> dict[str, float | None]:
+        """`kernel_generated`, `kernel_generated_low`, `kernel_generated_high` and so on; None for what is missing."""
+        found: dict[str, float | None] = {}
+        for form, distances in (("kernel", self.kernel), ("frechet", self.frechet)):
+            for name, one in vars(distances).items():
+                found |= columns_of(f"{form}_{name}", one)
+        return found
+
+
+def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
+    value, low, high = (one.value, one.low, one.high) if one else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: tuple[Rows, Rows], seed: int = 0) -> Comparison:
@@ -266,11 +279,11 @@ def squared_distances(x: Array, y: Array) -> Array:
     return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))
 
 
-def both_noises(real: Sequence[FloatArray], seed: int = 0) -> tuple[list[FloatArray], list[FloatArray]]:
+def both_noises(real: Mapping[str, FloatArray], seed: int = 0) -> list[dict[str, FloatArray]]:
     """For each real clip `[T]` noise with its spectrum, and white noise, both as long as it is."""
     random = np.random.default_rng(seed)
-    white = [random.standard_normal(len(clip)).astype(np.float32) for clip in real]
-    return [matched_noise(clip, random) for clip in real], white
+    white = {name: random.standard_normal(len(clip)).astype(np.float32) for name, clip in real.items()}
+    return [{name: matched_noise(clip, random) for name, clip in real.items()}, white]
 
 
 def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArray:

@@ -7,7 +7,7 @@ say so, and the figure is missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,8 @@ from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_dista
 from ctxaudio.evaluation.distances import (
     UNDECIDED,
     Comparison,
-    Estimate,
-    SetDistances,
     both_noises,
+    columns_of,
     compare_sets,
     diversity,
 )
@@ -76,65 +75,61 @@ def evaluate(
     if not shared:
         raise CtxAudioError(f"nothing to compare: {'; '.join(notes) or 'no clips'}")
     notes = [*real.notes, *notes]
-    sets = {name: (real.reference[name], real.training.get(name, {}), generated[name]) for name in shared}
-    texture = {name: [features_of(clips, texture_features, sample_rate) for clips in sets[name]] for name in shared}
-    middles = {name: [[_middle(rows) for rows in of.values()] for of in texture[name]] for name in shared}
+    sets = {name: [real.reference[name], real.training.get(name, {}), generated[name]] for name in shared}
+    texture = {name: features_of(sets[name], texture_features, sample_rate) for name in shared}
+    middles = {name: [[_middle(rows) for rows in clips.values()] for clips in texture[name]] for name in shared}
     recalls = _recalls(middles, notes)
-    table, copies = [], []
+    rows, copies = [], []
     for name in shared:
-        held, training, made = middles[name]
-        floor_of = "training clips" if len(training) >= 2 else "halves of the real clips" if len(held) >= 4 else ""
-        row: dict[str, Any] = {"condition": name, "verdict": "", "floor_of": floor_of}
-        row |= {"real_clips": len(held), "training_clips": len(training), "generated_clips": len(made)}
-        if few := [f"{len(of)} {kind}" for kind, of in (("real", held), ("generated", made)) if len(of) < 2]:
+        reference, training, made = sets[name]
+        halves = "halves of the real clips" if len(reference) >= 4 else ""
+        row: dict[str, Any] = {"condition": name, "floor_of": "training clips" if len(training) >= 2 else halves}
+        row |= {"real_clips": len(reference), "training_clips": len(training), "generated_clips": len(made)}
+        if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = UNDECIDED
         else:
-            noises = [
-                dict(zip(sets[name][0], noise, strict=True)) for noise in both_noises([*sets[name][0].values()], seed)
-            ]
-            named = {f"{kind}_": embed for kind, embed in (embeddings or {}).items()}
-            for kind, embed in {"": texture_features, **named}.items():
-                known = texture[name] if not kind else [features_of(clips, embed, sample_rate) for clips in sets[name]]
-                others = [features_of(clips, embed, sample_rate) for clips in noises]
-                compared = compare_features([*known, *others], seed)
-                row |= distance_columns(f"{kind}kernel_", compared.kernel)
-                row |= distance_columns(f"{kind}frechet_", compared.frechet)
-                row["verdict"] = row["verdict"] or compared.verdict
-            row |= _columns("diversity", diversity(made, seed)) | _columns("real_diversity", diversity(held, seed))
+            noises = both_noises(reference, seed)
+            compared = compare_features([*texture[name], *features_of(noises, texture_features, sample_rate)], seed)
+            row |= {"verdict": compared.verdict} | compared.columns()
+            for kind, embed in (embeddings or {}).items():
+                embedded = compare_features(features_of([*sets[name], *noises], embed, sample_rate), seed)
+                row |= {f"{kind}_{column}": value for column, value in embedded.columns().items()}
+            for column, of in (("diversity", middles[name][2]), ("real_diversity", middles[name][0])):
+                row |= columns_of(column, diversity(of, seed))
             if row["kernel_real_floor"] is None:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
-            if len({_PIECE.sub("", clip) for clip in sets[name][0]}) == 1:
+            if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
+        found = find_copies(made, reference, training, sample_rate) if training else []
         if training:
-            row["nearest"], row["held_out_nearest"] = (nearest_training_distance(of, training) for of in (made, held))
-            row["memorisation_ratio"] = row["nearest"] / row["held_out_nearest"] if row["held_out_nearest"] else None
-            own = find_copies(sets[name][2], sets[name][0], sets[name][1], sample_rate)
-            copies += own
+            near, usual = (nearest_training_distance(middles[name][i], middles[name][1]) for i in (2, 0))
+            row |= {"nearest": near, "held_out_nearest": usual, "memorisation_ratio": near / usual if usual else None}
         else:
             notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
-            own = []
-        row |= {"copies": len(own), "recall": recalls[1].get(name), "real_recall": recalls[0].get(name)}
-        table.append(row)
-    return Evaluation(_with_means(table), copies, notes)
-
-
-def _with_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
+        row |= {"copies": len(found), "recall": recalls[1].get(name), "real_recall": recalls[0].get(name)}
+        rows.append(row)
+        copies += found
     table = pd.DataFrame(rows)
-    counts = [name for name in table if name.endswith("clips") or name == "copies"]
-    table = table.astype({name: float for name in table if name not in ("condition", "verdict", "floor_of")})
-    means = {
-        **table.mean(numeric_only=True),
-        **table[counts].sum(),
-        "condition": OVERALL,
-        "verdict": "",
-        "floor_of": "",
-    }
-    return pd.concat([table, pd.DataFrame([means])], ignore_index=True)[list(table)].astype(dict.fromkeys(counts, int))
+    counts = [name for name in table if name.endswith("_clips") or name == "copies"]
+    table = table.astype({name: float for name in table if name not in (*counts, "condition", "verdict", "floor_of")})
+    overall = {**mean_row(table), **table[counts].sum(), "condition": OVERALL, "verdict": "", "floor_of": ""}
+    return Evaluation(pd.DataFrame([*table.to_dict("records"), overall])[list(table)], copies, notes)
 
 
-def features_of(clips: Mapping[str, FloatArray], embed: Embedding, sample_rate: int) -> Features:
-    return {name: embed(clip, sample_rate) for name, clip in clips.items()}
+def mean_row(table: pd.DataFrame) -> dict[str, float]:
+    """The means of the columns that are numbers; intervals of independent rows grow as the root of their squares."""
+    means = table.mean(numeric_only=True)
+    for bound in (name for name in table if name.endswith(("_low", "_high"))):
+        value = bound.removesuffix("_low").removesuffix("_high")
+        away = (table[bound] - table[value]).dropna()
+        means[bound] = means[value] + np.sign(away.sum()) * np.sqrt((away**2).sum()) / max(1, len(away))
+    return {str(name): float(value) for name, value in means.items()}
+
+
+def features_of(sets: Sequence[Mapping[str, FloatArray]], embed: Embedding, sample_rate: int) -> list[Features]:
+    """The features of each clip of each set."""
+    return [{name: embed(clip, sample_rate) for name, clip in clips.items()} for clips in sets]
 
 
 def by_recording(clips: Features) -> list[Array]:
@@ -145,23 +140,10 @@ def by_recording(clips: Features) -> list[Array]:
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
 
 
-def compare_features(sets: list[Features], seed: int) -> Comparison:
+def compare_features(sets: Sequence[Features], seed: int) -> Comparison:
     """`compare_sets` of real, other real and generated clips and the two noises, recording by recording."""
     real, other, generated, matched, white = (by_recording(clips) for clips in sets)
     return compare_sets(real, other, generated, (matched, white), seed)
-
-
-def distance_columns(prefix: str, distances: SetDistances) -> dict[str, float | None]:
-    """`generated`, `generated_low`, `generated_high` and so on with `prefix` in front; None for what is missing."""
-    found: dict[str, float | None] = {}
-    for name, one in vars(distances).items():
-        found |= _columns(f"{prefix}{name}", one)
-    return found
-
-
-def _columns(name: str, one: Estimate | None) -> dict[str, float | None]:
-    value, low, high = (one.value, one.low, one.high) if one else (None, None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds
+from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds, middle
 from ctxaudio.evaluation.distances import both_noises
-from ctxaudio.evaluation.evaluate import Features, compare_features, distance_columns, features_of
+from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips, trained_conditions
@@ -26,28 +27,34 @@ CLIPS_PER_CONDITION = 10
 
 
 def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
-    """Kernel distances of texture (each condition alone, and all in one set) and measured modulation, ready for JSON.
+    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
 
-    `reference` and `notes` say what the clips are compared with; the floor is the distance of training clips. A
-    condition with fewer than two real clips gets no entry of its own. Generates `CLIPS_PER_CONDITION` clips of 4 s a
-    condition, with and without modulation.
+    `reference` and `notes` say what the clips are compared with; the floor is the distance of training clips. Of
+    longer clips the middle 4 s count. A condition with fewer than two real clips has no distances. Generates
+    `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
     """
     sample_rate = generator.config.sample_rate
     plain, modulated = (_generated(generator, profile, seed) for profile in (ModulationProfile(), None))
-    sets: dict[str, list[Features]] = {}
-    for name, own in plain.items():
-        clips = real.reference.get(name, {})
-        noises = [dict(zip(clips, noise, strict=True)) for noise in both_noises(list(clips.values()), seed)]
-        of_name = (clips, real.training.get(name, {}), own, *noises)
-        sets[name] = [features_of(clips, texture_features, sample_rate) for clips in of_name]
-    together = [{clip: rows for of in sets.values() for clip, rows in of[kind].items()} for kind in range(5)]
-    found = {name: compare_features(of, seed) for name, of in {**sets, "": together}.items() if len(of[0]) >= 2}
-    figures = {name: distance_columns("", compared.kernel) for name, compared in found.items()}
+    found = {}
+    for name, clips in plain.items():
+        reference = {clip: middle(samples, sample_rate) for clip, samples in real.reference.get(name, {}).items()}
+        if len(reference) >= 2:
+            training = {clip: middle(samples, sample_rate) for clip, samples in real.training.get(name, {}).items()}
+            sets = [reference, training, clips, *both_noises(reference, seed)]
+            found[name] = compare_features(features_of(sets, texture_features, sample_rate), seed)
+    kernel = {
+        name: {column.removeprefix("kernel_"): value for column, value in one.columns().items() if "kernel" in column}
+        for name, one in found.items()
+    }
+    means = mean_row(pd.DataFrame(list(kernel.values()), dtype=float))
     return {
         "reference": real.description,
-        "notes": real.notes,
-        "texture_distance": {"all_conditions": figures.pop("", None), "by_condition": figures},
-        "verdicts": {name: found[name].verdict for name in figures},
+        "notes": [*real.notes, *(f"{name}: too few real clips" for name in plain if name not in found)],
+        "texture_distance": {
+            "all_conditions": {name: None if np.isnan(value) else value for name, value in means.items()} or None,
+            "by_condition": kernel,
+        },
+        "verdicts": {name: one.verdict for name, one in found.items()},
         "modulation": modulation_figures(generator.modulation.profile, modulated, plain, sample_rate),
     }
 

@@ -9,7 +9,7 @@ from sounds import RATE, noise
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import RealSound, generated_sound, real_sound
-from ctxaudio.evaluation.evaluate import by_recording, evaluate
+from ctxaudio.evaluation.evaluate import by_recording, evaluate, mean_row
 from ctxaudio.evaluation.results import printed_table, write_evaluation
 from ctxaudio.files import write_wav
 from ctxaudio.run import Run
@@ -187,3 +187,13 @@ def test_pieces_of_one_recording_are_said_to_be_that():
     real = RealSound({"Rain": {f"day.wav#{i}": noise(i) for i in range(4)}}, {}, "one")
     notes = evaluate(real, {"Rain": {str(i): noise(i + 9) for i in range(4)}}, RATE).notes
     assert "Rain: its real clips are pieces of one recording: the intervals are too narrow" in notes
+
+
+def test_the_interval_of_a_mean_is_that_of_independent_rows():
+    random = np.random.default_rng(0)
+    rows = random.normal([10.0, 20.0, 60.0], [1.0, 2.0, 4.0], (20000, 3))
+    bounds = np.quantile(rows, (0.05, 0.95), axis=0)
+    table = pd.DataFrame({"x": [10.0, 20.0, 60.0], "x_low": bounds[0], "x_high": bounds[1], "name": "abc"})
+    found = mean_row(table)
+    assert found["x"] == 30.0 and "name" not in found
+    assert [found["x_low"], found["x_high"]] == pytest.approx(np.quantile(rows.mean(axis=1), (0.05, 0.95)), abs=0.1)

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 from sounds import RATE, noise
 
 from ctxaudio import pipeline
-from ctxaudio.evaluation.clips import RealSound
+from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.evaluation.clips import RealSound, prepared_sound, real_sound
 from ctxaudio.evaluation.merit import figures_of_merit, modulation_figures
 from ctxaudio.files import read_json
 from ctxaudio.run import Run
@@ -12,24 +14,31 @@ from ctxaudio.signal.profile import ModulationProfile
 
 
 @pytest.fixture(scope="module")
-def figures(trained: Run, clips):
-    return pipeline.judge(trained, clips)
+def figures(trained: Run, clips, tmp_path_factory: pytest.TempPathFactory):
+    generator, _ = pipeline.load_model(trained)
+    other = write_embedded_corpus(tmp_path_factory.mktemp("other"), ["Rain", "Cricket", "Wind"], 9, clips_per_label=6)
+    fresh = real_sound(other, clips.condition_names, RATE, "train", "sleep")
+    return figures_of_merit(generator, replace(fresh, training=prepared_sound(clips, "train", 20)))
 
 
 def test_figures_of_merit_stand_beside_their_floors(figures):
     overall = figures["texture_distance"]["all_conditions"]
+    assert list(figures["texture_distance"]["by_condition"]) == ["Rain", "Wind", "Cricket"]
     assert overall["real_floor"] < overall["generated"]
     assert overall["real_floor"] < overall["white_noise"]
-    for mark in ("generated", "real_floor", "matched_noise", "white_noise"):
-        assert overall[f"{mark}_low"] < overall[mark] < overall[f"{mark}_high"]
+    for found in (overall, *figures["texture_distance"]["by_condition"].values()):
+        for mark in ("generated", "real_floor", "matched_noise", "white_noise"):
+            assert found[f"{mark}_low"] < found[mark] < found[f"{mark}_high"]
     asked = {row["rate_hz"]: row for row in figures["modulation"]}
     assert asked[2.5]["measured"] == pytest.approx(asked[2.5]["asked"], abs=0.06)
     assert asked[2.5]["without"] < asked[2.5]["measured"]
 
 
-def test_they_say_what_the_clips_are_compared_with(figures, trained: Run):
+def test_a_run_is_told_what_its_clips_are_compared_with(trained: Run, clips):
+    figures = pipeline.judge(trained, clips)
     assert figures["reference"] == f"val split of {trained.data_dir}"
     assert any("also chose the best generator" in note for note in figures["notes"])
+    assert "Rain: too few real clips" in figures["notes"] and figures["texture_distance"]["all_conditions"] is None
     assert read_json(trained.analysis_dir / "figures_of_merit.json") == json.loads(json.dumps(figures))
 
 
