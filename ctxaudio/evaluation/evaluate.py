@@ -27,7 +27,7 @@ from ctxaudio.evaluation.distances import (
 )
 from ctxaudio.evaluation.embeddings import Embedding
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.recall import ConditionClassifier, recall_across_folds
+from ctxaudio.evaluation.recall import fit_classifier, recall, recall_across_folds
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.sinusoids import Array
 
@@ -148,18 +148,15 @@ def compare_features(sets: Sequence[Features], seed: int) -> Comparison:
 
 def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:
     """Recall of real clips that the classifier was not fitted to, and of generated ones, by condition."""
-    real, training, made = ({name: of[i] for name, of in middles.items()} for i in range(3))
-    learnt = {name: clips for name, clips in training.items() if len(clips) >= 2}
-    told = {name: clips for name, clips in real.items() if len(clips) >= 2}
+    real, training, made = ({name: sets[i] for name, sets in middles.items()} for i in range(3))
+    learnt, told = ({name: clips for name, clips in of.items() if len(clips) >= 2} for of in (training, real))
     fitted = learnt if len(learnt) >= 2 else told
     if len(fitted) < 2:
         notes.append("recall needs two conditions with two real clips each")
         return {}, {}
-    classifier = ConditionClassifier(fitted)
-    of_made = classifier.recall({name: made[name] for name in fitted})
-    if fitted is told:
-        return recall_across_folds(told), of_made
-    return classifier.recall({name: real[name] for name in fitted}), of_made
+    classifier = fit_classifier(fitted)
+    of_made, of_real = (recall(classifier, {name: of[name] for name in fitted}) for of in (made, real))
+    return recall_across_folds(told) if fitted is told else of_real, of_made
 
 
 def _middle(rows: Array) -> Array:

@@ -5,22 +5,18 @@ Notebook: 05_spectral_analysis.ipynb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ctxaudio.analysis.rates import modulation_figures
 from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds, middle
 from ctxaudio.evaluation.distances import both_noises
 from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
-from ctxaudio.signal.carriers import carrier_prominence_db
-from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.profile import ModulationProfile
 
 CLIPS_PER_CONDITION = 10
@@ -46,6 +42,7 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
         name: {column.removeprefix("kernel_"): value for column, value in one.columns().items() if "kernel" in column}
         for name, one in found.items()
     }
+    flat = [[clip for clips in sounds.values() for clip in clips.values()] for sounds in (modulated, plain)]
     means = mean_row(pd.DataFrame(list(kernel.values()), dtype=float))
     return {
         "reference": real.description,
@@ -55,41 +52,8 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
             "by_condition": kernel,
         },
         "verdicts": {name: one.verdict for name, one in found.items()},
-        "modulation": modulation_figures(generator.modulation.profile, modulated, plain, sample_rate),
+        "modulation": modulation_figures(generator.modulation.profile, flat[0], flat[1], sample_rate),
     }
-
-
-def modulation_figures(
-    profile: ModulationProfile, modulated: Sounds, plain: Sounds, sample_rate: int
-) -> list[dict[str, float]]:
-    """Per rate of the profile: the depth asked for, measured (median), and of the same clips without it.
-
-    Measured by Hilbert envelope and least squares, which share no code with the modulation layer. Carriers: their
-    prominence over the neighbourhood in decibels, with and without.
-    """
-    rates_hz = [rate.rate_hz for rate in profile.rates]
-
-    def depths(clip: FloatArray) -> Sequence[float]:
-        return joint_depths(hilbert_envelope(clip, sample_rate), sample_rate, rates_hz) if rates_hz else ()
-
-    def medians(measure: Callable[[FloatArray], Any]) -> tuple[Any, Any]:
-        return tuple(
-            np.median([measure(clip) for own in sounds.values() for clip in own.values()], axis=0)
-            for sounds in (modulated, plain)
-        )
-
-    measured, without = medians(depths)
-    rows = [
-        {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(measured[i]), "without": float(without[i])}
-        for i, rate in enumerate(profile.rates)
-    ]
-    for carrier in profile.carriers:
-        prominence, without = medians(
-            partial(carrier_prominence_db, sample_rate=sample_rate, frequency_hz=carrier.frequency_hz)
-        )
-        row = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
-        rows.append(row | {"prominence_db": float(prominence), "without_db": float(without)})
-    return rows
 
 
 def _generated(generator: Generator, profile: ModulationProfile | None, seed: int) -> Sounds:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import equal_weights, kernel_form
@@ -11,13 +10,10 @@ from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.blas import one_blas_thread
 
-Condition = TypeVar("Condition", bound=Hashable)
-ByCondition = Mapping[Condition, Sequence[FloatArray]]
+ByCondition = Mapping[str, Sequence[FloatArray]]
 
 
-def kernel_score(
-    real: ByCondition[Condition], sample_rate: int
-) -> Callable[[ByCondition[Condition]], dict[Condition, float]]:
+def kernel_score(real: ByCondition, sample_rate: int) -> Callable[[ByCondition], dict[str, float]]:
     """A function that gives the kernel distance x1000 of generated clips `[T]` of each condition: lower is better.
 
     The features of the real clips are computed once. Conditions with fewer than two clips, real or generated, are left
@@ -30,22 +26,23 @@ def kernel_score(
     >>> list(scores), abs(scores["Rain"]) < 100
     (['Rain'], True)
     """
-    enough = {condition: clips for condition, clips in real.items() if len(clips) >= 2}
-    if not enough:
-        raise CtxAudioError("a score needs two real clips of a condition")
     with one_blas_thread():
         forms = {
-            condition: (kernel_form([texture_features(clip, sample_rate) for clip in clips]), equal_weights(len(clips)))
-            for condition, clips in enough.items()
+            condition: kernel_form([texture_features(clip, sample_rate) for clip in clips])
+            for condition, clips in real.items()
+            if len(clips) >= 2
         }
+    if not forms:
+        raise CtxAudioError("a score needs two real clips of a condition")
 
-    def score(generated: ByCondition[Condition]) -> dict[Condition, float]:
+    def score(generated: ByCondition) -> dict[str, float]:
         scores = {}
         with one_blas_thread():
-            for condition, (form, real_weights) in forms.items():
+            for condition, form in forms.items():
                 clips = [texture_features(clip, sample_rate) for clip in generated.get(condition, ())]
                 if len(clips) >= 2:
-                    scores[condition] = float(form(clips, real_weights, equal_weights(len(clips)))[0])
+                    weights = equal_weights(len(real[condition])), equal_weights(len(clips))
+                    scores[condition] = float(form(clips, *weights)[0])
         return scores
 
     return score

@@ -60,7 +60,7 @@ def main() -> None:
         split = "eval" if len(real) >= 5 else "both"
         real = real if split == "eval" else labelled(options.data, ("dev", "eval"), label)
         folders = sorted(path for path in (options.work / label).iterdir() if path.is_dir())
-        ours = kernel_score({0: real}, RATE)
+        ours = kernel_score({label: real}, RATE)
         trained = trained_statistics(real)
         for folder in folders:
             clips = [decode_clip(path, RATE) for path in sorted(folder.glob("*.wav"))]
@@ -69,7 +69,7 @@ def main() -> None:
                     "label": label,
                     "set": folder.name,
                     "judge": asked(options.judge, options.data, split, label, folder)["kad"],
-                    "ours": ours({0: clips})[0],
+                    "ours": ours({label: clips})[label],
                     "training's": kernel_distance(*normalised(trained, trained_statistics(clips))),
                 }
             )

@@ -7,10 +7,9 @@ from sounds import RATE, noise
 from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.evaluation.clips import RealSound, prepared_sound, real_sound
-from ctxaudio.evaluation.merit import figures_of_merit, modulation_figures
+from ctxaudio.evaluation.merit import figures_of_merit
 from ctxaudio.files import read_json
 from ctxaudio.run import Run
-from ctxaudio.signal.profile import ModulationProfile
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +48,6 @@ def test_each_condition_with_two_real_clips_has_figures_and_a_verdict(trained: R
     assert list(figures["texture_distance"]["by_condition"]) == list(figures["verdicts"]) == ["Rain"]
     assert figures["verdicts"]["Rain"].startswith(("near", "distinguishable", "undecided"))
     assert figures["reference"] == "made up"
-
-
-def test_without_modulation_there_is_nothing_to_measure():
-    clips = {"Rain": sounds_of(1)}
-    assert modulation_figures(ModulationProfile(), clips, clips, RATE) == []
 
 
 def sounds_of(count: int, first: int = 0):
