@@ -33,12 +33,15 @@ def fit_classifier(real: Clips) -> Pipeline:
         return classifier.fit(rows, labels)
 
 
+def predict(classifier: Pipeline, clips: Rows) -> list[str]:
+    """The condition of each clip that is likeliest given all its windows."""
+    likely = [int(classifier.predict_log_proba(rows).mean(axis=0).argmax()) for rows in clips]
+    return [str(classifier.classes_[index]) for index in likely]
+
+
 def recall(classifier: Pipeline, clips: Clips) -> dict[str, float]:
-    """The share of each condition's clips whose likeliest condition, given all windows, it is; none without clips."""
-    likeliest = {
-        name: [classifier.predict_log_proba(rows).mean(axis=0).argmax() for rows in own] for name, own in clips.items()
-    }
-    return {name: float(np.mean(classifier.classes_[each] == name)) for name, each in likeliest.items() if each}
+    """The share of each condition's clips that is predicted to be of it; conditions without clips are left out."""
+    return {name: float(np.mean([p == name for p in predict(classifier, own)])) for name, own in clips.items() if own}
 
 
 def recall_across_folds(real: Clips) -> dict[str, float]:
@@ -47,12 +50,10 @@ def recall_across_folds(real: Clips) -> dict[str, float]:
     Clips of one recording fall into several folds: rather too good than too bad.
     """
     folds = min(FOLDS, *(len(clips) for clips in real.values()))
-    right = dict.fromkeys(real, 0.0)
+    right: dict[str, list[bool]] = {name: [] for name in real}
     for fold in range(folds):
-        parts = [
-            {n: [c for i, c in enumerate(own) if (i % folds == fold) == of] for n, own in real.items()}
-            for of in (False, True)
-        ]
-        for name, share in recall(fit_classifier(parts[0]), parts[1]).items():
-            right[name] += share * len(parts[1][name]) / len(real[name])
-    return right
+        kept = {name: [rows for i, rows in enumerate(clips) if i % folds != fold] for name, clips in real.items()}
+        classifier = fit_classifier(kept)
+        for name, clips in real.items():
+            right[name] += [predicted == name for predicted in predict(classifier, clips[fold::folds])]
+    return {name: float(np.mean(answers)) for name, answers in right.items()}
