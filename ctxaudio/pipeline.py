@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
-from ctxaudio.analysis.yardstick import Yardstick
 from ctxaudio.contexts import condition_index
 from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, selection_table
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluate import figures_of_merit, real_clips
+from ctxaudio.evaluation.clips import held_out_sound, prepared_sound
+from ctxaudio.evaluation.merit import figures_of_merit
+from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import read_json, writable_folder, write_json, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.model import training as loop
@@ -42,6 +43,10 @@ from ctxaudio.signal.profile import ModulationProfile, context_profile
 #: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
 SCORED_CLIPS = 40
 SCORED_S = 4.0
+#: Validation clips of a condition that alone are enough to score by; with fewer, training clips are added.
+ENOUGH_VALIDATION = 5
+#: Real clips of a condition and split that a generator is scored and judged by.
+REAL_CLIPS = 20
 
 #: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
 STYLES_A_CONDITION = 48
@@ -165,24 +170,31 @@ def train(
 
 
 def training_score(clips: PreparedClips, seed: int) -> Score | None:
-    """What tells the best generator from the last: the kernel distance of its clips to the real ones (`Yardstick`).
+    """What tells the best generator from the last: the kernel distance of its clips to real ones (`kernel_score`).
 
-    The same latents and noise each time, so that two scores differ by the generators alone. The real clips are those
-    of both splits: validation alone is a clip or two of many labels. None where they are too few to score by.
+    The same latents and noise each time, so that two scores differ by the generators alone. The real clips are the
+    validation clips, and, with a printed line, training clips too for conditions with few of them. None where there
+    are too few of all to score by.
     """
-    trained = [c for c in range(len(clips.condition_names)) if clips.of("train", c)]
-    real = {c: real_clips(clips, "train", c) + real_clips(clips, "val", c) for c in trained}
+    trained = {clips.condition_names[c]: c for c in range(len(clips.condition_names)) if clips.of("train", c)}
+    held_out, training = (prepared_sound(clips, split, REAL_CLIPS) for split in ("val", "train"))
+    few = [name for name in trained if len(held_out[name]) < ENOUGH_VALIDATION]
+    real = {name: held_out[name] | (training[name] if name in few else {}) for name in trained}
     try:
-        yardstick = Yardstick(real, clips.sample_rate)
+        score_of = kernel_score({name: list(own.values()) for name, own in real.items()}, clips.sample_rate)
     except CtxAudioError as error:
         print(f"the last generator will be kept, not the best: {error}")
         return None
+    if few:
+        print(f"scored beside training clips too, of {', '.join(few)}: fewer than {ENOUGH_VALIDATION} for validation")
     count = max(3, min(8, SCORED_CLIPS // len(trained)))
 
     def score(generator: Generator) -> dict[str, float]:
-        made = {c: list(generate_clips(generator, count, SCORED_S, c, seed, ModulationProfile())) for c in trained}
-        found = yardstick.score({c: [clip.samples for clip in those] for c, those in made.items()})
-        return {clips.condition_names[c]: value for c, value in found.items()}
+        made = {
+            name: [clip.samples for clip in generate_clips(generator, count, SCORED_S, c, seed, ModulationProfile())]
+            for name, c in trained.items()
+        }
+        return score_of(made)
 
     return score
 
@@ -267,6 +279,8 @@ def generate(
 def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
     """The figures of merit of the run's generator, written to `analysis/figures_of_merit.json` as well.
 
+    Its clips are compared with the eval split of the run's data, or else, as `notes` say, with validation clips.
+
     Raises `CtxAudioError` where `clips` have other conditions than it was trained on.
     """
     generator, _ = load_model(run)
@@ -276,7 +290,8 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
             f"{run.model_path} knows the conditions {', '.join(trained)}, the clips are of "
             f"{', '.join(clips.condition_names)}: take the clips it was trained on, or train again"
         )
-    figures = figures_of_merit(generator, clips, run.seed)
+    real = held_out_sound(clips, find_data(run).folder, REAL_CLIPS)
+    figures = figures_of_merit(generator, real, run.seed)
     write_json(run.analysis_dir / "figures_of_merit.json", figures)
     return figures
 

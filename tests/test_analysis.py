@@ -15,10 +15,12 @@ import soundfile
 
 from ctxaudio.analysis import analyse_clip, batch_analyze_frequencies
 from ctxaudio.analysis.psychoacoustics import psychoacoustic_measures
+from ctxaudio.analysis.rates import modulation_figures
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import read_audio, write_wav
 from ctxaudio.signal.loudness import integrated_lufs
+from ctxaudio.signal.profile import ModulationProfile, Rate
 
 RATE = 22050
 RATE_PARTS = ("depth", "floor", "depth_db", "p")
@@ -257,3 +259,11 @@ def test_real_recordings_have_a_floor_that_an_imposed_depth_clears() -> None:
             rows.append(analyse_clip(samples[:, : 4 * sample_rate], sample_rate))
     assert len(rows) == 12
     assert np.median([row["focus_floor"] for row in rows]) < 0.1
+
+
+def test_the_depth_asked_for_stands_beside_the_measured_one_and_that_of_the_same_clips_without():
+    plain, modulated = ([modulated_noise(6.0, depth, seed) for seed in range(5)] for depth in (0.0, 0.4))
+    (row,) = modulation_figures(ModulationProfile((Rate(6.0, 0.4),)), modulated, plain, RATE)
+    assert (row["rate_hz"], row["asked"]) == (6.0, 0.4)
+    assert row["measured"] == pytest.approx(0.4, abs=0.03) and row["without"] < 0.03
+    assert modulation_figures(ModulationProfile(), modulated, plain, RATE) == []

@@ -45,7 +45,8 @@ run = pathlib.Path(output_dir)
 training = {"config": {}, "steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
 credit = {"clip": "1", "title": "T", "uploader": "U", "licence": "CC0"}
 write_json(run / "models/generator_final.json", {"training": training, "attribution": [credit], "licences": {"CC0": 1}})
-no_figures = {"texture_distance": {"all_conditions": None, "by_condition": {}}, "modulation": []}
+no_distances = {"all_conditions": None, "by_condition": {}}
+no_figures = {"texture_distance": no_distances, "modulation": [], "reference": "none", "notes": [], "verdicts": {}}
 write_json(run / "analysis/figures_of_merit.json", no_figures)
 save_figure(counts({"one": 1}), run / "analysis/analysis.png")
 clip = {"file": "sleep_01_Rain.wav", "condition": "Rain", "seed": 0, "lufs": -27.0}

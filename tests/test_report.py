@@ -61,7 +61,11 @@ def run(tmp_path: Path) -> Run:
 
 def finished_run(folder: Path) -> Run:
     run = Run("relaxation", output_dir=folder, sample_rate=RATE)
-    distances = {"generated": 42.125, "real_floor": 3.0, "matched_noise": 180.0, "white_noise": 900.0}
+    marks = {"generated": 42.125, "real_floor": 3.0, "matched_noise": 180.0, "white_noise": 900.0}
+    intervals = {
+        f"{name}{end}": value + by for name, value in marks.items() for end, by in (("_low", -5), ("_high", 5))
+    }
+    distances = marks | intervals
     modulation = [
         {"rate_hz": 7.83, "asked": 0.1, "measured": 0.0987, "without": 0.02},
         {"carrier_hz": 432.0, "asked": 0.3, "prominence_db": 11.5, "without_db": 0.3},
@@ -84,6 +88,9 @@ def finished_run(folder: Path) -> Run:
                 "training": {"steps": 17, "seconds": 30.0, "seconds_per_step": 1.76},
             },
             "figures_of_merit": {
+                "reference": "eval split of sounds",
+                "notes": ["Gong: left out"],
+                "verdicts": {"Chirp_and_tweet": "near: within the spread of real clips"},
                 "texture_distance": {"all_conditions": distances, "by_condition": {"Chirp_and_tweet": distances}},
                 "modulation": modulation,
             },
@@ -163,7 +170,9 @@ def test_figures_grade_and_cautions_are_given(page: str) -> None:
         "17 steps",
     ):
         assert said in text
-    assert "Chirp and tweet 42.1 3.0 180.0 900.0" in text
+    figures = "42.1 37 to 47 3.0 -2 to 8 180.0 175 to 185 900.0 895 to 905"
+    assert f"Chirp and tweet {figures} near: within the spread of real clips" in text
+    assert "Real clips: eval split of sounds" in text and "Note: Gong: left out" in text
 
 
 def test_notebooks_are_inlined_with_links_inside_the_page(page: str, run: Run) -> None:

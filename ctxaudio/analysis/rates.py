@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import numpy as np
 
 from ctxaudio.contexts import TARGETS
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.envelope import RateDetection, detect_rates, detect_rates_in_bands
+from ctxaudio.signal.carriers import carrier_prominence_db
+from ctxaudio.signal.envelope import RateDetection, detect_rates, detect_rates_in_bands, hilbert_envelope, joint_depths
 from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
+from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.sinusoids import Array
 from ctxaudio.signal.slow_envelope import slow_envelope
 
@@ -86,6 +89,34 @@ def combined_p(p_values: Sequence[float]) -> float:
     # The cotangent keeps its digits where the tangent of nearly a right angle loses them.
     statistic = float(np.mean(1.0 / np.tan(np.pi * capped)))
     return float(np.arctan2(1.0, statistic) / np.pi)
+
+
+def modulation_figures(
+    profile: ModulationProfile, modulated: Sequence[FloatArray], plain: Sequence[FloatArray], sample_rate: int
+) -> list[dict[str, float]]:
+    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it.
+
+    Measured by Hilbert envelope and least squares, which share no code with the modulation layer. Carriers: their
+    prominence over the neighbourhood in decibels, with and without.
+    """
+    groups, rates_hz = (modulated, plain), [rate.rate_hz for rate in profile.rates]
+    rows = []
+    if rates_hz:
+        measured, without = (
+            np.median([joint_depths(hilbert_envelope(c, sample_rate), sample_rate, rates_hz) for c in clips], axis=0)
+            for clips in groups
+        )
+        rows = [
+            {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(measured[i]), "without": float(without[i])}
+            for i, rate in enumerate(profile.rates)
+        ]
+    for carrier in profile.carriers:
+        found, none = (
+            median(carrier_prominence_db(clip, sample_rate, carrier.frequency_hz) for clip in clips) for clips in groups
+        )
+        row = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
+        rows.append({**row, "prominence_db": found, "without_db": none})
+    return rows
 
 
 def _groups_apart(rates: Mapping[str, float], duration_s: float) -> list[dict[str, float]]:

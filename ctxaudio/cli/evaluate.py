@@ -1,5 +1,6 @@
 """Compare a model, or a folder of generated clips, with real clips: texture distances beside the real-to-real floor,
-noise of the same spectrum and white noise; diversity, memorisation and separability beside those of real clips."""
+noise of the same spectrum and white noise, each with its interval, and a verdict; diversity, copies and recall beside
+those of real clips."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=float, default=4.0, help="of a model: length of a clip in seconds")
     add("--modulated", action="store_true", help="of a model: clips with its modulation, to see what that changes")
     add("--sample_rate", type=int, help="of a folder: what is compared, in hertz; 22050 if not given")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of a model's clips, the noises and the intervals")
     add("--max_clips", type=int, default=200, help="real clips of a condition and split at most")
     own = "panns, clap or vggish (of packages that you install), or module:function of your own"
     add("--embedding", action="append", default=[], metavar="NAME", help=f"distances in embeddings too: {own}")
@@ -52,7 +53,7 @@ def _refuse(because: str, given: dict[str, object]) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from ctxaudio.evaluate.dcase import write_dcase
+    from ctxaudio.evaluation.dcase import write_dcase
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.signal.profile import ModulationProfile
 
@@ -63,30 +64,33 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ctxaudio.analysis.embeddings import embedding_named
-    from ctxaudio.evaluate.evaluation import evaluate
-    from ctxaudio.evaluate.material import real_sound
-    from ctxaudio.evaluate.results import printed_table, write_evaluation
+    from ctxaudio.evaluation.clips import real_sound
+    from ctxaudio.evaluation.embeddings import embedding_named
+    from ctxaudio.evaluation.evaluate import evaluate
+    from ctxaudio.evaluation.results import printed_table, write_evaluation
     from ctxaudio.files import writable_folder
 
     embeddings = {name: embedding_named(name) for name in options.embedding}
     writable_folder(options.output_dir)
     generated, rate, context, conditions, what, skipped = _generated(options)
     data_dir = Path("./data") if options.data_dir is None else options.data_dir
-    real = real_sound(data_dir, conditions, rate, options.split, context, options.max_clips, options.seed)
+    real = real_sound(data_dir, conditions, rate, options.split, context, options.max_clips)
     evaluation = evaluate(real, generated, rate, embeddings, options.seed)
-    notes = [*evaluation.notes, *real.notes, *(f"skipped {reason}" for reason in (*real.skipped, *skipped))]
+    skipped = [*real.skipped, *skipped]
     print(f"{what}, beside the {real.description}, at {rate} Hz")
-    print(printed_table(evaluation))
+    print(printed_table(evaluation.table))
     print("kernel (x1000) and frechet: generated / real-to-real floor / noise of the same spectrum / white noise")
     print("diversity and recall: generated / real; nearest training clip: distance relative to held-out real clips")
-    for figures in evaluation.conditions:
-        for copy in figures.copies:
-            print(f"copy? {copy.clip} follows {copy.training_clip} in time (correlation {copy.correlation:.2f})")
+    print("[ ]: interval of 90 % over clips")
+    for row in evaluation.table.to_dict("records")[:-1]:
+        print(f"{row['condition']}: {row['verdict']}")
+    for copy in evaluation.copies:
+        print(f"copy? {copy.clip} follows {copy.training_clip} in time (correlation {copy.correlation:.2f})")
+    notes = [*evaluation.notes, *(f"skipped {reason}" for reason in skipped)]
     for note in notes:
         print(f"note: {note}")
     about: dict[str, Any] = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}
-    write_evaluation(evaluation, options.output_dir, about | {"skipped": [*real.skipped, *skipped]})
+    write_evaluation(evaluation, options.output_dir, about | {"skipped": skipped})
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     return 0
 
@@ -95,7 +99,7 @@ def _generated(
     options: argparse.Namespace,
 ) -> tuple[dict[str, Any], int, str | None, tuple[str, ...], str, list[str]]:
     """Clips by condition, their sample rate, the context and all conditions to look for, what they are, what failed."""
-    from ctxaudio.evaluate.material import generated_sound
+    from ctxaudio.evaluation.clips import generated_sound
     from ctxaudio.generate import generate_clips, trained_conditions
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.signal.profile import ModulationProfile

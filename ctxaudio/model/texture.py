@@ -21,7 +21,9 @@ LARGEST = 8.0
 
 
 class TextureStatistics(nn.Module):
-    """Courses `[B, R, frames]` of mean 0 and deviation 1 to statistics `[B, size]`, in deviations from the mean of the crops it was fitted to.
+    """Courses `[B, R, frames]`, of mean 0 and deviation 1, to statistics `[B, size]`.
+
+    They are in deviations from the mean of the crops that it was fitted to.
 
     Args:
         courses: R.

@@ -91,7 +91,7 @@ def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: 
 
 
 def _with_magnitude(spectrum: Tensor, magnitude: Tensor) -> Tensor:
-    """The phase of `spectrum` at `magnitude`, multiplied as pairs of reals: a third of the time of complex times real."""
+    """The phase of `spectrum` at `magnitude`, multiplied as pairs of reals, which is faster than complex times real."""
     parts = torch.view_as_real(spectrum)
     scale = magnitude * torch.rsqrt(parts.square().sum(-1).clamp_min(1e-18))
     return torch.view_as_complex(parts * scale[..., None])

@@ -1,4 +1,4 @@
-"""Does our yardstick put sets of sound in the order in which a trained judge does?
+"""Does our kernel score put sets of sound in the order in which a trained judge does?
 
 .venv/bin/python tests/benchmarks/ranking.py --data FSD50K_DIR --judge PYTHON JUDGE.PY --work DIR [--models MODEL ...]
 
@@ -25,11 +25,11 @@ import scipy.signal
 import scipy.stats
 import torch
 
-from ctxaudio.analysis.distance import kernel_distance, matched_noise
-from ctxaudio.analysis.yardstick import Yardstick
 from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.prepare import decode_clip
 from ctxaudio.errors import ClipError
+from ctxaudio.evaluation.distances import kernel_distance, matched_noise
+from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import FloatArray, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
@@ -60,7 +60,7 @@ def main() -> None:
         split = "eval" if len(real) >= 5 else "both"
         real = real if split == "eval" else labelled(options.data, ("dev", "eval"), label)
         folders = sorted(path for path in (options.work / label).iterdir() if path.is_dir())
-        ours = Yardstick({0: real}, RATE)
+        ours = kernel_score({label: real}, RATE)
         trained = trained_statistics(real)
         for folder in folders:
             clips = [decode_clip(path, RATE) for path in sorted(folder.glob("*.wav"))]
@@ -69,7 +69,7 @@ def main() -> None:
                     "label": label,
                     "set": folder.name,
                     "judge": asked(options.judge, options.data, split, label, folder)["kad"],
-                    "ours": ours.score({0: clips})[0],
+                    "ours": ours({label: clips})[label],
                     "training's": kernel_distance(*normalised(trained, trained_statistics(clips))),
                 }
             )

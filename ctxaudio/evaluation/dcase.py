@@ -6,7 +6,6 @@ the clips come from stands in their metadata and in `generated.json` beside the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from ctxaudio.audio_files import audio_writer
 from ctxaudio.contexts import context_named
 from ctxaudio.evidence import claims_of
-from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
+from ctxaudio.files import child_path, writable_folder, write_json
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.provenance import ModelOrigin, Provenance
@@ -38,42 +37,23 @@ def write_dcase(
 
     `about` is what stands beside the model's weights. Raises `CtxAudioError` where `folder` can't be written to.
     """
-    context = context_named(about["context"])
+    context, rate = context_named(about["context"]), generator.config.sample_rate
     made = Provenance("evaluate", claims_of(context, profile), profile, context.name, seed=seed)
     made = replace(made, model=ModelOrigin.from_about(about))
     written: dict[str, list[Path]] = {}
     for condition in trained_conditions(generator):
         name = generator.config.conditions[condition]
         own = writable_folder(child_path(folder, name))
-        written[name] = []
-        for number, (samples, comment) in enumerate(_clips(generator, condition, clips, seed, profile, made)):
-            path = own / f"{number:03d}.wav"
+        written[name] = [own / f"{number:03d}.wav" for number in range(clips)]
+        generated = generate_clips(generator, clips, DURATION_S, condition, seed, profile)
+        for path, clip in zip(written[name], generated, strict=True):
+            samples = resample(clip.samples, rate, SAMPLE_RATE)[: round(DURATION_S * SAMPLE_RATE)]
+            comment = replace(made, conditions=(clip.condition,), reached=clip.reached).comment()
             with audio_writer(path, SAMPLE_RATE, 1, comment) as out:
                 out.write(samples)
-            written[name].append(path)
-    write_json(
-        folder / "generated.json",
-        {
-            "context": context.name,
-            "evidence": asdict(context.evidence),
-            "profile": asdict(profile),
-            "model_sha256": about["weights_sha256"],
-            "ctxaudio": about["ctxaudio"],
-            "licences": about.get("licences", {}),
-            "attribution": about.get("attribution", []),
-            "seed": seed,
-            "folders": {name: len(paths) for name, paths in written.items()},
-        },
-    )
+    of_model = {name: about.get(name) for name in ("ctxaudio", "licences", "attribution")}
+    said = {"context": context.name, "evidence": asdict(context.evidence), "profile": asdict(profile), "seed": seed}
+    folders = {name: len(paths) for name, paths in written.items()}
+    manifest = {**said, "model_sha256": about["weights_sha256"], **of_model, "folders": folders}
+    write_json(folder / "generated.json", manifest)
     return written
-
-
-def _clips(
-    generator: Generator, condition: int, count: int, seed: int, profile: ModulationProfile, made: Provenance
-) -> Iterator[tuple[FloatArray, str]]:
-    length = round(DURATION_S * SAMPLE_RATE)
-    for clip in generate_clips(generator, count, DURATION_S, condition, seed, profile):
-        samples = clip.samples
-        if generator.config.sample_rate != SAMPLE_RATE:
-            samples = resample(samples, generator.config.sample_rate, SAMPLE_RATE)[:length]
-        yield samples, replace(made, conditions=(clip.condition,), reached=clip.reached).comment()

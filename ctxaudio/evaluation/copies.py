@@ -1,4 +1,4 @@
-"""Are generated clips copies of training clips? Asked of the statistics, and of the course in time.
+"""Are generated clips copies of training clips? Asked of their statistics, and of their course in time.
 
 Statistics: how near each clip is to its nearest training clip, beside how near real clips are that training never saw.
 Course in time: pieces of each clip laid over every training clip (`signal.time_course`). A clip that follows one more
@@ -7,12 +7,12 @@ closely than nearly all held-out real clips do, is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ctxaudio.analysis.diversity import nearest_distances
+from ctxaudio.evaluation.distances import Rows, squared_distances
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.sinusoids import Array
 from ctxaudio.signal.time_course import best_correlation, time_course
@@ -33,16 +33,16 @@ class Copy:
     correlation: float
 
 
-def nearness(generated: Sequence[Array], held_out: Sequence[Array], training: Sequence[Array]) -> tuple[float, float]:
-    """Median distance to the nearest training clip, of generated and of held-out real clips, each given by its rows.
+def nearest_training_distance(clips: Rows, training: Rows) -> float:
+    """Median distance of clips to their nearest training clip, by mean features.
 
-    A generated median far below the other says that the training clips were learnt by heart.
+    Far smaller for generated than for held-out real clips means that the training clips were learnt by heart.
     """
-    near, reference = (float(np.median(nearest_distances(clips, training))) for clips in (generated, held_out))
-    return near, reference
+    means, others = (np.stack([rows.mean(axis=0) for rows in of]) for of in (clips, training))
+    return float(np.median(np.sqrt(squared_distances(means, others)).min(axis=1)))
 
 
-def suspicious_copies(
+def find_copies(
     generated: Mapping[str, FloatArray],
     held_out: Mapping[str, FloatArray],
     training: Mapping[str, FloatArray],
@@ -56,14 +56,14 @@ def suspicious_copies(
     courses = {name: course for name, course in courses.items() if course[0].shape[1] >= SHORTEST_PIECE_S * course[1]}
     if not courses:
         return []
-    usual = [most_alike(clip, courses, sample_rate)[1] for clip in held_out.values()]
+    usual = [_most_alike(clip, courses, sample_rate)[1] for clip in held_out.values()]
     limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
-    found = [Copy(name, *most_alike(clip, courses, sample_rate)) for name, clip in generated.items()]
+    found = [Copy(name, *_most_alike(clip, courses, sample_rate)) for name, clip in generated.items()]
     return sorted((copy for copy in found if copy.correlation > limit), key=lambda copy: -copy.correlation)
 
 
-def most_alike(clip: FloatArray, training: Mapping[str, tuple[Array, float]], sample_rate: int) -> tuple[str, float]:
-    """The training clip, by name, that a piece of 2 s of `clip` `[T]` follows most closely, and their correlation."""
+def _most_alike(clip: FloatArray, training: Mapping[str, tuple[Array, float]], sample_rate: int) -> tuple[str, float]:
+    """The training clip that a piece of 2 s of `clip` `[T]` follows most closely, and their correlation."""
     course, rate_hz = time_course(clip, sample_rate)
     if course.shape[1] < SHORTEST_PIECE_S * rate_hz:
         return "", 0.0

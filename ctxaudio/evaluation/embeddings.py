@@ -1,11 +1,8 @@
 """Optional: distances in the embeddings of a trained network, by a package on the user's machine.
 
 None of these packages comes with ctxaudio, and each downloads its weights at first use (here they are written to the
-packages' documented interfaces and tested with stand-ins). Any other network fits in as `module:function`, a function
-of (samples `[T]` float32, sample rate in hertz) that gives back `[K]` or `[n, K]`.
-
-PANNs: Kong et al. 2020 (arXiv:1912.10211), 32 kHz. CLAP: Wu et al. 2023 (arXiv:2211.06687), 48 kHz. VGGish: Hershey
-et al. 2017 (arXiv:1609.09430), resamples by itself.
+packages' documented interfaces and tested with stand-ins). PANNs: Kong et al. 2020 (arXiv:1912.10211), 32 kHz. CLAP:
+Wu et al. 2023 (arXiv:2211.06687), 48 kHz. VGGish: Hershey et al. 2017 (arXiv:1609.09430), resamples by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -33,15 +29,33 @@ PANNS_RATE, CLAP_RATE = 32000, 48000
 def embedding_named(name: str) -> Embedding:
     """The embedding of `panns`, `clap`, `vggish`, or a user's `module:function`: from `[T]` to `[n, K]`.
 
+    A user's function takes samples `[T]` float32 and the sample rate in hertz, and gives back `[K]` or `[n, K]`.
+
     Raises `CtxAudioError` for an unknown name, a package, module or function that isn't there; and, when called, where
     what comes back is not `[K]` or `[n, K]` finite numbers.
     """
     if name in KNOWN:
         package, make = KNOWN[name]
-        return partial(_checked, name, make(_package(name, package)))
+        try:
+            return partial(_checked, name, make(import_module(package)))
+        except ImportError as error:
+            raise CtxAudioError(f"--embedding {name} needs a package of its own: pip install {package}") from error
     if ":" not in name:
         raise CtxAudioError(f"--embedding {name!r} is none of {', '.join(KNOWN)}, nor module:function")
-    return partial(_checked, name, _users_own(name))
+    module_name, _, function_name = name.partition(":")
+    here = str(Path.cwd())  # where `python -m` looks, and a console script does not
+    sys.path.insert(0, here)
+    try:
+        function = getattr(import_module(module_name), function_name, None)
+    except ImportError as error:
+        raise CtxAudioError(f"--embedding {name}: can't import {module_name} ({error})") from error
+    except ValueError as error:
+        raise CtxAudioError(f"--embedding {name}: {module_name!r} can't name a module") from error
+    finally:
+        sys.path.remove(here)
+    if not callable(function):
+        raise CtxAudioError(f"--embedding {name}: {module_name} has no function {function_name!r}")
+    return partial(_checked, name, function)
 
 
 def _checked(name: str, embed: Callable[[FloatArray, int], Any], samples: FloatArray, sample_rate: int) -> Array:
@@ -51,39 +65,9 @@ def _checked(name: str, embed: Callable[[FloatArray, int], Any], samples: FloatA
     return rows
 
 
-def _package(name: str, package: str) -> ModuleType:
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise CtxAudioError(f"--embedding {name} needs a package of its own: pip install {package}") from error
-
-
-def _users_own(name: str) -> Callable[[FloatArray, int], Any]:
-    module_name, _, function_name = name.partition(":")
-    here = str(Path.cwd())  # where `python -m` looks, and a console script does not
-    sys.path.insert(0, here)
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise CtxAudioError(f"--embedding {name}: can't import {module_name} ({error})") from error
-    except ValueError as error:
-        raise CtxAudioError(f"--embedding {name}: {module_name!r} can't name a module") from error
-    finally:
-        sys.path.remove(here)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise CtxAudioError(f"--embedding {name}: {module_name} has no function {function_name!r}")
-    return function
-
-
 def _panns(package: Any) -> Callable[[FloatArray, int], Any]:
     tagger = package.AudioTagging(checkpoint_path=None, device="cpu")
-
-    def embed(samples: FloatArray, sample_rate: int) -> Any:
-        _, embedding = tagger.inference(resample(samples, sample_rate, PANNS_RATE)[None])
-        return embedding
-
-    return embed
+    return lambda samples, sample_rate: tagger.inference(resample(samples, sample_rate, PANNS_RATE)[None])[1]
 
 
 def _clap(package: Any) -> Callable[[FloatArray, int], Any]:
@@ -106,8 +90,4 @@ def _vggish(package: Any) -> Callable[[FloatArray, int], Any]:
     return embed
 
 
-KNOWN: dict[str, tuple[str, Callable[[Any], Callable[[FloatArray, int], Any]]]] = {
-    "panns": ("panns_inference", _panns),
-    "clap": ("laion_clap", _clap),
-    "vggish": ("torchvggish", _vggish),
-}
+KNOWN = {"panns": ("panns_inference", _panns), "clap": ("laion_clap", _clap), "vggish": ("torchvggish", _vggish)}

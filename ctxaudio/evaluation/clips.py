@@ -1,0 +1,177 @@
+"""Real and generated clips to compare: read from folders, or taken from those that a run has prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ctxaudio.contexts import context_named
+from ctxaudio.data.folder import select_folder
+from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
+from ctxaudio.data.prepare import PreparedClips, decode_clip
+from ctxaudio.data.selection import Selection, select_clips
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.files import FloatArray, child_path, read_json
+
+Split = Literal["val", "eval", "train"]
+#: Clips by condition and name, each `[T]`.
+Sounds = dict[str, dict[str, FloatArray]]
+LONGEST_S = 4.0
+#: What must be said of a reference that is not the eval split; None is all clips of a folder.
+CAUTION: dict[Split | None, str] = {
+    "train": "the reference is the train split: distances flatter a model whose styles are from these very clips",
+    "val": "the reference is the val split, which also chose the best generator: distances may flatter a model of it",
+    None: "the reference is every clip of the folder: distances flatter a model that was trained on it (--split val)",
+}
+
+
+@dataclass(frozen=True)
+class RealSound:
+    """Real clips: those compared with (`reference`), and those of the training split where these are others.
+
+    `notes` say which figures the choice of clips flatters, and what was left out.
+    """
+
+    reference: Sounds
+    training: Sounds
+    description: str
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def real_sound(
+    data_dir: Path,
+    conditions: Sequence[str],
+    sample_rate: int,
+    split: Split | None = None,
+    context: str | None = None,
+    most: int = 200,
+) -> RealSound:
+    """The real clips of `conditions` in an FSD50K folder or in a plain one (sub-folders, or all of one condition).
+
+    Args:
+        split: of FSD50K, `eval` if not given and there, else `val`; of a plain folder, all clips if not given, else
+            the split that training makes of it.
+        context: its rules of selection apply to FSD50K where `conditions` are all of its own; none otherwise.
+        most: clips of a condition and split; of more, a random choice, always the same.
+
+    Raises `CtxAudioError` where no clip of any of `conditions` is found.
+    """
+    about = context_named(context or "sleep")
+    if tuple(conditions) != about.conditions:  # of one's own sound, or of a folder: no rules go with these
+        about = replace(about, conditions=tuple(conditions), vetoes=(), parts=())
+    if is_fsd50k(data_dir):
+        split = split or ("eval" if audio_folder(data_dir, "eval").is_dir() else "val")
+        dev = select_clips(read_index(data_dir), about)
+        held = select_clips(read_index(data_dir, "eval"), about) if split == "eval" else dev
+    elif split == "eval":
+        raise CtxAudioError(f"{data_dir} is no FSD50K folder and has no eval split: leave out --split, or give val")
+    else:
+        held = dev = select_folder(data_dir, about)
+        if len(about.conditions) == 1 and len(dev.context.conditions) == 1:  # a flat folder is named after itself
+            held = dev = replace(dev, context=replace(dev.context, conditions=about.conditions))
+    reference = _by_condition(held, conditions, split)
+    training = _by_condition(dev, conditions, "train") if split in ("val", "eval") else {}
+    description = f"{split} split of {data_dir}" if split else f"{data_dir}"
+    if not any(reference.values()):
+        wanted = ", ".join(conditions)
+        raise CtxAudioError(
+            f"no real clip of {wanted} in the {description}: name another --data_dir, --split or --label"
+        )
+    skipped: list[str] = []
+    notes = [CAUTION[split]] if split in CAUTION else []
+    for kind, found in (("real", reference), ("training", training)):
+        for name, clips in found.items():
+            if len(clips) > most:
+                notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance (--max_clips)")
+                chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
+                found[name] = [clips[i] for i in sorted(chosen)]
+    decoded = [
+        {name: decoded_clips(clips, sample_rate, skipped) for name, clips in found.items()}
+        for found in (reference, training)
+    ]
+    return RealSound(decoded[0], decoded[1], description, skipped, notes)
+
+
+def _by_condition(selection: Selection, conditions: Sequence[str], split: Split | None) -> dict[str, list[Clip]]:
+    found: dict[str, list[Clip]] = {name: [] for name in conditions}
+    for clip, condition in zip(selection.clips, selection.conditions, strict=True):
+        name = selection.context.conditions[condition]
+        if name in found and split in (None, clip.split):
+            found[name].append(clip)
+    return found
+
+
+def decoded_clips(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
+    """The clips as training hears them, by id; what can't be used is added to `skipped` with its reason."""
+    found = {}
+    for clip in clips:
+        try:
+            found[clip.clip_id] = decode_clip(clip.path, sample_rate, clip.start, clip.stop)
+        except ClipError as error:
+            skipped.append(str(error))
+    return found
+
+
+def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
+    """What a generator trained on `clips` is judged by, at most `most` clips of a condition: the eval split of
+    `data_dir` where there is one, else, with a note, the validation clips."""
+    notes = [CAUTION["val"]]
+    if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
+        try:
+            return real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
+        except CtxAudioError as error:
+            notes.append(str(error))
+    reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))
+    return RealSound(reference, training, f"val split of {data_dir}", notes=notes)
+
+
+def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:
+    """At most `most` prepared clips of each condition of a split, the middle 4 s of each."""
+    return {
+        name: {clips.clips[i].clip_id: middle(clips.audio(i), clips.sample_rate) for i in clips.of(split, c)[:most]}
+        for c, name in enumerate(clips.condition_names)
+    }
+
+
+def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
+    """The middle 4 s of a clip `[T]`; a shorter one as it is."""
+    start = max(0, (len(clip) - round(LONGEST_S * sample_rate)) // 2)
+    return clip[start : start + round(LONGEST_S * sample_rate)]
+
+
+def generated_sound(folder: Path, sample_rate: int, label: str = "") -> tuple[Sounds, list[str]]:
+    """Generated clips by condition, and what could not be used.
+
+    Conditions are the names of sub-folders, or what `generated.json` says of each file, or `label` for a flat folder.
+
+    Raises `CtxAudioError` for a folder that is missing, holds no audio, or does not say of which condition it is.
+    """
+    skipped: list[str] = []
+    listed = folder / "generated.json"
+    if not label and listed.is_file():
+        found: Sounds = {}
+        for entry in read_json(listed).get("clips", []):
+            try:
+                condition, path = str(entry["condition"]), child_path(folder, str(entry["file"]))
+                found.setdefault(condition, {})[path.name] = decode_clip(path, sample_rate)
+            except (KeyError, TypeError) as error:
+                raise CtxAudioError(f"{listed} does not list clips with their conditions: give --label") from error
+            except ClipError as error:
+                skipped.append(str(error))
+        return found, skipped
+    selection = select_folder(folder, context_named("sleep"))
+    names = list(selection.context.conditions)
+    flat = all("/" not in clip.clip_id for clip in selection.clips)
+    if flat and not label:
+        raise CtxAudioError(f"{folder} has no sub-folders named by condition: say what its clips are with --label")
+    if label and not flat:
+        raise CtxAudioError(f"{folder} has sub-folders, which name the conditions: leave out --label")
+    sounds: Sounds = {label or name: {} for name in names}
+    for clip, number in zip(selection.clips, selection.conditions, strict=True):
+        sounds[label or names[number]] |= decoded_clips([clip], sample_rate, skipped)
+    return sounds, skipped

@@ -1,0 +1,294 @@
+"""How far one set of clips is from another, in any features, with intervals over clips.
+
+A set is a list of clips, a clip the features `[n, K]` of its `n` windows. Clips are independent, windows of one clip
+are not: every clip counts alike, no pair of windows of one clip is used, and it is clips that are resampled.
+
+*Kernel distance*: the unbiased squared maximum mean discrepancy (MMD; Gretton et al. 2012, JMLR 13:723) x1000 with a
+Gaussian kernel, as the kernel audio distance has it (Chung et al. 2025, arXiv:2502.15602). Its mean is 0 between sets
+of one distribution, so it may come out below 0. *Frechet distance*: as the Frechet audio distance (Kilgour et al. 2019,
+doi:10.21437/Interspeech.2019-2219), along a few principal axes, with shrunk covariances; larger for smaller sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.signal.blas import one_blas_thread
+from ctxaudio.signal.sinusoids import Array
+
+#: The features `[n, K]` of each clip of a set.
+Rows = Sequence[Array]
+#: Distances `[B]` of a set to the reference, for `B` weightings `[B, clips]` of the reference and of the set.
+Form = Callable[[Rows, Array, Array], Array]
+DRAWS = 400
+CONFIDENCE = 0.9
+#: Axes of the Frechet distance: what the covariance of tens of clips can be estimated in.
+MOST_AXES = 8
+ROWS_PER_AXIS = 4
+SHRINKAGE = 0.1
+#: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
+CLIPS_FOR_VERDICT = 3
+UNDECIDED = "undecided: too few clips"
+#: At most so many windows of the reference decide the kernel's bandwidth.
+BANDWIDTH_ROWS = 1500
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its bootstrap interval of 90 % over clips."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SetDistances:
+    """Distances to the real clips; `real_floor` is that of other real clips, None where there are too few."""
+
+    generated: Estimate
+    real_floor: Estimate | None
+    matched_noise: Estimate
+    white_noise: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both distances, and what the kernel distance tells, in plain words: see `verdict`."""
+
+    kernel: SetDistances
+    frechet: SetDistances
+    verdict: str
+
+    def columns(self) -> dict[str, float | None]:
+        """`kernel_generated`, `kernel_generated_low`, `kernel_generated_high` and so on; None for what is missing."""
+        found: dict[str, float | None] = {}
+        for form, distances in (("kernel", self.kernel), ("frechet", self.frechet)):
+            for name, one in vars(distances).items():
+                found |= columns_of(f"{form}_{name}", one)
+        return found
+
+
+def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
+    value, low, high = (one.value, one.low, one.high) if one else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: tuple[Rows, Rows], seed: int = 0) -> Comparison:
+    """Kernel and Frechet distances to `real` of the other sets; `noises` are those of `both_noises`.
+
+    The floor is the distance of `other_real`; with fewer than two of these, that between random halves of `real` (of
+    four clips or more), whose interval is how far the halves may be apart. Frechet distances are taken along the
+    principal axes of real clips and noises together, which do not depend on what is generated, in units of the real
+    clips' total variance.
+
+    Raises `CtxAudioError` where `real` or `generated` holds fewer than two clips, or all of `real` are the same.
+    """
+    for name, clips in (("real", real), ("generated", generated)):
+        if len(clips) < 2:
+            raise CtxAudioError(f"a distance needs two {name} clips, got {len(clips)}")
+    if np.ptp(np.concatenate(real), axis=0).max() == 0.0:
+        raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
+    sets = (generated, *noises, *([other_real] if len(other_real) >= 2 else []))
+    found, says = [], []
+    with one_blas_thread():
+        for form in (kernel_form(real), frechet_form(real, *noises)):
+            random = np.random.default_rng(seed)
+            weights = bootstrap_weights(len(real), random)
+            draws = [form(clips, weights, bootstrap_weights(len(clips), random)) for clips in sets]
+            floor = draws[3] if len(draws) == 4 else draws_of_halves(form, real, random)
+            made, matched, white = (estimate(one) for one in draws[:3])
+            found.append(SetDistances(made, None if floor is None else estimate(floor), matched, white))
+            says.append(verdict(draws[0], floor, draws[1:3]))
+    few = min(len(real), len(generated)) < CLIPS_FOR_VERDICT
+    return Comparison(found[0], found[1], UNDECIDED if few else says[0])
+
+
+def verdict(generated: Array, floor: Array | None, noises: Sequence[Array]) -> str:
+    """What distances tell, given by their draws `[1 + DRAWS]` with the same weights of the real clips.
+
+    Distinguishable: farther than other real clips (without these, than 0). Near: not that, and less than half way
+    from them to noise, of the same spectrum, or else white where that can't be told from real clips. Both as far as
+    the intervals of the differences tell.
+    """
+    floor = np.zeros_like(generated) if floor is None else floor
+    lead = estimate(noises[0] - generated)
+    if estimate(generated - floor).low > 0.0:
+        than = "but nearer than" if lead.low > 0.0 else "farther than" if lead.high < 0.0 else "no nearer than"
+        return f"distinguishable, {than} noise of the same spectrum"
+    unlike = next((noise for noise in noises if estimate(noise - floor).low > 0.0), None)
+    if unlike is not None and estimate((floor + unlike) / 2 - generated).low > 0.0:
+        return "near: within the spread of real clips"
+    return UNDECIDED
+
+
+def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
+    """Unbiased squared MMD x1000 between two sets of two clips or more, given as `Rows`, or by one row a clip `[n, K]`.
+
+    The bandwidth is the median distance between windows of different real clips.
+
+    >>> points = np.random.default_rng(0).normal(size=(40, 3))
+    >>> kernel_distance(points, points + 5.0) > kernel_distance(points, points + 1.0) > 0
+    True
+    """
+    real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
+    return float(kernel_form(real)(other, equal_weights(len(real)), equal_weights(len(other)))[0])
+
+
+def kernel_form(real: Rows) -> Form:
+    """Kernel distances to `real` (two clips or more), whose own part is computed once."""
+    clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
+    step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
+    some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
+    apart = clip_of_row[:, None] < clip_of_row[None]
+    width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
+    within_real = mean_kernels(real, real, width)
+
+    def distances(other: Rows, real_weights: Array, weights: Array) -> Array:
+        between = ((real_weights @ mean_kernels(real, other, width)) * weights).sum(axis=1)
+        within_other = mean_kernels(other, other, width)
+        return 1000.0 * (
+            _between_clips(within_real, real_weights) + _between_clips(within_other, weights) - 2 * between
+        )
+
+    return distances
+
+
+def mean_kernels(clips: Rows, others: Rows, width: float) -> Array:
+    """Mean of `exp(-d^2 / width)` over the pairs of windows of two clips, for each pair of clips, `[n, m]`."""
+    counts = np.array([len(rows) for rows in others])
+    starts, together = np.concatenate([[0], np.cumsum(counts)[:-1]]), np.concatenate(others)
+    each = [np.exp(squared_distances(rows, together) / -width).mean(axis=0) for rows in clips]
+    return np.asarray(np.add.reduceat(np.stack(each), starts, axis=1) / counts)
+
+
+def _between_clips(kernels: Array, weights: Array) -> Array:
+    """Weighted means `[B]` over pairs of different clips, of `[n, n]` with weights `[B, n]`."""
+    apart = kernels * (1.0 - np.eye(len(kernels)))
+    return np.asarray(((weights @ apart) * weights).sum(axis=1) / (1.0 - (weights**2).sum(axis=1)))
+
+
+def frechet_form(real: Rows, *noises: Rows) -> Form:
+    """Frechet distances to `real`, as `compare_sets` describes them."""
+    reference = np.concatenate(real)
+    count = max(1, min(MOST_AXES, len(reference) // ROWS_PER_AXIS))
+    axes = principal_axes(np.concatenate([reference, *(rows for noise in noises for rows in noise)]), count)
+    variance = float(reference.var(axis=0).sum())
+
+    def distances(other: Rows, real_weights: Array, weights: Array) -> Array:
+        flat = [np.concatenate(clips) @ axes for clips in (real, other)]
+        shares = [
+            np.repeat(w / [len(rows) for rows in clips], [len(rows) for rows in clips], axis=1)
+            for clips, w in ((real, real_weights), (other, weights))
+        ]
+        each = [frechet_distance(flat[0], flat[1], w, v) for w, v in zip(*shares, strict=True)]
+        return np.array(each) / variance
+
+    return distances
+
+
+def frechet_distance(
+    real: Array, other: Array, real_weights: Array | None = None, weights: Array | None = None
+) -> float:
+    """Squared Frechet distance of Gaussians fitted to `[n, K]` and `[m, K]`, whose rows have weights that add up to 1.
+
+    The covariances are shrunk by a tenth towards their diagonal, so that they can be had from few rows.
+
+    >>> points = np.random.default_rng(0).normal(size=(40, 3))
+    >>> round(frechet_distance(points, points + 2.0), 6)
+    12.0
+    """
+    (mean, covariance), (other_mean, other_covariance) = _gaussian(real, real_weights), _gaussian(other, weights)
+    root = scipy.linalg.eigvals(covariance @ other_covariance, check_finite=False).real
+    middle = 2.0 * np.sqrt(np.maximum(root, 0.0)).sum()
+    return float(np.square(mean - other_mean).sum() + np.trace(covariance) + np.trace(other_covariance) - middle)
+
+
+def _gaussian(rows: Array, weights: Array | None) -> tuple[Array, Array]:
+    weights = np.full(len(rows), 1.0 / len(rows)) if weights is None else weights
+    mean = weights @ rows
+    moving = rows - mean
+    covariance = (weights[:, None] * moving).T @ moving / (1.0 - (weights**2).sum())
+    return mean, (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
+
+
+def equal_weights(clips: int) -> Array:
+    """Weights `[1, clips]`."""
+    return np.full((1, clips), 1.0 / clips)
+
+
+def bootstrap_weights(clips: int, random: np.random.Generator) -> Array:
+    """Weights `[1 + DRAWS, clips]`: first equal ones, then those of a Bayesian bootstrap (Rubin 1981).
+
+    Dirichlet with the concentration (n - 2) / n, at which a mean of n clips varies as it does between samples: with
+    the usual one, or by drawing clips anew, intervals of sets of two or three clips come out far too narrow.
+    """
+    drawn = random.dirichlet(np.full(clips, max((clips - 2) / clips, 0.1)), DRAWS) + 1e-6
+    return np.concatenate([equal_weights(clips), drawn / drawn.sum(axis=1, keepdims=True)])
+
+
+def estimate(draws: Array) -> Estimate:
+    """The first of `draws` `[1 + DRAWS]`, and the interval of the others about it, freed from their bias."""
+    tail = (1.0 - CONFIDENCE) / 2
+    low, high = draws[0] - draws[1:].mean() + np.quantile(draws[1:], (tail, 1.0 - tail))
+    return Estimate(float(draws[0]), float(low), float(high))
+
+
+def draws_of_halves(form: Form, clips: Rows, random: np.random.Generator) -> Array | None:
+    """Distances between random halves of clips, their mean first, `[1 + DRAWS]`; None for under four clips."""
+    if len(clips) < 4:
+        return None
+    halves = np.zeros((2, DRAWS, len(clips)))
+    for draw in range(DRAWS):
+        for half, members in zip(halves, np.array_split(random.permutation(len(clips)), 2), strict=True):
+            half[draw, members] = 1.0 / len(members)
+    draws = form(clips, halves[0], halves[1])
+    return np.concatenate([[draws.mean()], draws])
+
+
+def diversity(clips: Rows, seed: int = 0) -> Estimate | None:
+    """Mean Euclidean distance between the mean features of two clips of a set; None for fewer than two clips.
+
+    >>> diversity([np.zeros((3, 2)), np.ones((1, 2))]).value.__round__(3)
+    1.414
+    """
+    if len(clips) < 2:
+        return None
+    means = np.stack([rows.mean(axis=0) for rows in clips])
+    weights = bootstrap_weights(len(clips), np.random.default_rng(seed))
+    return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
+
+
+def principal_axes(rows: Array, count: int) -> Array:
+    """The `count` directions (fewer where there are fewer rows) in which `rows` `[n, K]` differ most, `[K, count]`.
+
+    Not whitened: `rows @ axes` keeps the sizes of what it keeps.
+    """
+    _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    return np.asarray(axes[:count].T)
+
+
+def squared_distances(x: Array, y: Array) -> Array:
+    """Squared Euclidean distances `[n, m]` of the rows of `x` `[n, K]` and `y` `[m, K]`."""
+    return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))
+
+
+def both_noises(real: Mapping[str, FloatArray], seed: int = 0) -> list[dict[str, FloatArray]]:
+    """For each real clip `[T]` noise with its spectrum, and white noise, both as long as it is."""
+    random = np.random.default_rng(seed)
+    white = {name: random.standard_normal(len(clip)).astype(np.float32) for name, clip in real.items()}
+    return [{name: matched_noise(clip, random) for name, clip in real.items()}, white]
+
+
+def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArray:
+    """Stationary noise `[T]` with exactly the magnitude spectrum of `samples` `[T]` and random phases."""
+    spectrum = np.abs(np.fft.rfft(samples))
+    phases = np.exp(2j * np.pi * random.random(len(spectrum)))
+    phases[[0, -1]] = 1.0  # a real signal has no phase at 0 Hz, nor at half an even length's sample rate
+    return np.fft.irfft(spectrum * phases, len(samples)).astype(np.float32)

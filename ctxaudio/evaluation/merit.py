@@ -1,0 +1,65 @@
+"""The figures of merit of a trained generator: distances to real clips, and modulation as asked for.
+
+Notebook: 05_spectral_analysis.ipynb
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctxaudio.analysis.rates import modulation_figures
+from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds, middle
+from ctxaudio.evaluation.distances import both_noises
+from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
+from ctxaudio.evaluation.features import texture_features
+from ctxaudio.generate import generate_clips, trained_conditions
+from ctxaudio.model.generator import Generator
+from ctxaudio.signal.profile import ModulationProfile
+
+CLIPS_PER_CONDITION = 10
+
+
+def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
+    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
+
+    `reference` and `notes` say what the clips are compared with; the floor is the distance of training clips. Of
+    longer clips the middle 4 s count. A condition with fewer than two real clips has no distances. Generates
+    `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
+    """
+    sample_rate = generator.config.sample_rate
+    plain, modulated = (_generated(generator, profile, seed) for profile in (ModulationProfile(), None))
+    found = {}
+    for name, clips in plain.items():
+        reference = {clip: middle(samples, sample_rate) for clip, samples in real.reference.get(name, {}).items()}
+        if len(reference) >= 2:
+            training = {clip: middle(samples, sample_rate) for clip, samples in real.training.get(name, {}).items()}
+            sets = [reference, training, clips, *both_noises(reference, seed)]
+            found[name] = compare_features(features_of(sets, texture_features, sample_rate), seed)
+    kernel = {
+        name: {column.removeprefix("kernel_"): value for column, value in one.columns().items() if "kernel" in column}
+        for name, one in found.items()
+    }
+    flat = [[clip for clips in sounds.values() for clip in clips.values()] for sounds in (modulated, plain)]
+    means = mean_row(pd.DataFrame(list(kernel.values()), dtype=float))
+    return {
+        "reference": real.description,
+        "notes": [*real.notes, *(f"{name}: too few real clips" for name in plain if name not in found)],
+        "texture_distance": {
+            "all_conditions": {name: None if np.isnan(value) else value for name, value in means.items()} or None,
+            "by_condition": kernel,
+        },
+        "verdicts": {name: one.verdict for name, one in found.items()},
+        "modulation": modulation_figures(generator.modulation.profile, flat[0], flat[1], sample_rate),
+    }
+
+
+def _generated(generator: Generator, profile: ModulationProfile | None, seed: int) -> Sounds:
+    found: Sounds = {}
+    for condition in trained_conditions(generator):
+        name = generator.config.conditions[condition]
+        made = generate_clips(generator, CLIPS_PER_CONDITION, LONGEST_S, condition, seed, profile)
+        found[name] = {f"{name} {number}": clip.samples for number, clip in enumerate(made, 1)}
+    return found

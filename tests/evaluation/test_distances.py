@@ -1,0 +1,249 @@
+import numpy as np
+import pytest
+import scipy.linalg
+from sounds import RATE, gusts, noise, pulsed, windows
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.distances import (
+    bootstrap_weights,
+    both_noises,
+    compare_sets,
+    diversity,
+    draws_of_halves,
+    estimate,
+    frechet_distance,
+    kernel_distance,
+    kernel_form,
+    matched_noise,
+    principal_axes,
+    verdict,
+)
+
+
+def test_matched_noise_has_the_spectrum_and_not_the_shape():
+    clicks = np.zeros(RATE, np.float32)
+    clicks[::2205] = 1.0
+    made = matched_noise(clicks, np.random.default_rng(0))
+    np.testing.assert_allclose(np.abs(np.fft.rfft(made)), np.abs(np.fft.rfft(clicks)), atol=2e-4)
+    assert np.abs(made).max() < 0.5
+
+
+def test_the_kernel_distance_of_one_row_a_clip_matches_its_definition():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(7, 3)), random.normal(size=(5, 3)) + 1
+    pairs = [((a - b) ** 2).sum() for i, a in enumerate(x) for b in x[i + 1 :]]
+
+    def kernel(a, b):
+        return np.exp(-((a - b) ** 2).sum() / np.median(pairs))
+
+    within_x = sum(kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j) / 42
+    within_y = sum(kernel(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j) / 20
+    between = sum(kernel(a, b) for a in x for b in y) / 35
+    assert kernel_distance(x, y) == pytest.approx(1000 * (within_x + within_y - 2 * between))
+
+
+def test_the_frechet_distance_matches_its_definition():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(50, 4)), random.normal(size=(60, 4)) * [1, 2, 3, 4] + 1
+    covariances = [0.9 * np.cov(z, rowvar=False) + 0.1 * np.diag(z.var(axis=0, ddof=1)) for z in (x, y)]
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
+    assert frechet_distance(x, y) == pytest.approx(expected)
+    assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_principal_axes_are_orthonormal_and_the_widest_comes_first():
+    rows = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 9.0, 3.0]
+    axes = principal_axes(rows, 2)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(2), atol=1e-12)
+    assert abs(axes[1, 0]) > 0.98 and abs(axes[2, 1]) > 0.98
+
+
+def test_both_forms_put_real_before_poor_before_white():
+    real, other, poor = (
+        [gusts(s) for s in range(8)],
+        [gusts(s) for s in range(10, 18)],
+        [gusts(s, 12.0) for s in range(8)],
+    )
+    matched, white = (list(noise.values()) for noise in both_noises(dict(enumerate(real))))
+    compared = compare_sets(windows(real), windows(other), windows(poor), (windows(matched), windows(white)))
+    for form in (compared.kernel, compared.frechet):
+        assert form.real_floor.value < form.generated.value < form.matched_noise.value
+        assert form.generated.value < form.white_noise.value
+        assert form.real_floor.high < form.white_noise.low
+
+
+def test_distances_are_ordered_as_ears_would_order_them():
+    real, other, poor = (
+        windows(clips)
+        for clips in (
+            [pulsed(s) for s in range(6)],
+            [pulsed(s) for s in range(10, 16)],
+            [noise(s) for s in range(6)],
+        )
+    )
+    noises = tuple(windows(clips.values()) for clips in both_noises({s: pulsed(s) for s in range(6)}))
+    good, bad = (compare_sets(real, other, made, noises).kernel for made in (other, poor))
+    assert good.generated.value == pytest.approx(good.real_floor.value) and good.generated.value < bad.generated.value
+    assert bad.real_floor.value < bad.matched_noise.value
+
+
+def test_a_floor_needs_other_real_clips_or_halves_of_four():
+    real = windows([noise(s) for s in range(4)])
+    without, halves = (compare_sets(clips, real[:1], real, (real, real)) for clips in (real[:3], real))
+    assert without.kernel.real_floor is None and without.frechet.real_floor is None
+    assert halves.kernel.real_floor.low < 0.0 < halves.kernel.real_floor.high
+    assert 0.0 < halves.frechet.real_floor.low < halves.frechet.real_floor.high
+
+
+def test_halves_of_one_set_are_nought_apart_in_the_mean_of_all():
+    clips = clips_of(np.random.default_rng(0), 8)
+    draws = draws_of_halves(kernel_form(clips), clips, np.random.default_rng(1))
+    assert draws[0] == pytest.approx(draws[1:].mean()) and abs(draws[0]) < 0.1 * draws[1:].std() * 3
+
+
+@pytest.mark.parametrize(("clips", "message"), [(1, "two real clips, got 1"), (3, "real clips that differ")])
+def test_too_few_or_equal_real_clips_are_named(clips, message):
+    other = clips_of(np.random.default_rng(0), 3)
+    with pytest.raises(CtxAudioError, match=message):
+        compare_sets([np.ones((2, 20))] * clips, other, other, (other, other))
+
+
+def test_too_few_generated_clips_are_named():
+    other = clips_of(np.random.default_rng(0), 3)
+    with pytest.raises(CtxAudioError, match="two generated clips, got 1"):
+        compare_sets(other, other, other[:1], (other, other))
+
+
+def clips_of(random: np.random.Generator, count: int, windows: int = 3, shift: float = 0.0) -> list[np.ndarray]:
+    """Features of clips that differ from each other more than their windows do, as those of recordings."""
+    return [random.normal(size=(1, 20)) + 0.5 * random.normal(size=(windows, 20)) + shift for _ in range(count)]
+
+
+def test_pairs_of_windows_of_one_clip_are_left_out():
+    random = np.random.default_rng(0)
+    x, y = clips_of(random, 4), clips_of(random, 3, windows=2, shift=0.3)
+    apart = [((a - b) ** 2).sum() for i, p in enumerate(x) for q in x[i + 1 :] for a in p for b in q]
+
+    def mean_kernel(pairs):
+        return np.mean([np.exp(-((a - b) ** 2).sum() / np.median(apart)) for p, q in pairs for a in p for b in q])
+
+    within = [mean_kernel([(p, q) for i, p in enumerate(z) for j, q in enumerate(z) if i != j]) for z in (x, y)]
+    between = mean_kernel([(p, q) for p in x for q in y])
+    assert kernel_distance(x, y) == pytest.approx(1000 * (sum(within) - 2 * between))
+
+
+@pytest.mark.parametrize(("real", "generated"), [(6, 2), (2, 6), (6, 6), (3, 16)])
+def test_sets_of_one_distribution_are_nought_apart_and_intervals_hold_that(real, generated):
+    found = simulated(real, generated, 0.0)
+    values = found[:, 0]
+    assert abs(values.mean()) < 3 * values.std() / np.sqrt(len(values))
+    assert ((found[:, 1] <= 0.0) & (found[:, 2] >= 0.0)).mean() >= 0.85
+
+
+def test_sets_of_two_distributions_are_told_apart_by_their_interval():
+    found = simulated(12, 12, 1.0)
+    assert (found[:, 1] > 0.0).mean() > 0.95
+    truth = found[:, 0].mean()
+    assert ((found[:, 1] <= truth) & (truth <= found[:, 2])).mean() >= 0.85
+
+
+def simulated(real: int, generated: int, shift: float, times: int = 200) -> np.ndarray:
+    """Kernel distances of fresh sets with their intervals, `[times, 3]`."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(times):
+        sets = clips_of(random, real), clips_of(random, generated, shift=shift)
+        weights = [bootstrap_weights(len(clips), random) for clips in sets]
+        one = estimate(kernel_form(sets[0])(sets[1], *weights))
+        found.append((one.value, one.low, one.high))
+    return np.array(found)
+
+
+def test_bootstrap_weights_vary_as_the_mean_of_a_sample_does():
+    values = np.random.default_rng(0).normal(size=8)
+    means = bootstrap_weights(8, np.random.default_rng(1)) @ values
+    assert means[0] == pytest.approx(values.mean())
+    assert means[1:].std() == pytest.approx(values.std(ddof=1) / np.sqrt(8), rel=0.15)
+
+
+def test_intervals_are_the_same_for_the_same_seed_and_narrower_for_more_clips():
+    random = np.random.default_rng(0)
+    few, many, other = clips_of(random, 4), clips_of(random, 40), clips_of(random, 10)
+    noises = (other, other)
+    first, again, wide = (compare_sets(clips, other, clips, noises).kernel for clips in (many, many, few))
+    assert first == again
+    assert first.white_noise.high - first.white_noise.low < wide.white_noise.high - wide.white_noise.low
+
+
+def test_a_collapsed_set_is_less_diverse():
+    real, collapsed = windows([gusts(s, 3 + 3 * s) for s in range(6)]), windows([gusts(0)] * 5 + [gusts(1)])
+    assert diversity(collapsed).value < diversity(real).low and diversity(collapsed).value < 0.5 * diversity(real).value
+    assert diversity(real).low <= diversity(real).value <= diversity(real).high
+    assert diversity(real[:1]) is None
+
+
+def test_diversity_is_the_mean_distance_between_clips_however_long_they_are():
+    random = np.random.default_rng(0)
+    clips = [random.normal(size=(count, 5)) for count in (1, 4, 2)]
+    means = [rows.mean(axis=0) for rows in clips]
+    pairs = [np.linalg.norm(means[i] - means[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert diversity(clips).value == pytest.approx(np.mean(pairs))
+
+
+def draws(value: float, spread: float, seed: int) -> np.ndarray:
+    return value + spread * np.concatenate([[0.0], np.random.default_rng(seed).normal(size=400)])
+
+
+@pytest.mark.parametrize(
+    ("generated", "floor", "matched", "said"),
+    [
+        ((5, 10), (0, 10), (200, 20), "near: within the spread"),
+        ((60, 10), (0, 10), (200, 20), "distinguishable, but nearer than noise of the same"),
+        ((180, 20), (0, 10), (200, 20), "distinguishable, no nearer than noise of the same"),
+        ((400, 30), (0, 10), (200, 20), "distinguishable, farther than noise of the same"),
+        ((60, 60), (0, 10), (200, 20), "undecided"),  # it may be as far as half way to noise
+        (
+            (5, 10),
+            (0, 10),
+            (8, 10),
+            "near",
+        ),  # noise of the same spectrum is near itself: half way to white noise counts
+        ((5, 10), (0, 900), (200, 20), "undecided"),  # not even white noise can be told from real clips
+        ((-3, 5), None, (200, 20), "near"),
+        ((30, 5), None, (200, 20), "distinguishable"),
+    ],
+)
+def test_the_verdict_follows_from_the_intervals(generated, floor, matched, said):
+    real_floor = None if floor is None else draws(*floor, seed=1)
+    noises = [draws(*matched, seed=2), draws(900, 50, seed=3)]
+    assert verdict(draws(*generated, seed=0), real_floor, noises).startswith(said)
+
+
+def test_what_all_sets_share_does_not_blur_the_verdict():
+    shared = draws(0, 500, seed=9)
+    generated, floor, matched = (shared + draws(value, 5, seed) for seed, value in enumerate((50, 0, 200)))
+    assert verdict(generated, floor, [matched, matched]).startswith("distinguishable, but nearer")
+
+
+def test_verdicts_of_sets_are_right_nine_times_in_ten():
+    random, said = np.random.default_rng(0), []
+    for _ in range(50):
+        shifts = {"same": 0.0, "apart": 1.2, "floor": 0.0, "matched": 3.0, "white": 6.0}
+        form, weights = kernel_form(clips_of(random, 12)), bootstrap_weights(12, random)
+        found = {
+            name: form(clips_of(random, 12, shift=shift), weights, bootstrap_weights(12, random))
+            for name, shift in shifts.items()
+        }
+        noises = [found["matched"], found["white"]]
+        said.append([verdict(found[name], found["floor"], noises) for name in ("same", "apart")])
+    near, apart = zip(*said, strict=True)
+    assert sum(one == "near: within the spread of real clips" for one in near) >= 45
+    assert sum(one == "distinguishable, but nearer than noise of the same spectrum" for one in apart) >= 45
+
+
+def test_two_clips_get_no_verdict():
+    random = np.random.default_rng(0)
+    real, other, made = (clips_of(random, 12) for _ in range(3))
+    noises = (clips_of(random, 12, shift=3.0), clips_of(random, 12, shift=6.0))
+    assert compare_sets(real, other, made, noises).verdict == "near: within the spread of real clips"
+    assert compare_sets(real, other, made[:2], noises).verdict == "undecided: too few clips"
