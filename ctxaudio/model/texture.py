@@ -17,7 +17,6 @@ ASYMMETRY_LAGS = (1, 4)
 STRONGEST = 12
 JOINT_LAGS = (1, 4, 16)
 OUTLIER = 4.0
-LARGEST = 8.0
 
 
 class TextureStatistics(nn.Module):
