@@ -60,7 +60,9 @@ def test_diversity_is_the_deviation_beside_that_of_the_real_crops() -> None:
     assert bool(diversity(real, torch.ones(50, 4)).isfinite())
 
 
-def test_an_ordinary_start_has_no_trouble_and_a_generator_deaf_to_its_style_is_less_diverse(clips: PreparedClips) -> None:
+def test_an_ordinary_start_has_no_trouble_and_a_generator_deaf_to_its_style_is_less_diverse(
+    clips: PreparedClips,
+) -> None:
     config = dataclasses.replace(TRAINING, batch_size=8)
     seen = []
     for deaf in (False, True):

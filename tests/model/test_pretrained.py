@@ -151,6 +151,8 @@ def test_the_base_that_ships_makes_sound_for_every_condition_of_every_context(
 def test_the_base_that_ships_is_small_and_says_whose_sound_is_in_it():
     generator, about = load_generator(BASE)
     assert BASE.stat().st_size + BASE.with_suffix(".json").stat().st_size <= 3_000_000
-    assert all("by-nc" not in entry["licence"] and "pixabay" not in entry["licence"].lower() for entry in about["attribution"])
+    assert all(
+        "by-nc" not in entry["licence"] and "pixabay" not in entry["licence"].lower() for entry in about["attribution"]
+    )
     assert set(about["styles"]) == set(generator.config.conditions)
     assert BASE.with_name("MODEL_CARD.md").exists() and BASE.with_name("ATTRIBUTION.md").exists()
