@@ -1,4 +1,4 @@
-"""A generator of a few thousand weights, styles drawn at random for it, and trainings of it in steps of milliseconds."""
+"""A generator of a few thousand weights, styles drawn at random for it, and trainings of it in quick steps."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def small_generator(profile: ModulationProfile = PLAIN, config: GeneratorConfig 
 
 
 def moving_noise(count: int, samples: int = 2 * RATE) -> torch.Tensor:
-    """Crops `[count, samples]` of noise that gets louder and softer, each at a rate of its own, treble and bass apart."""
+    """Crops `[count, samples]` of noise that swells, each at a rate of its own, treble and bass apart."""
     time_s = torch.arange(samples) / RATE
     rates_hz = torch.linspace(1.0, 6.0, count)[:, None]
     noise = torch.randn(2, count, samples, generator=seeded(7))

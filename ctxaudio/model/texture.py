@@ -16,7 +16,6 @@ ASYMMETRY_LAGS = (1, 4)
 #: Courses whose joint movement counts: those of the largest eigen-spectra.
 JOINT = 24
 OUTLIER = 4.0
-LARGEST = 8.0
 
 
 class TextureStatistics(nn.Module):

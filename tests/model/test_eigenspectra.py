@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from small_model import moving_noise
 from sklearn.decomposition import PCA
+from small_model import moving_noise
 
 from ctxaudio.model.eigenspectra import (
     LEAST_DEVIATION,

@@ -50,7 +50,6 @@ def test_the_statistics_are_those_written_out():
     expected = by_hand(courses[0].numpy())
     found = TextureStatistics(K, FRAME_RATE, 4).raw(courses)[0]
     np.testing.assert_allclose(found, np.concatenate(list(expected.values())), rtol=1e-6, atol=1e-9)
-    assert all(np.abs(values).max() < 6 for values in expected.values()), "or the bounds would be what is tested"
 
 
 def test_their_gradient_is_exact():
@@ -100,11 +99,11 @@ def test_statistics_and_their_gradients_are_finite_where_nothing_moves(value):
 
 def test_two_takes_of_a_texture_are_nearer_than_two_textures():
     statistics = TextureStatistics(K, FRAME_RATE, 4)
-    random = torch.Generator().manual_seed(0)
-    noise = torch.randn(2, K, 200, generator=random)
+    noise = torch.randn(22, K, 200, generator=torch.Generator().manual_seed(0))
+    statistics.fit(noise[2:])
     pumping = 1 + 0.9 * torch.sin(2 * torch.pi * 4.0 * torch.arange(200) / FRAME_RATE)
-    one, other = statistics(noise)
-    assert (one - statistics(noise[1:] * pumping)[0]).abs().mean() > 1.5 * (one - other).abs().mean()
+    one, other = statistics(noise[:2])
+    assert (one - statistics(noise[1:2] * pumping)[0]).abs().mean() > 1.5 * (one - other).abs().mean()
 
 
 def test_statistics_of_a_batch_are_those_of_each_crop_alone():
