@@ -18,8 +18,7 @@ from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.model.engine import existing_device
-from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS
+from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 from ctxaudio.notebook import check_one_context
 from ctxaudio.run import DataSource, Run
 from ctxaudio.version import __version__

@@ -8,7 +8,19 @@ import sys
 from collections.abc import Sequence
 
 import ctxaudio
-from ctxaudio.cli import analyze, contexts, course, evaluate, fetch, generate, modulate, prepare, pretrain, session, train
+from ctxaudio.cli import (
+    analyze,
+    contexts,
+    course,
+    evaluate,
+    fetch,
+    generate,
+    modulate,
+    prepare,
+    pretrain,
+    session,
+    train,
+)
 from ctxaudio.cli.arguments import OneLineParser
 from ctxaudio.errors import CtxAudioError
 

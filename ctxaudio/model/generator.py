@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise
-from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.model.style_bank import Style, StyleBank
+from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.signal.modulation import FrequencyModulationLayer
 from ctxaudio.signal.partials import find_partials, partials_spectrum
 from ctxaudio.signal.profile import ModulationProfile
