@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from small_model import TRAINING, small_generator
+from small_model import TRAINING, WIDTHS, small_generator
 
 from ctxaudio import pipeline
 from ctxaudio.cli import main
@@ -16,7 +17,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
 from ctxaudio.model import checkpoint
 from ctxaudio.model.checkpoint import FORMAT, load_generator, save_generator
-from ctxaudio.model.generator import Generator
+from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.run import Run
 from ctxaudio.signal.profile import ModulationProfile, Rate, context_profile
 
@@ -176,8 +177,12 @@ def test_training_over_a_model_of_another_context_is_refused(trained: Run):
 
 
 def once(run: Run) -> Generator:
-    config = dataclasses.replace(TRAINING, num_epochs=1, batch_size=2)
-    pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
+    """Trained for an epoch, with small networks."""
+    config = dataclasses.replace(TRAINING, num_epochs=1, batch_size=8)
+    with pytest.MonkeyPatch.context() as patch:
+        shape = partial(GeneratorConfig, components=8, texture_dim=4, partials=2, **WIDTHS)
+        patch.setattr(pipeline, "GeneratorConfig", shape)
+        pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
     return load_generator(run.model_path)[0]
 
 
