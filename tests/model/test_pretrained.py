@@ -16,6 +16,7 @@ from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, check_same_shape, draw_crops, fill_bank, for_conditions
+from ctxaudio.model.training_state import resume
 from ctxaudio.run import Run
 from ctxaudio.signal.profile import ModulationProfile, Rate
 
@@ -132,7 +133,7 @@ def test_resuming_keeps_where_the_weights_came_from(clips: PreparedClips, tmp_pa
     training = begin(clips)
     training.init_from = {"context": "sleep", "attribution": []}
     loop.checkpoint(training, tmp_path)
-    assert loop.resume(begin(clips), tmp_path).init_from == {"context": "sleep", "attribution": []}
+    assert resume(begin(clips), tmp_path).init_from == {"context": "sleep", "attribution": []}
 
 
 @pytest.mark.skipif(not BASE.exists(), reason="the base does not ship yet")

@@ -13,6 +13,7 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.scoring import Scores
 from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import resume
 
 
 def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_path: Path):
@@ -38,7 +39,7 @@ def test_the_best_by_score_is_kept_and_not_the_last(clips: PreparedClips, tmp_pa
             ("3", "1.5"),
             ("4", "2.5"),
         ]
-    resumed = loop.resume(begin(clips), tmp_path)
+    resumed = resume(begin(clips), tmp_path)
     assert torch.equal(resumed.best.start.weight, at[2]) and resumed.scores.rows == training.scores.rows
 
 

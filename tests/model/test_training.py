@@ -17,7 +17,7 @@ from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.training_config import SIZES, TrainingConfig
-from ctxaudio.model.training_state import Training
+from ctxaudio.model.training_state import Training, resume
 from ctxaudio.run import Run
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: Prepa
     stop_in_step(training, 3)
     loop.train(training, config, tmp_path, progress=False)
     assert training.interrupted and training.step == 3
-    assert loop.resume(begin(clips, config), tmp_path).step == 3
+    assert resume(begin(clips, config), tmp_path).step == 3
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -13,7 +13,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import training as loop
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.training_state import LATEST, Training
+from ctxaudio.model.training_state import LATEST, Training, resume
 from ctxaudio.run import Run
 
 CONFIG = dataclasses.replace(TRAINING, num_epochs=2, score_interval=1)
@@ -77,7 +77,7 @@ def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
 
     parts.batches.next = pressed
     assert watched(parts, tmp_path).interrupted and parts.step == stop
-    resumed = loop.resume(other_beginning(clips), tmp_path)
+    resumed = resume(other_beginning(clips), tmp_path)
     assert not watched(resumed, tmp_path).interrupted and resumed.step == plain.step == 4
     same(everything(resumed), whole)
     assert without_times(resumed.history) == without_times(plain.history)
@@ -113,7 +113,7 @@ def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
     with pytest.raises(MemoryError):
         watched(parts, tmp_path)
     monkeypatch.setattr(loop, "checkpoint", written)
-    resumed = watched(loop.resume(other_beginning(clips), tmp_path), tmp_path)
+    resumed = watched(resume(other_beginning(clips), tmp_path), tmp_path)
     same(everything(resumed), everything(plain))
     assert without_times(resumed.scores.rows) == without_times(plain.scores.rows)
     same(resumed.best.state_dict(), plain.best.state_dict())
@@ -121,17 +121,17 @@ def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
 
 def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedClips, trained: Run, tmp_path: Path):
     with pytest.raises(CtxAudioError, match="nothing to resume"):
-        loop.resume(begin(clips), tmp_path)
+        resume(begin(clips), tmp_path)
     with pytest.raises(CtxAudioError, match="another configuration"):
-        loop.resume(begin(clips), trained.output_dir)
+        resume(begin(clips), trained.output_dir)
     (tmp_path / LATEST).parent.mkdir()
     (tmp_path / LATEST).write_bytes(b"not a checkpoint")
     with pytest.raises(CtxAudioError, match="damaged"):
-        loop.resume(begin(clips), tmp_path)
+        resume(begin(clips), tmp_path)
 
 
 def test_other_conditions_of_the_same_number_are_another_configuration(clips: PreparedClips, tmp_path: Path):
     loop.checkpoint(begin(clips), tmp_path)
     renamed = dataclasses.replace(SLEEP, conditions=("Hail", *SLEEP.conditions[1:]))
     with pytest.raises(CtxAudioError, match="another configuration"):
-        loop.resume(begin(clips, shape=renamed), tmp_path)
+        resume(begin(clips, shape=renamed), tmp_path)

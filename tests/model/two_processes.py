@@ -19,7 +19,7 @@ from ctxaudio.model.engine import Engine, engine_for
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.pretrained import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import Training
+from ctxaudio.model.training_state import Training, resume
 from ctxaudio.signal.profile import ModulationProfile
 
 SMALL = GeneratorConfig(
@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
     training = begin(clips, engine)
     first_crops = training.batches.next().clip
     loop.train(training, CONFIG, folder / "run", progress=False, score=lambda generator: {"Rain": float(training.step)})
-    resumed = loop.resume(begin(clips, engine), folder / "run")
+    resumed = resume(begin(clips, engine), folder / "run")
     crops_after = resumed.batches.next().audio, training.batches.next().audio
     results = {
         "halved": engine.gathered(halved),
