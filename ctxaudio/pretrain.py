@@ -31,7 +31,7 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.pretrained import BASE, draw_crops, fill_bank, fit_spectra_and_statistics, for_conditions
 from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.model.training_state import Training, resume
-from ctxaudio.pipeline import attributed, write_credits
+from ctxaudio.pipeline import attributed, origin_of, write_credits
 from ctxaudio.signal.profile import ModulationProfile
 
 SAMPLE_RATE = 22050
@@ -91,12 +91,15 @@ def pretrain(
     real = batches_of(recordings) if recordings is not None else None
     batches = MixedBatches(real, made, what.recorded_share, config.batch_size, random)
     model = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_A_CONDITION * len(ALL.conditions))
+    given = None
     if from_scratch:
         generator = Generator(model, ModulationProfile())
         fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
     else:
-        generator = for_conditions(load_generator(BASE)[0], ALL.conditions, ModulationProfile(), model.style_count)
+        given = load_generator(BASE)
+        generator = for_conditions(given[0], ALL.conditions, ModulationProfile(), model.style_count)
     training = loop.begin(generator, batches, random, ALL.name, config)
+    training.init_from = origin_of(given)
     if take_up:
         training = resume(training, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
@@ -150,7 +153,8 @@ def save_base(
     origins: dict[str, str],
 ) -> None:
     """Weights in 16 bits, their JSON, `MODEL_CARD.md` and `ATTRIBUTION.md`."""
-    attribution = attributed(recordings, []) if recordings is not None else []
+    earlier = training.init_from.get("attribution") or []  # of the base it began from, whose recordings stay in it
+    attribution = attributed(recordings, earlier) if recordings is not None else earlier
     facts: dict[str, Any] = {
         "training": {
             "config": asdict(config),
@@ -163,7 +167,7 @@ def save_base(
         "clips": recordings.counts() if recordings is not None else {},
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
         "attribution": attribution,
-        "init_from": None,
+        "init_from": {name: value for name, value in training.init_from.items() if name != "attribution"} or None,
     }
     path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
     write_credits(path, attribution)

@@ -33,5 +33,5 @@ def trained(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose generator has been trained for two epochs, with samples and checkpoint."""
     run = Run(data_dir=recordings, output_dir=tmp_path_factory.mktemp("trained"), duration=2.0)
     config = TrainingConfig(batch_size=4, num_epochs=2, save_interval=1, log_interval=1)
-    pipeline.train(run, config, num_workers=1, progress=False)
+    pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
     return run

@@ -117,7 +117,7 @@ def test_from_training_to_a_session(tmp_path: Path, capsys: pytest.CaptureFixtur
     common = ["--context", "all", "--output_dir", str(tmp_path / "run")]
     data = ["--data_dir", str(corpus), "--num_workers", "1"]
     once = ["--batch_size", "2", "--num_epochs", "1", "--duration", "1"]
-    assert main(["train", *common, *data, *once]) == 0
+    assert main(["train", "--from_scratch", *common, *data, *once]) == 0
     model = tmp_path / "run" / "models" / "generator_final.safetensors"
     about = read_json(model.with_suffix(".json"))
     assert about["context"] == "all" and tuple(about["config"]["conditions"]) == ALL.conditions

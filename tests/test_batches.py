@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxaudio.data.batches import ClipBatches, seamless_loop
+from ctxaudio.data.batches import ClipBatches, MixedBatches, seamless_loop
 from ctxaudio.data.prepare import PreparedClip, PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
@@ -143,3 +143,26 @@ def test_bad_settings_are_named(tmp_path: Path) -> None:
     for crop, size in ((0, 8), (100, 0)):
         with pytest.raises(CtxAudioError, match="at least 1"):
             batches(prepared, crop, size)
+
+
+def test_mixed_batches_have_their_share_of_recordings_and_the_rest_of_one_corpus_after_another(tmp_path: Path) -> None:
+    levels = (0.1, 0.2, 0.3)
+    random = torch.Generator().manual_seed(0)
+    sources = []
+    for i, level in enumerate(levels):
+        (tmp_path / str(i)).mkdir()
+        prepared = prepared_from(tmp_path / str(i), [(np.full(500, level, np.float32), c, "train") for c in (0, 2)])
+        sources.append(ClipBatches(prepared, "train", 200, 10, random))
+    recordings, *corpora = sources
+    mixed = MixedBatches(recordings, corpora, 0.6, 10, random)
+    assert mixed.steps_per_epoch == sum(source.steps_per_epoch for source in sources)
+    rest = set()
+    for _ in range(20):
+        batch = mixed.next()
+        heard = batch.audio.mean(1)
+        torch.testing.assert_close(heard[:6], torch.full((6,), 0.1))
+        assert bool((batch.clip[:6] >= 0).all()) and batch.clip[6:].tolist() == [-1] * 4
+        rest.add(tuple(heard[6:].mul(10).round().int().tolist()))
+    assert rest == {(2,) * 4, (3,) * 4}
+    alone = MixedBatches(None, corpora, 0.6, 10, random).next()
+    assert alone.audio.mean(1).min() > 0.15 and alone.clip.tolist() == [-1] * 10

@@ -39,8 +39,7 @@ REFERENCE = {
 
 @pytest.mark.parametrize("command", REFERENCE)
 def test_every_argument_of_the_reference_keeps_its_name_and_default(command):
-    needed = ["--model_path", "m"] if command == "generate" else []
-    options = vars(build_parser().parse_args([command, *needed]))
+    options = vars(build_parser().parse_args([command]))
     assert {name: options[name] for name in REFERENCE[command]} == REFERENCE[command]
 
 
@@ -77,8 +76,8 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
     ("arguments", "message"),
     [
         (["train", "--context", "slep"], "unknown context 'slep'"),
-        (["train", "--data_dir", "missing"], "missing: no such folder"),
-        (["train", "--data_dir", "."], ". is empty"),
+        (["train", "--from_scratch", "--data_dir", "missing"], "missing: no such folder"),
+        (["train", "--from_scratch", "--data_dir", "."], ". is empty"),
         (["train", "--batch_size", "0"], "batch_size 0 must be above 0"),
         (["train", "--sample_rate", "100"], "sample_rate 100 is outside"),
         (["train", "--device", "abacus"], "device 'abacus' is not to be had"),
@@ -88,7 +87,9 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
         (["train", "--init_from", "nothing.safetensors"], "no model at nothing.safetensors"),
         (["train", "--init_from", "m.safetensors", "--resume"], "give one of them"),
         (["generate", "--model_path", "nothing.safetensors"], "no model at nothing.safetensors"),
-        (["generate"], "required: --model_path"),
+        (["train", "--init_from", "m.safetensors", "--from_scratch"], "give one of them"),
+        (["pretrain"], "required: --output_dir"),
+        (["pretrain", "--output_dir", "out", "--corpora", "0"], "corpora 0 must be at least 1"),
         (["analyze", "nowhere"], "nowhere is not a folder"),
         (["course", "--preset", "huge"], "huge"),
         (["sing"], "invalid choice: 'sing'"),
@@ -126,7 +127,7 @@ def test_own_sound_from_folder_to_files_and_from_there_to_a_finer_model(tmp_path
     write_own_sound(tmp_path / "own")
     common = ["--data_dir", str(tmp_path / "own"), "--context", "focus", "--num_workers", "1", "--batch_size", "2"]
     once = ["--num_epochs", "1", "--duration", "1"]
-    assert main(["train", *common, *once, "--output_dir", str(tmp_path / "first")]) == 0
+    assert main(["train", *common, *once, "--from_scratch", "--output_dir", str(tmp_path / "first")]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"data: your own sound in {tmp_path / 'own'}")
     assert "brook/notes.txt: not readable as audio" in printed

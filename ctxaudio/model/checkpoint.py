@@ -22,6 +22,8 @@ from ctxaudio.version import __version__
 FORMAT = 7
 #: Names of conditions go into file names and tables.
 LONGEST_NAME = 100
+#: No weight tells whether so many were meant, and each takes as long as the sound itself.
+MOST_PHASE_ROUNDS = 100
 
 
 def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False) -> Path:
@@ -78,7 +80,7 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         generator = Generator(config, ModulationProfile.from_dict(about["profile"]))
         generator.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
         described = about["weights_sha256"]
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
         ) from error
@@ -116,6 +118,8 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} is {tuple(weights[name].shape)}, not {shape}")
     if weights["to_style.0.weight"].shape[1] < config.latent_dim:
         raise ValueError("latent_dim")
+    if not 0 <= config.phase_rounds <= MOST_PHASE_ROUNDS:
+        raise ValueError("phase_rounds")
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ import pandas as pd
 import scipy.signal
 import scipy.stats
 import torch
+from ctxaudio.signal.texture import TextureStatistics
 
 from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.prepare import decode_clip
@@ -35,7 +36,6 @@ from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import log_power, shaped_noise
-from ctxaudio.signal.texture import TextureStatistics
 
 RATE = 22050
 CLIP_S = 4.0

@@ -15,9 +15,9 @@ import torch
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model import training as loop
 from ctxaudio.model.engine import Engine, engine_for
 from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.model.training_state import resume
 
 pytest.importorskip("lightning_fabric", reason="the extra `distributed` is not installed")
 
@@ -74,7 +74,7 @@ def test_a_run_of_two_is_taken_up_by_two_and_by_no_other_number(
     assert torch.equal(done["resumed"][0], done["trained"][0])
     assert [float(same) for same in done["same_crops_after"]] == [1.0, 1.0]
     with pytest.raises(CtxAudioError, match="is of 2 processes, not 1: resume with as many devices"):
-        loop.resume(two_processes.begin(two_conditions, Engine()), folder / "run")
+        resume(two_processes.begin(two_conditions, Engine()), folder / "run")
 
 
 def test_only_the_first_writes_and_what_one_says_all_hear(done: dict[str, Any], folder: Path) -> None:

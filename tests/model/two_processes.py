@@ -16,12 +16,22 @@ from ctxaudio.data.batches import Batch
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model import training as loop
 from ctxaudio.model.engine import Engine, engine_for
-from ctxaudio.model.generator import GeneratorConfig
+from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.pretrained import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import Training
+from ctxaudio.model.training_state import Training, resume
 from ctxaudio.signal.profile import ModulationProfile
 
-SMALL = GeneratorConfig(("Rain", "Wind"), slow_width=16, middle_width=16, fast_width=16, style_count=4)
+SMALL = GeneratorConfig(
+    ("Rain", "Wind"),
+    components=8,
+    texture_dim=4,
+    partials=2,
+    slow_width=16,
+    middle_width=16,
+    fast_width=16,
+    style_count=4,
+)
 CONFIG = TrainingConfig(batch_size=2, num_epochs=1, log_interval=1, devices=2, score_interval=1)
 
 
@@ -30,9 +40,14 @@ class ThreeSteps(loop.ClipBatches):
 
 
 def begin(clips: PreparedClips, engine: Engine) -> Training:
-    training = loop.begin(clips, ModulationProfile(), SMALL, CONFIG, engine)
-    training.batches.__class__ = ThreeSteps
-    return training
+    torch.manual_seed(CONFIG.seed)
+    random = torch.Generator().manual_seed(CONFIG.seed)
+    batches = ThreeSteps(clips, "train", 44100, CONFIG.batch_size, random)
+    generator = Generator(SMALL, ModulationProfile())
+    crops, conditions = draw_crops(batches, SMALL.style_count)
+    fit_spectra_and_statistics(generator, crops)
+    fill_bank(generator, crops, conditions)
+    return loop.begin(generator, batches, random, clips.context, CONFIG, engine)
 
 
 def weights(training: Training) -> torch.Tensor:
@@ -73,7 +88,7 @@ def main(folder: Path) -> None:
     training = begin(clips, engine)
     first_crops = training.batches.next().clip
     loop.train(training, CONFIG, folder / "run", progress=False, score=lambda generator: {"Rain": float(training.step)})
-    resumed = loop.resume(begin(clips, engine), folder / "run")
+    resumed = resume(begin(clips, engine), folder / "run")
     crops_after = resumed.batches.next().audio, training.batches.next().audio
     results = {
         "halved": engine.gathered(halved),

@@ -1,0 +1,254 @@
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from small_model import CONDITIONS, CONFIG, PLAIN, RATE, no_partials, seeded, small_generator, some_styles
+from torch import nn
+
+from ctxaudio.model.eigenspectra import log_magnitude
+from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.style_bank import Style
+from ctxaudio.signal.partials import find_partials, steadiness
+from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return small_generator()
+
+
+@pytest.mark.parametrize("samples", [8820, 44100, 50001])
+def test_the_generator_makes_any_length(generator, samples):
+    out = generator(torch.randn(2, 10), torch.tensor([0, 2]), samples)
+    assert out.shape == (2, samples) and bool(out.isfinite().all())
+
+
+@pytest.mark.parametrize(("sample_rate", "n_fft"), [(8000, 256), (22050, 512), (44100, 1024), (48000, 1024)])
+def test_frames_last_as_long_at_every_sample_rate(sample_rate, n_fft):
+    config = GeneratorConfig(CONDITIONS, sample_rate=sample_rate)
+    assert config.n_fft == n_fft
+    assert 0.015 < n_fft / sample_rate < 0.035
+
+
+def test_the_default_generator_is_small():
+    assert sum(p.numel() for p in Generator(GeneratorConfig(CONDITIONS), PLAIN).parameters()) < 2_000_000
+
+
+def test_the_same_seed_gives_the_same_sound_and_another_seed_another(generator):
+    latent, condition = torch.randn(1, 10), torch.tensor([1])
+
+    def sound(seed: int) -> torch.Tensor:
+        return generator(latent, condition, 8820, random=seeded(seed))
+
+    assert torch.equal(sound(3), sound(3))
+    assert not torch.allclose(sound(3), sound(4))
+
+
+def test_what_the_generator_gives_is_its_bed_through_the_modulation_layer():
+    generator = small_generator(ModulationProfile((Rate(6.0, 0.5),)))
+    latent, condition = torch.randn(1, 10), torch.tensor([1])
+    bed = generator.unmodulated(latent, condition, 8820, random=seeded(3))
+    out = generator(latent, condition, 8820, random=seeded(3))
+    torch.testing.assert_close(out, bed * generator.modulation.gain(8820))
+    assert not torch.allclose(out, bed, rtol=0.1)
+
+
+def test_profiles_survive_in_the_layer_unchanged():
+    profile = modulation_profile({"alpha": 0.2}, {"earth": 0.3})
+    assert small_generator(profile).modulation.profile == profile
+
+
+def test_every_learned_number_gets_a_gradient_through_the_rendered_and_modulated_sound():
+    generator = small_generator(ModulationProfile((Rate(6.0, 0.5),))).train()
+    nn.init.normal_(generator.gains.weight, std=0.01)
+    sound = generator(torch.randn(2, 10), torch.tensor([0, 1]), 8820)
+    (sound * torch.randn_like(sound)).sum().backward()
+    learned = [(n, p) for n, p in generator.named_parameters() if p.requires_grad]
+    without = [n for n, p in learned if p.grad is None or not float(p.grad.abs().max()) > 0]
+    assert without == []
+    assert all(bool(p.grad.isfinite().all()) for _, p in learned)
+
+
+def test_gradients_pass_the_modulation_layer_as_much_as_it_lets_sound_through():
+    """Training need not render sound (model.training); were it wanted, the layer would not stand in the way."""
+    generator = small_generator(ModulationProfile((Rate(6.0, 0.9),)))
+    bed = torch.randn(1, 8820, requires_grad=True)
+    generator.modulation(bed).sum().backward()
+    torch.testing.assert_close(bed.grad[0], generator.modulation.gain(8820).flatten().expand(8820))
+
+
+def test_the_sound_is_that_of_courses_and_style_together(generator):
+    """The picture of the sound is the one that courses and style ask for, within what two rounds of phase leave."""
+    style, noise = some_styles(1), torch.randn(1, 4 * RATE, generator=seeded(1))
+    courses = 2.0 * torch.sin(torch.arange(1 + 4 * RATE // CONFIG.hop) / 9.0).expand(1, CONFIG.components, -1)
+    still = style._replace(residual=torch.full_like(style.residual, 0.05))
+    made = log_magnitude(generator.render(courses, still, noise), CONFIG.n_fft, CONFIG.hop)
+    wanted = still.level[..., None] + still.deviation[..., None] * generator.spectra.combine(courses)
+    inside = slice(4, -4)
+    correlation = np.corrcoef(made[..., inside].flatten(), wanted[..., inside].flatten())[0, 1]
+    assert correlation > 0.8
+    assert float((made - wanted)[..., inside].mean()) == pytest.approx(0.0, abs=0.2)
+
+
+def test_more_rounds_of_phase_bring_the_sound_nearer_to_the_picture(generator):
+    style, noise = some_styles(1), torch.randn(1, RATE, generator=seeded(1))
+    courses = generator.noise_courses(noise)
+
+    def error(rounds: int) -> float:
+        config, generator.config = generator.config, replace(generator.config, phase_rounds=rounds)
+        made = log_magnitude(generator.render(courses, style, noise), CONFIG.n_fft, CONFIG.hop)
+        generator.config = config
+        wanted = style.level[..., None] + style.deviation[..., None] * generator.spectra.combine(courses)
+        return float((made - wanted).square().mean())
+
+    assert error(8) < error(0)
+
+
+def envelope(sound: torch.Tensor) -> torch.Tensor:
+    """Loudness over time, frame after frame of 512 samples."""
+    return log_magnitude(sound, CONFIG.n_fft, CONFIG.n_fft).mean(1)
+
+
+def test_channels_of_a_latent_share_the_courses_and_have_noise_of_their_own(generator):
+    """Their courses differ by white noise alone; where the network makes the same for both, both swell together."""
+    moving = small_generator()
+    with torch.no_grad():
+        moving.head.weight.mul_(40.0)
+        moving.gains.bias[CONFIG.components :] = -6.0  # of the noise's courses next to nothing
+    latent, condition = torch.randn(2, 10), torch.tensor([0, 1])
+    with torch.no_grad():
+        sound = moving.unmodulated(latent, condition, 2 * RATE, random=seeded(2), channels=2)
+    assert sound.shape == (4, 2 * RATE)
+    alike = np.corrcoef(envelope(sound))
+    assert alike[0, 1] > 0.6 and alike[2, 3] > 0.6 and abs(alike[0, 2]) < 0.5
+    assert abs(np.corrcoef(sound)[0, 1]) < 0.15
+
+
+def test_one_channel_is_the_first_way_to_ask(generator):
+    latent, condition = torch.randn(2, 10), torch.tensor([0, 1])
+    assert generator.unmodulated(latent, condition, 8820, random=seeded(2), channels=1).shape == (2, 8820)
+
+
+def test_no_frame_can_tell_where_the_clip_ends():
+    generator = small_generator()
+    for module in generator.modules():  # without its own noise, a stationary network has nothing to vary with
+        if hasattr(module, "noise_level"):
+            torch.nn.init.zeros_(module.noise_level)
+    for frames in (200, 201):
+        none = torch.zeros(1, CONFIG.components, frames)
+        made = generator.courses(torch.randn(1, 10), torch.tensor([0]), some_styles(1), none)
+        for step in (0, 1):  # a step of the network makes two frames, each with weights of its own
+            mine = made[..., step::2]
+            torch.testing.assert_close(mine, mine[..., :1].expand_as(mine), rtol=0, atol=1e-4)
+
+
+def test_a_style_brings_its_own_spectrum(generator):
+    latent, condition, soft = torch.randn(1, 10), torch.tensor([1]), some_styles(1)
+    louder = soft._replace(level=soft.level + math.log(10.0))
+    with torch.no_grad():
+        bed = generator.unmodulated(latent, condition, RATE, soft, seeded(0))
+        tilted = soft._replace(level=soft.level + torch.linspace(1.0, -1.0, CONFIG.bins))
+        other = generator.unmodulated(latent, condition, RATE, tilted, seeded(0))
+        style = generator.style_of(generator.unmodulated(latent, condition, 4 * RATE, soft, seeded(0)))
+        # the pooled level is what the network is given, so tenfold is tried on the same courses
+        noise = torch.randn(1, RATE, generator=seeded(1))
+        courses = generator.noise_courses(noise)
+        one, tenfold = (generator.render(courses, given, noise) for given in (soft, louder))
+    torch.testing.assert_close(tenfold, 10.0 * one, rtol=1e-3, atol=1e-4)
+    turned = (log_magnitude(other, 512, 128) - log_magnitude(bed, 512, 128)).mean(-1)[0]
+    assert float(turned[:40].mean()) > 0.4 and float(turned[-40:].mean()) < -0.4
+    assert np.corrcoef(style.level[0], soft.level[0])[0, 1] > 0.7
+
+
+def bell() -> torch.Tensor:
+    time_s = torch.arange(2 * RATE, dtype=torch.float64) / RATE
+    hiss = 0.003 * torch.randn(2 * RATE, generator=seeded(0))
+    return (hiss + 0.1 * torch.cos(2 * torch.pi * 1000.0 * time_s))[None].float()
+
+
+def test_a_style_has_the_steady_partials_of_its_crop_and_an_analysis_for_training_none(generator):
+    style = generator.style_of(bell())
+    assert float(style.partials_hz[0, 0]) == pytest.approx(1000.0, abs=0.5)
+    assert float(style.amplitudes[0, 0]) == pytest.approx(0.1 / 2**0.5, rel=0.05)
+    courses, statistics, plain = generator.analyse(bell())
+    assert plain.amplitudes.count_nonzero() == 0
+    for mine, its in zip(plain[:4], style[:4], strict=True):
+        assert torch.equal(mine, its)
+    assert courses.shape == (1, CONFIG.components, 1 + 2 * RATE // CONFIG.hop)
+    torch.testing.assert_close(generator.statistics(courses), statistics)
+
+
+def test_a_steady_partial_sounds_at_its_frequency_and_its_phase_runs_on(generator):
+    style = generator.style_of(bell())
+    latent, condition, hz = torch.randn(1, 10), torch.tensor([1]), torch.tensor([[1000.0]])
+
+    def sound(given: Style) -> torch.Tensor:
+        with torch.no_grad():
+            return generator.unmodulated(latent, condition, 2 * RATE, given, seeded(0))
+
+    ringing, hissing = sound(style), sound(no_partials(style))
+    assert float(steadiness(ringing, hz, RATE)) > 0.97
+    assert float(steadiness(hissing, hz, RATE)) < 0.9
+    found_hz, amplitudes = find_partials(ringing, RATE, 1)
+    assert float(found_hz) == pytest.approx(1000.0, abs=0.5) and float(amplitudes) > 0.02
+
+
+def test_two_latents_are_two_takes_and_conditions_are_told_apart(generator):
+    style, noise = some_styles(1), torch.zeros(1, CONFIG.components, 50)
+    one = generator.courses(torch.randn(1, 10), torch.tensor([0]), style, noise, seeded(0))
+    latent = generator.courses(torch.randn(1, 10), torch.tensor([0]), style, noise, seeded(0))
+    assert not torch.allclose(one, latent)
+    same = torch.randn(1, 10, generator=seeded(5))
+    rain, wind = (generator.courses(same, torch.tensor([c]), style, noise, seeded(0)) for c in (0, 1))
+    assert not torch.allclose(rain, wind)
+
+
+def test_nothing_can_switch_the_network_off(generator):
+    """No number beside its weights stands between what it makes and the courses: not in shape, buffers or call."""
+    assert {field.name for field in fields(GeneratorConfig)} == {
+        "conditions", "sample_rate", "latent_dim", "components", "texture_dim", "style_count", "partials",
+        "slow_width", "middle_width", "fast_width", "phase_rounds",
+    }  # fmt: skip
+    learned = dict(generator.named_parameters())
+    others = {name.split(".")[0] for name in generator.state_dict() if name not in learned}
+    assert others == {"spectra", "statistics", "bank", "modulation"}
+    noise = torch.zeros(1, CONFIG.components, 60)  # where noise has nothing to add, all is the network's
+    for condition in range(len(CONDITIONS)):
+        for seed in range(5):
+            latent = torch.randn(1, 10, generator=seeded(seed))
+            made = generator.courses(latent, torch.tensor([condition]), some_styles(1), noise, seeded(seed))
+            assert bool((made.std(-1) > 1e-4).all())
+
+
+def test_without_the_network_it_sounds_otherwise():
+    """Courses of plain noise in their place: the slow movement that the network makes is gone from the loudness."""
+    generator = small_generator()
+    with torch.no_grad():
+        generator.head.weight.mul_(20.0)
+    latent, condition = torch.randn(4, 10), torch.tensor([0, 1, 2, 0])
+    with torch.no_grad():
+        style = generator.bank(latent, condition)
+        noise = torch.randn(4, 2 * RATE, generator=seeded(0))
+        off = generator.noise_courses(noise)
+        courses = generator.courses(latent, condition, style, off, seeded(0))
+        plain = off * (courses.std(-1, keepdim=True) / off.std(-1, keepdim=True))
+        found = [generator.analyse(generator.render(c, style, noise))[1] for c in (courses, plain)]
+        again = torch.randn(4, 2 * RATE, generator=seeded(1))
+        other = generator.noise_courses(again)
+        other = other * (courses.std(-1, keepdim=True) / other.std(-1, keepdim=True))
+        found.append(generator.analyse(generator.render(other, style, again))[1])
+    on, off_once, off_twice = found
+    by_chance = (off_once - off_twice).square().mean()
+    assert (on - off_once).square().mean() > 1.5 * by_chance
+
+
+def test_a_plain_style_stays_silent_of_partials_that_another_of_the_batch_has(generator):
+    ringing, plain = generator.style_of(bell()), no_partials(generator.style_of(bell()))
+    both = Style(*(torch.cat(pair) for pair in zip(ringing, plain, strict=True)))
+    noise = torch.randn(2, RATE, generator=seeded(0))
+    courses = generator.noise_courses(noise)
+    together = generator.render(courses, both, noise, seeded(1))
+    alone = generator.render(courses[1:], plain, noise[1:], seeded(1))
+    torch.testing.assert_close(together[1:], alone, rtol=1e-3, atol=1e-5)
