@@ -10,8 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ctxaudio.signal.stft import power
+
 LOWEST_OCTAVE_HZ = 0.6
-LAGS = (1, 2, 4, 8, 16)
+#: Lags, in frames, of each course's autocorrelation: close enough to tell the pulses of a purr from noise of that rate.
+LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48)
 ASYMMETRY_LAGS = (1, 4)
 #: The strongest courses, whose movement one after the other counts too: of all pairs it would outweigh the rest.
 STRONGEST = 12
@@ -48,13 +51,14 @@ class TextureStatistics(nn.Module):
         skew, kurtosis = (courses * square).mean(-1), square.square().mean(-1)
         found = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
         frames = courses.shape[-1]
-        energy = torch.fft.rfft(courses).abs().square() / frames**2
+        energy = power(torch.fft.rfft(courses)) / frames**2
         rates_hz = torch.fft.rfftfreq(frames, 1.0 / self.frame_rate)
         low = LOWEST_OCTAVE_HZ
         while 2 * low < self.frame_rate / 2:
             found.append((energy[..., (rates_hz >= low) & (rates_hz < 2 * low)].sum(-1) + 1e-4).log())
             low *= 2
-        found += [(courses[..., lag:] * courses[..., :-lag]).mean(-1) for lag in LAGS]
+        autocorrelation = torch.fft.irfft(energy, frames) * frames
+        found += [autocorrelation[..., lag] for lag in LAGS]
         rises = (courses[..., lag:] - courses[..., :-lag] for lag in ASYMMETRY_LAGS)
         found += [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
         above = torch.triu_indices(courses.shape[1], courses.shape[1], 1)
