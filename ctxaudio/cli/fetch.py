@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ctxaudio.cli.arguments import on_a_terminal
+from ctxaudio.cli.selection_arguments import listed
 from ctxaudio.contexts import CONTEXTS, context_named
 from ctxaudio.errors import CtxAudioError
 
@@ -47,18 +48,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fetch_selection(options: argparse.Namespace) -> int:
-    from ctxaudio.data.fetch import dry_run, fetch_clips
     from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
-    from ctxaudio.data.plan import FetchRequest
+    from ctxaudio.fetch.clips import dry_run, fetch_clips
+    from ctxaudio.fetch.network import Network
+    from ctxaudio.fetch.plan import FetchRequest
 
     if options.keep_archives:
         raise CtxAudioError("--keep_archives goes with --all: single clips come without archives")
     selection = SelectionOptions(
-        labels=None if options.labels is None else _listed(options.labels),
-        licences=_listed(options.licenses),
+        labels=None if options.labels is None else listed(options.labels),
+        licences=listed(options.licenses),
         min_seconds=options.min_seconds,
         rating=options.rating,
-        exclude=(*KNOWN_WRONG, *_listed(options.exclude)),
+        exclude=(*KNOWN_WRONG, *listed(options.exclude or "")),
     )
     request = FetchRequest(
         data_dir=options.data_dir,
@@ -68,11 +70,12 @@ def _fetch_selection(options: argparse.Namespace) -> int:
         max_clips=options.max_clips,
         seed=options.seed,
     )
+    network = Network(progress=on_a_terminal())
     if options.dry_run:
-        print(dry_run(request, progress=on_a_terminal()))
+        print(dry_run(request, network))
         print("dry run: nothing was changed")
         return 0
-    fetched = fetch_clips(request, progress=on_a_terminal())
+    fetched = fetch_clips(request, network)
     print(fetched.plan)
     print(fetched)
     print(f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}")
@@ -81,14 +84,15 @@ def _fetch_selection(options: argparse.Namespace) -> int:
 
 def _fetch_whole(options: argparse.Namespace) -> int:
     from ctxaudio.data.fsd50k import Subset
-    from ctxaudio.data.whole_credits import credit_whole
-    from ctxaudio.data.whole_record import estimate_whole, fetch_whole
+    from ctxaudio.fetch.credits import credit_whole
+    from ctxaudio.fetch.network import Network
+    from ctxaudio.fetch.zenodo import estimate_whole, fetch_whole
 
     given = [f"--{name}" for name, default in _SELECTION.items() if getattr(options, name) != default]
     if given:
         raise CtxAudioError(f"--all brings every clip: leave out {', '.join(given)}")
     subsets: tuple[Subset, ...] = ("dev", "eval") if options.split is None else (options.split,)
-    estimate = estimate_whole(options.data_dir, subsets, keep_archives=options.keep_archives)
+    estimate = estimate_whole(options.data_dir, subsets, options.keep_archives)
     print(
         f"whole record, {' and '.join(subsets)}: {estimate.download_bytes / 1e9:.2f} GB to fetch, "
         f"{estimate.peak_bytes / 1e9:.1f} GB of room needed, {estimate.kept_bytes / 1e9:.1f} GB in the end",
@@ -97,16 +101,10 @@ def _fetch_whole(options: argparse.Namespace) -> int:
     if options.dry_run:
         print("dry run: nothing was changed")
         return 0
-    for brought in fetch_whole(
-        options.data_dir, subsets, keep_archives=options.keep_archives, progress=on_a_terminal()
-    ):
+    for brought in fetch_whole(options.data_dir, Network(progress=on_a_terminal()), subsets, options.keep_archives):
         print(f"{brought.archive}: {brought.unpacked} files unpacked, {brought.whole_before} were there already")
         for name in brought.left_packed:
             print(f"  left packed, not a name of FSD50K: {name!r}")
     credit_whole(options.data_dir, subsets)
     print(f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}")
     return 0
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

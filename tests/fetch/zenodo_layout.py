@@ -6,16 +6,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from split_archives import SMALLEST_PART, write_split_zip
 
-from ctxaudio.data.record import FSD50K_RECORD, RECORD_ID, Archive, Record, RecordFile
+from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive, Record, RecordFile
 from ctxaudio.files import write_wav
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ZenodoLayout:
         return f"/records/{RECORD_ID}/files/{name}"
 
     def archives(self) -> list[Archive]:
-        return [getattr(self.record, name) for name in ("ground_truth", "metadata", "doc", "dev_audio", "eval_audio")]
+        return list(self.record.values())
 
 
 def write_source(folder: Path, clips: int) -> Path:
@@ -72,12 +72,12 @@ def write_zenodo_layout(folder: Path, clips: int = 10, part_bytes: int = SMALLES
     routes: dict[str, Path] = {}
     archives = {}
     for key in ("dev_audio", "eval_audio", "ground_truth", "metadata", "doc"):
-        real: Archive = getattr(FSD50K_RECORD, key)
+        real = FSD50K_RECORD[key]
         size = part_bytes if key.endswith("audio") else None
         paths = write_split_zip(folder / "served", real.name, source, size)
         archives[key] = told_of(real, paths)
         routes |= {f"/records/{RECORD_ID}/files/{path.name}": path for path in paths}
-    return ZenodoLayout(Record(**archives), source, routes)
+    return ZenodoLayout(archives, source, routes)
 
 
 def told_of(archive: Archive, paths: Sequence[Path]) -> Archive:
@@ -87,7 +87,7 @@ def told_of(archive: Archive, paths: Sequence[Path]) -> Archive:
         RecordFile(path.name, len(content), hashlib.md5(content).hexdigest())
         for path, content in zip(paths, contents, strict=True)
     )
-    return replace(archive, parts=tuple(parts), unpacked_bytes=64 << 20)
+    return archive._replace(parts=tuple(parts), unpacked_bytes=64 << 20)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
