@@ -9,8 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool  # its threads don't hold up a Ctrl-C
 from pathlib import Path
@@ -24,7 +22,7 @@ from ctxaudio.fetch.credits import RECORD_DOI, Manifest, read_manifest
 from ctxaudio.fetch.hub import REPOSITORY, Hub, HubFile, hub_path
 from ctxaudio.fetch.network import DigestError, Network, bytes_bar, digest_of
 from ctxaudio.fetch.plan import Candidate, FetchPlan, FetchRequest, plan_fetch
-from ctxaudio.fetch.zenodo import FSD50K_RECORD, Record, fetch_tables
+from ctxaudio.fetch.zenodo import fetch_tables
 from ctxaudio.files import read_audio, writable_folder
 
 STAGING_DIR = ".fetching"
@@ -53,34 +51,39 @@ class Fetched:
         return "\n".join(lines)
 
 
-def fetch_clips(request: FetchRequest, network: Network, record: Record | None = None) -> Fetched:
+def fetch_clips(request: FetchRequest, network: Network) -> Fetched:
     """Bring ground truth and metadata from the Zenodo record and the request's clips from the hub under its data_dir.
 
     Every clip is checked: sha256, decodes, 44.1 kHz mono, 0.3-30 s. A bad one goes to `data_dir/set_aside`, and the
     next of its condition takes its place. `manifest.json` and `ATTRIBUTION.md` are written, with what earlier fetches
-    brought. A clip in its place with the right sha256 is not fetched again. `record` None is FSD50K's.
+    brought. A clip in its place with the right sha256 is not fetched again.
 
     Raises `CtxAudioError` for faults of the network, the hub or the disk, where another fetch is at work in
     data_dir, and where no clip can be fetched; what has come by then stays.
     """
     began, data_dir = time.monotonic(), writable_folder(request.data_dir)
-    with _only_fetch(data_dir):
-        fetch_tables(data_dir, network, record or FSD50K_RECORD)
-        hub, manifest = Hub(network), read_manifest(data_dir)
-        fetched = Fetched(plan_fetch(request, read_tables(data_dir, request.subset), hub, manifest))
-        manifest.source = {"repository": REPOSITORY, "commit": hub.commit, "record": RECORD_DOI}
-        _check_space(fetched.plan)
-        try:
-            _bring_all(fetched, hub, manifest)
-        finally:
-            manifest.forget_deleted(data_dir)
-            manifest.write(data_dir)
-        shutil.rmtree(data_dir / STAGING_DIR, ignore_errors=True)
+    try:
+        with FileLock(data_dir / ".fetch.lock", timeout=0):  # the system frees that of a process that dies
+            fetch_tables(data_dir, network)
+            hub, manifest = Hub(network), read_manifest(data_dir)
+            fetched = Fetched(plan_fetch(request, read_tables(data_dir, request.subset), hub, manifest))
+            manifest.source = {"repository": REPOSITORY, "commit": hub.commit, "record": RECORD_DOI}
+            _check_space(fetched.plan)
+            try:
+                _bring_all(fetched, hub, manifest)
+            finally:
+                manifest.forget_deleted(data_dir)
+                manifest.write(data_dir)
+            shutil.rmtree(data_dir / STAGING_DIR, ignore_errors=True)
+    except Timeout as error:
+        raise CtxAudioError(f"another fetch is at work in {data_dir}: wait for it to end") from error
+    except OSError as error:
+        raise CtxAudioError(f"{error.filename or data_dir}: {error.strerror}; mend that and start again") from error
     fetched.seconds = time.monotonic() - began
     return fetched
 
 
-def dry_run(request: FetchRequest, network: Network, record: Record | None = None) -> FetchPlan:
+def dry_run(request: FetchRequest, network: Network) -> FetchPlan:
     """What `fetch_clips` would choose. Nothing changes in data_dir: tables it lacks go to a temporary folder.
 
     Raises `CtxAudioError` as `fetch_clips` does.
@@ -90,7 +93,7 @@ def dry_run(request: FetchRequest, network: Network, record: Record | None = Non
     with tempfile.TemporaryDirectory(prefix="ctxaudio-") as aside:
         folder = request.data_dir if has_tables else Path(aside)
         if not has_tables:
-            fetch_tables(folder, network, record or FSD50K_RECORD)
+            fetch_tables(folder, network)
         return plan_fetch(request, read_tables(folder, request.subset), Hub(network), read_manifest(request.data_dir))
 
 
@@ -137,7 +140,9 @@ def _bring_all(fetched: Fetched, hub: Hub, manifest: Manifest) -> None:
                     fetched.there_before += was_there
                     fetched.brought += not was_there
                 if path and (reason or not was_there):
-                    _move(path, data_dir / SET_ASIDE_DIR / clip.path.name if reason else clip.path)
+                    place = data_dir / SET_ASIDE_DIR / clip.path.name if reason else clip.path
+                    place.parent.mkdir(exist_ok=True)
+                    path.replace(place)
             todo = [following for condition in bad if (following := next(spare[condition], None))]
 
 
@@ -164,25 +169,3 @@ def _check_space(plan: FetchPlan) -> None:
             f"{plan.request.data_dir} has {free / 1e6:.0f} MB free and the clips need {needed / 1e6:.0f} MB: "
             "free space, choose another data_dir or fewer clips"
         )
-
-
-def _move(source: Path, to: Path) -> None:
-    try:
-        to.parent.mkdir(exist_ok=True)
-        source.replace(to)
-    except OSError as error:
-        raise CtxAudioError(f"can't write {to}: {error.strerror or error}; mend that and start again") from error
-
-
-@contextmanager
-def _only_fetch(data_dir: Path) -> Iterator[None]:
-    """Refuse to work beside another fetch in `data_dir`; the system frees the lock of a process that dies."""
-    lock = FileLock(data_dir / ".fetch.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise CtxAudioError(f"another fetch is at work in {data_dir}: wait for it to end") from error
-    try:
-        yield
-    finally:
-        lock.release()

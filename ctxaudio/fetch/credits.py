@@ -31,18 +31,9 @@ class Manifest:
         """Add a clip of `size` bytes, chosen for `selected` ({context: label}) besides what it was before."""
         key = (subset, clip.clip_id)
         earlier = self.clips.get(key, {"selected": {}})["selected"]
-        self.clips[key] = {
-            "clip_id": clip.clip_id,
-            "subset": subset,
-            "split": clip.split,
-            "title": clip.title,
-            "uploader": clip.uploader,
-            "licence": clip.licence,
-            "sha256": sha256,
-            "bytes": size,
-            "seconds": round(seconds_of(size), 3),
-            "selected": earlier | selected,
-        }
+        about = {name: getattr(clip, name) for name in ("split", "title", "uploader", "licence")}
+        file = {"sha256": sha256, "bytes": size, "seconds": round(seconds_of(size), 3)}
+        self.clips[key] = {"clip_id": clip.clip_id, "subset": subset, **about, **file, "selected": earlier | selected}
         self.set_aside.pop(key, None)
 
     def put_aside(self, clip_id: str, subset: Subset, reason: str, sha256: str) -> None:
@@ -74,13 +65,11 @@ def read_manifest(data_dir: Path) -> Manifest:
         return Manifest()
     content = read_json(path)
     try:
+        clips, aside = ({(row["subset"], row["clip_id"]): row for row in content[n]} for n in ("clips", "set_aside"))
+        manifest = Manifest(clips, aside, dict(content["source"]))
+        manifest.forget_deleted(data_dir)
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
-        clips, set_aside = (
-            {(row["subset"], row["clip_id"]): row for row in content[name]} for name in ("clips", "set_aside")
-        )
-        manifest = Manifest(clips, set_aside, dict(content["source"]))
-        manifest.forget_deleted(data_dir)
     except (KeyError, TypeError, ValueError) as error:
         raise CtxAudioError(f"{path} is not a manifest of this version ({error}): move it away") from error
     return manifest

@@ -1,4 +1,4 @@
-"""Single clips of FSD50K from the Hugging Face hub: the data set Fhrozen/FSD50k has the record's clips one by one."""
+"""Single clips of FSD50K from the Hugging Face hub, where the data set Fhrozen/FSD50k has them one by one."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ class HubFile(NamedTuple):
 
 
 class Hub:
-    """The repository at its latest commit, so that nothing changes under a fetch.
-
-    Everything here raises `CtxAudioError` where the hub can't be reached or refuses.
-    """
+    """The repository at its latest commit, so that nothing changes under a fetch. All methods raise as `Network`'s."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

@@ -41,10 +41,10 @@ class Network:
     """The two servers, and how long to put up with a poor network. Times in seconds.
 
     `attempts` in a row that bring less than 1 MiB are the last. Between them comes a wait that doubles from
-    `first_wait_s` to at most `longest_wait_s`, drawn between half and the whole of it so that many clients
-    spread, or what the server asks for, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
+    `first_wait_s` to `longest_wait_s`, drawn between half and the whole of it so that many clients spread, or what
+    the server asks for, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
 
-    Every method raises `CtxAudioError` where the network stays away or the server refuses.
+    Both methods raise `CtxAudioError` where the network stays away or the server refuses.
     """
 
     zenodo: str = field(default_factory=_endpoint("ZENODO_ENDPOINT", "https://zenodo.org"))
@@ -75,10 +75,8 @@ class Network:
 
         What arrives goes to `part_path(path)`, which takes its final name only once the digest is right: a file of
         the right size under `path` is whole and isn't fetched again. An interrupted download goes on where its part
-        ends, in this process or a later one. A part with a wrong digest is thrown away and fetched once more.
-
-        Raises `DigestError` where it is wrong twice, and `CtxAudioError` where the server offers another file or
-        the disk is full (the part is kept).
+        ends, in this process or a later one. Raises `DigestError` where the digest is wrong in two downloads, and
+        `CtxAudioError` also where the server offers another file or the disk is full (the part is kept).
         """
         if path.is_file() and path.stat().st_size == size:
             return
@@ -107,17 +105,19 @@ class Network:
             headers = {"Range": f"bytes={have}-"} if have else {}
             try:
                 with self._session.get(url, headers=headers, stream=True, timeout=self.silence_s) as answer:
-                    if not _goes_on(answer, have, size):
+                    answer.raise_for_status()
+                    goes_on = answer.status_code == 206
+                    told = answer.headers.get("Content-Range" if goes_on else "Content-Length", "")
+                    if told != (f"bytes {have}-{size - 1}/{size}" if goes_on else str(size)):
+                        wanted = f"not the file's {size} bytes from {have} on"
+                        raise CtxAudioError(f"{url}: the server offers {told or 'an unknown length'}, {wanted}")
+                    if not goes_on:
                         file.seek(0)
                         file.truncate()
                         bar.reset()
                     for piece in answer.iter_content(_CHUNK):
                         file.write(piece)
                         bar.update(len(piece))
-                        if file.tell() > size:
-                            return  # the digest will be wrong
-                if file.tell() < size:
-                    raise requests.RequestException("the connection ended early")
             except requests.RequestException as error:
                 failures = 1 if file.tell() - have >= _WORTH_GOING_ON else failures + 1
                 self._wait(url, error, failures)
@@ -147,21 +147,14 @@ class Network:
 
 
 def part_path(path: Path) -> Path:
-    """Where a download lies until it is whole.
-
-    >>> part_path(Path("FSD50K.doc.zip")).name
-    'FSD50K.doc.zip.part'
-    """
+    """Where a download lies until it is whole."""
     return path.with_name(path.name + ".part")
 
 
 def digest_of(path: Path, algorithm: str) -> str:
-    """The md5 or sha256 of a file, in hex; raises `CtxAudioError` where it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, algorithm).hexdigest()
-    except OSError as error:
-        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    """The md5 or sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
@@ -169,26 +162,12 @@ def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
     return tqdm(desc=name, total=size, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=not shown)
 
 
-def _goes_on(answer: requests.Response, have: int, size: int) -> bool:
-    """Whether the body goes on from byte `have` (or begins anew); raises where it is of another file."""
-    answer.raise_for_status()
-    if answer.status_code == 206:
-        if answer.headers.get("Content-Range") != f"bytes {have}-{size - 1}/{size}":
-            raise requests.RequestException("the server sends another byte range than asked for")
-        return True
-    offered = answer.headers.get("Content-Length", str(size))
-    if offered != str(size):
-        raise CtxAudioError(f"{answer.url}: the server offers {offered} bytes, not the file's {size}")
-    return have == 0
-
-
 def _reason(error: requests.RequestException) -> str:
     if error.response is not None:
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server is silent"
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no safe connection ({error})"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke"
-    return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
+    broken = isinstance(error, requests.ConnectionError) and not isinstance(error, requests.exceptions.SSLError)
+    return "no connection" if broken else str(error)

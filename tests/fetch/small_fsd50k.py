@@ -18,7 +18,7 @@ from loopback import LoopbackServer, Route
 from zenodo_layout import told_of
 
 from ctxaudio.fetch.network import Network
-from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Record
+from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive
 
 CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
 BY = "http://creativecommons.org/licenses/by/3.0/"
@@ -65,9 +65,9 @@ def sleep_rows(per_condition: int = 4, conditions: Sequence[str] = ("Rain", "Win
 
 @dataclass(frozen=True)
 class SmallFSD50K:
-    """`record` is what a fetch is told; `routes` is what the server serves."""
+    """`record` stands in for FSD50K's; `routes` is what the server serves."""
 
-    record: Record
+    record: dict[str, Archive]
     routes: dict[str, Route]
     rows: tuple[Row, ...]
 
@@ -116,9 +116,9 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 os.environ.update(ZENODO_ENDPOINT={server.url!r}, HF_ENDPOINT={server.url!r}, NO_PROXY="127.0.0.1,localhost")
 from pathlib import Path
 from zenodo_layout import told_of
-from ctxaudio.fetch import clips
+from ctxaudio.fetch import zenodo
 zips = {zips!r}
-clips.FSD50K_RECORD = {{k: told_of(clips.FSD50K_RECORD[k], [Path(zips[k])]) for k in zips}}
+zenodo.FSD50K_RECORD = {{k: told_of(zenodo.FSD50K_RECORD[k], [Path(zips[k])]) for k in zips}}
 {before}
 from ctxaudio.cli import main
 sys.exit(main(["fetch", *{list(arguments)!r}]))

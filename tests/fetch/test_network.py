@@ -109,7 +109,7 @@ def test_refusals_are_errors_at_once(server: LoopbackServer, tmp_path: Path) -> 
     server.fail("/a.zip", Status(403))
     with pytest.raises(CtxAudioError, match="the server answers 403 Forbidden"):
         fetch(server, tmp_path / "a.zip")
-    with pytest.raises(CtxAudioError, match=r"the server offers 3000000 bytes, not the file's 5"):
+    with pytest.raises(CtxAudioError, match=r"the server offers 3000000, not the file's 5 bytes from 0 on"):
         QUICK.download(server.url + "/a.zip", tmp_path / "b.zip", 5, MD5)
     with pytest.raises(CtxAudioError, match=r"zenodo\.org/a\.zip: Invalid URL"):
         QUICK.download("zenodo.org/a.zip", tmp_path / "c.zip", 5, MD5)
@@ -117,13 +117,13 @@ def test_refusals_are_errors_at_once(server: LoopbackServer, tmp_path: Path) -> 
     assert [path.suffix for path in tmp_path.iterdir() if path.stat().st_size] == []
 
 
-def test_a_server_that_says_nonsense_about_ranges_is_left_after_some_tries(tmp_path: Path) -> None:
+def test_a_server_that_says_nonsense_about_ranges_is_left_and_the_part_kept(tmp_path: Path) -> None:
     for content_range in ("bytes 7-9/3000000", "bytes */3000000", ""):
         answer = Response(b"abc", 206, {"Content-Range": content_range})
         part_path(tmp_path / "a.zip").write_bytes(CONTENT[:1000])
         with (
             LoopbackServer({"/a.zip": answer}) as server,
-            pytest.raises(CtxAudioError, match="4 times in a row; start again later"),
+            pytest.raises(CtxAudioError, match="from 1000 on"),
         ):
             fetch(server, tmp_path / "a.zip")
         assert part_path(tmp_path / "a.zip").read_bytes() == CONTENT[:1000]

@@ -27,9 +27,9 @@ from ctxaudio.fetch.zenodo import (
     FSD50K_RECORD,
     Brought,
     Estimate,
-    estimate_whole,
+    archives_of,
+    fetch_archives,
     fetch_tables,
-    fetch_whole,
 )
 
 PART_BYTES = 128 << 10  # several clips each, as in the record
@@ -45,6 +45,7 @@ def server(layout: ZenodoLayout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
     with LoopbackServer(layout.routes) as serving:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("ZENODO_ENDPOINT", serving.url)
+        monkeypatch.setattr(zenodo, "FSD50K_RECORD", layout.record)
         yield serving
 
 
@@ -53,11 +54,11 @@ def quick() -> Network:
 
 
 def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> list[Brought]:
-    return fetch_whole(folder, quick(), subsets or ("dev", "eval"), record=layout.record, **options)
+    return fetch_archives(layout.archives(subsets or ("dev", "eval")), folder, quick(), **options)
 
 
 def estimate(layout: ZenodoLayout, folder: Path, **options: Any) -> Estimate:
-    return estimate_whole(folder, record=layout.record, **options)
+    return zenodo.estimate(layout.archives(), folder, **options)
 
 
 def archives_bytes(layout: ZenodoLayout) -> int:
@@ -116,7 +117,7 @@ def test_the_tables_come_alone_once_and_are_mended(
 ) -> None:
     def call() -> int:
         before = len(server.log)
-        fetch_tables(tmp_path, quick(), layout.record)
+        fetch_tables(tmp_path, quick())
         return len(server.log) - before
 
     expected = {name: content for name, content in tree(layout.folder).items() if "ground" in name or "meta" in name}
@@ -145,13 +146,13 @@ def test_killed_in_the_middle_of_every_part_it_goes_on(
 ) -> None:
     """`kill -9` in the second, sixth, ... archive part: one process each, and the last call brings the rest."""
     told = tmp_path / "record.pickle"
-    told.write_bytes(pickle.dumps(dict(layout.record)))
+    told.write_bytes(pickle.dumps(layout.archives()))
     folder = tmp_path / "data"
     call = (
         "import pickle; from pathlib import Path; from ctxaudio.fetch.network import Network\n"
-        "from ctxaudio.fetch.zenodo import fetch_whole\n"
-        f"record = pickle.loads(Path({str(told)!r}).read_bytes())\n"
-        f"fetch_whole(Path({str(folder)!r}), Network(progress=False), record=record)"
+        "from ctxaudio.fetch.zenodo import fetch_archives\n"
+        f"archives = pickle.loads(Path({str(told)!r}).read_bytes())\n"
+        f"fetch_archives(archives, Path({str(folder)!r}), Network(progress=False))"
     )
     stalled = [part.name for part in layout.record["dev_audio"].parts[1::4]] + [layout.record["metadata"].parts[0].name]
     for name in stalled:
@@ -242,12 +243,12 @@ def test_at_most_three_parts_lie_beside_the_clips(
 ) -> None:
     """Bytes on the disk are at their most just before a part is deleted."""
     sizes = {name: len(content) for name, content in tree(layout.folder).items()}
-    record = {
-        key: archive._replace(unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
-        for key, archive in layout.record.items()
-    }
+    archives = [
+        archive._replace(unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
+        for archive in layout.archives()
+    ]
     unpacked = sum(sizes.values())
-    told = estimate_whole(tmp_path, record=record)
+    told = zenodo.estimate(archives, tmp_path)
     seen: list[tuple[int, int]] = []
     real = zenodo._Local._delete_parts
 
@@ -257,7 +258,7 @@ def test_at_most_three_parts_lie_beside_the_clips(
         real(local, before)
 
     monkeypatch.setattr(zenodo._Local, "_delete_parts", delete)
-    fetch_whole(tmp_path, quick(), record=record)
+    fetch_archives(archives, tmp_path, quick())
     peak = max(size for size, _ in seen)
     assert max(count for _, count in seen) == 3
     assert unpacked < peak <= told.peak_bytes <= unpacked + 3 * PART_BYTES
@@ -281,7 +282,7 @@ def test_a_hostile_archive_with_the_right_md5_writes_nothing(
     whole = zipped({"FSD50K.dev_audio/1.wav": bytes(500), "../../FSD50K.dev_audio/2.wav": b"out"})
     hostile, routes = served_as_dev(layout, tmp_path / "served", split_parts(whole, [100]))
     server.routes |= routes
-    with pytest.raises(CtxAudioError, match=r"FSD50K\.dev_audio: refusing the archive, nothing is written"):
+    with pytest.raises(CtxAudioError, match=r"refusing FSD50K\.dev_audio, nothing is written"):
         fetch(hostile, tmp_path / "one" / "data", "dev")
     assert not any("audio" in name for name in tree(tmp_path / "one" / "data"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "served"]
@@ -305,4 +306,5 @@ def test_the_record_is_complete() -> None:
     assert len({part.md5 for part in parts}) == len({part.name for part in parts}) == 11
     assert all(len(part.md5) == 32 and part.size > 0 for part in parts)
     assert round(sum(part.size for part in parts) / 1e9, 2) == 24.68
-    assert all(archive.name == f"FSD50K.{name}" for name, archive in FSD50K_RECORD.items())
+    assert all(archive.parts[-1].name == f"{archive.name}.zip" for archive in FSD50K_RECORD.values())
+    assert archives_of(["dev", "eval"]) == list(FSD50K_RECORD.values())

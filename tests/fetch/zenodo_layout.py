@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from split_archives import SMALLEST_PART, write_split_zip
 
-from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive, Record, RecordFile
+from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive, Part
 from ctxaudio.files import write_wav
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
@@ -22,15 +22,15 @@ RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 class ZenodoLayout:
     """`record` is what the fetch is told, `folder` the unpacked original, `routes` what the server serves."""
 
-    record: Record
+    record: dict[str, Archive]
     folder: Path
     routes: dict[str, Path]
 
     def route(self, name: str) -> str:
         return f"/records/{RECORD_ID}/files/{name}"
 
-    def archives(self) -> list[Archive]:
-        return list(self.record.values())
+    def archives(self, subsets: Sequence[str] = ("dev", "eval")) -> list[Archive]:
+        return [self.record[name] for name in ("ground_truth", "metadata", "doc", *(f"{s}_audio" for s in subsets))]
 
 
 def write_source(folder: Path, clips: int) -> Path:
@@ -84,7 +84,7 @@ def told_of(archive: Archive, paths: Sequence[Path]) -> Archive:
     """`archive` with the sizes and md5 of these parts, and the bound on what they unpack to."""
     contents = [path.read_bytes() for path in paths]
     parts = (
-        RecordFile(path.name, len(content), hashlib.md5(content).hexdigest())
+        Part(path.name, len(content), hashlib.md5(content).hexdigest())
         for path, content in zip(paths, contents, strict=True)
     )
     return archive._replace(parts=tuple(parts), unpacked_bytes=64 << 20)
