@@ -98,7 +98,7 @@ def small_fsd50k(rows: Sequence[Row], folder: Path, eval_rows: Sequence[Row] = (
     return SmallFSD50K(record, {**routes, **hub_routes(files)}, (*rows, *eval_rows))
 
 
-def quick(server: LoopbackServer, silence_s: float = 0.3, attempts: int = 3) -> Network:
+def quick(server: LoopbackServer, silence_s: float = 2.0, attempts: int = 3) -> Network:
     """A network that is `server` alone and gives up soon."""
     waits = {"first_wait_s": 0.01, "longest_wait_s": 0.02, "longest_asked_s": 0.02, "silence_s": silence_s}
     return Network(server.url, server.url, progress=False, attempts=attempts, **waits)

@@ -19,7 +19,7 @@ from ctxaudio.fetch.network import Network, part_path
 
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
-QUICK = Network(progress=False, attempts=4, first_wait_s=0.01, longest_wait_s=0.02, silence_s=0.3)
+QUICK = Network(progress=False, attempts=4, first_wait_s=0.01, longest_wait_s=0.02, silence_s=1.5)
 LOST = 64 * 1024  # what a break can lose of what was sent: one piece on its way
 
 
