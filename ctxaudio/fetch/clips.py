@@ -22,7 +22,7 @@ from ctxaudio.fetch.credits import RECORD_DOI, Manifest, read_manifest
 from ctxaudio.fetch.hub import REPOSITORY, Hub, HubFile, hub_path
 from ctxaudio.fetch.network import DigestError, Network, bytes_bar, digest_of
 from ctxaudio.fetch.plan import Candidate, FetchPlan, FetchRequest, plan_fetch
-from ctxaudio.fetch.zenodo import fetch_tables
+from ctxaudio.fetch.zenodo import check_space, fetch_tables
 from ctxaudio.files import read_audio, writable_folder
 
 STAGING_DIR = ".fetching"
@@ -55,8 +55,7 @@ def fetch_clips(request: FetchRequest, network: Network) -> Fetched:
     """Bring ground truth and metadata from the Zenodo record and the request's clips from the hub under its data_dir.
 
     Every clip is checked: sha256, decodes, 44.1 kHz mono, 0.3-30 s. A bad one goes to `data_dir/set_aside`, and the
-    next of its condition takes its place. `manifest.json` and `ATTRIBUTION.md` are written, with what earlier fetches
-    brought. A clip in its place with the right sha256 is not fetched again.
+    next of its condition takes its place. A clip in its place with the right sha256 is not fetched again.
 
     Raises `CtxAudioError` for faults of the network, the hub or the disk, where another fetch is at work in
     data_dir, and where no clip can be fetched; what has come by then stays.
@@ -68,7 +67,8 @@ def fetch_clips(request: FetchRequest, network: Network) -> Fetched:
             hub, manifest = Hub(network), read_manifest(data_dir)
             fetched = Fetched(plan_fetch(request, read_tables(data_dir, request.subset), hub, manifest))
             manifest.source = {"repository": REPOSITORY, "commit": hub.commit, "record": RECORD_DOI}
-            _check_space(fetched.plan)
+            absent = [candidate.size for candidate in fetched.plan.chosen if not candidate.clip.path.is_file()]
+            check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
             try:
                 _bring_all(fetched, hub, manifest)
             finally:
@@ -84,10 +84,7 @@ def fetch_clips(request: FetchRequest, network: Network) -> Fetched:
 
 
 def dry_run(request: FetchRequest, network: Network) -> FetchPlan:
-    """What `fetch_clips` would choose. Nothing changes in data_dir: tables it lacks go to a temporary folder.
-
-    Raises `CtxAudioError` as `fetch_clips` does.
-    """
+    """What `fetch_clips` would choose. Nothing changes in data_dir: tables it lacks go to a temporary folder."""
     names = ("ground_truth/{0}.csv", "ground_truth/vocabulary.csv", "metadata/{0}_clips_info_FSD50K.json")
     has_tables = all((request.data_dir / f"FSD50K.{name.format(request.subset)}").is_file() for name in names)
     with tempfile.TemporaryDirectory(prefix="ctxaudio-") as aside:
@@ -159,13 +156,3 @@ def _bring(candidate: Candidate, hub: Hub, data_dir: Path, subset: Subset) -> tu
     except ClipError as error:
         return candidate, path, str(error).removeprefix(f"{path}: ")
     return candidate, path, ""
-
-
-def _check_space(plan: FetchPlan) -> None:
-    needed = ROOM_FOR_TABLES + sum(c.size for c in plan.chosen if not c.clip.path.is_file())
-    free = shutil.disk_usage(plan.request.data_dir).free
-    if needed > free:
-        raise CtxAudioError(
-            f"{plan.request.data_dir} has {free / 1e6:.0f} MB free and the clips need {needed / 1e6:.0f} MB: "
-            "free space, choose another data_dir or fewer clips"
-        )

@@ -65,12 +65,11 @@ class SplitZip(zipfile.ZipFile):
 def expected_entries(
     archive: zipfile.ZipFile, wanted: str, most_bytes: int, name: str = "the archive"
 ) -> tuple[list[zipfile.ZipInfo], list[str]]:
-    """The entries whose whole name matches the regular expression `wanted`, in the order of their bytes in the
-    archive, and the names of all other files, which are harmless but not wanted.
+    """Entries whose whole name matches the regular expression `wanted`, in the order of their bytes, and other names.
 
     Raises `CtxAudioError` before anything is written where any entry at all points outside the folder (`..`, an
     absolute name, a drive letter, a backslash), is a link or a device, comes twice, is encrypted or packed in a
-    way other than stored or deflated, or where they unpack to more than `most_bytes`: a bomb.
+    way other than stored or deflated, or where the wanted ones unpack to more than `most_bytes`: a bomb.
     """
     names: set[str] = set()
     expected, others, total = [], [], 0
@@ -107,10 +106,9 @@ def is_unpacked(entry: zipfile.ZipInfo, folder: Path) -> bool:
 
 
 def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, source: str = "the archive") -> None:
-    """Write one of `expected_entries` under `folder`: aside first, then under its name once its CRC is right.
+    """Write one of `expected_entries` under `folder`, under its name only once its CRC is right.
 
-    Raises `CtxAudioError` where its bytes in `source` (for the message) are damaged or the disk is full; nothing
-    is left under its name then.
+    Raises `CtxAudioError` where its bytes in `source` (for the message) are damaged or the disk is full.
     """
     try:
         with written_whole(folder / entry.filename) as aside, archive.open(entry) as packed, aside.open("wb") as file:

@@ -133,14 +133,16 @@ def fetch_archives(
     `data_dir/.archives`. Raises `CtxAudioError` where the disk has too little room, before anything is fetched, and
     for faults of the network, the disk or the record.
     """
-    free = shutil.disk_usage(writable_folder(data_dir)).free
-    needed = estimate(archives, data_dir, keep_archives).peak_bytes
-    if needed > free:
-        raise CtxAudioError(
-            f"{data_dir} has {free / 1e9:.1f} GB free and the fetch needs {needed / 1e9:.1f} GB: "
-            "free space, choose another data_dir, or fetch one split or the clips of one context"
-        )
+    check_space(writable_folder(data_dir), estimate(archives, data_dir, keep_archives).peak_bytes)
     return [_Local(archive, data_dir, network).bring(keep_archives) for archive in archives]
+
+
+def check_space(data_dir: Path, needed: int) -> None:
+    """Raise `CtxAudioError` where `data_dir` has less than `needed` bytes free."""
+    free = shutil.disk_usage(data_dir).free
+    if needed > free:
+        has = f"{data_dir} has {free / 1e9:.2f} GB free and the fetch needs {needed / 1e9:.2f} GB"
+        raise CtxAudioError(f"{has}: free space, choose another data_dir, one split or fewer clips")
 
 
 class _Local:

@@ -345,7 +345,7 @@ def test_too_little_room_is_said_before_a_clip_is_fetched(
     small = small_fsd50k(sleep_rows(), tmp_path / "served")
     monkeypatch.setattr(fetching, "ROOM_FOR_TABLES", 10**18)
     with serving(small) as server:
-        with pytest.raises(CtxAudioError, match=r"MB free and the clips need"):
+        with pytest.raises(CtxAudioError, match=r"GB free and the fetch needs"):
             fetch(server, tmp_path / "data")
         assert cdn_bytes(server) == 0
 
