@@ -50,7 +50,7 @@ def server(layout: ZenodoLayout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
 
 
 def quick() -> Network:
-    return Network(progress=False, attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=1.5)
+    return Network(progress=False, attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=4.0)
 
 
 def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> list[Brought]:
