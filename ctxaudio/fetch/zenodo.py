@@ -93,7 +93,7 @@ class Brought(NamedTuple):
     archive: str
     unpacked: int
     whole_before: int
-    left_packed: list[str]
+    left_packed: tuple[str, ...]
 
 
 def fetch_tables(data_dir: Path, network: Network) -> None:
@@ -202,7 +202,7 @@ class _Local:
             parts = [str(self.fetch(number)) for number in zipped.parts_of(entry)]
             unpack(zipped, entry, self.data_dir, " and ".join(parts))
             self._delete_parts(0 if keep_archives else first_needed[i + 1])
-        return Brought(name, len(missing), len(entries) - len(missing), others)
+        return Brought(name, len(missing), len(entries) - len(missing), tuple(others))
 
     def _delete_parts(self, before: int) -> None:
         """Delete the parts before one, once what came out of them is safe from a power cut."""
