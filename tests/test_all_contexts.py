@@ -8,7 +8,6 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from small_fsd50k import CC0
 
 from ctxaudio.cli import main
 from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, catalogue, context_named
@@ -27,7 +26,7 @@ RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 
 def clip(clip_id: str, labels: tuple[str, ...]) -> Clip:
-    return Clip(clip_id, Path(f"{clip_id}.wav"), labels, "train", "", "", CC0)
+    return Clip(clip_id, Path(f"{clip_id}.wav"), labels, "train", "", "", "CC0")
 
 
 def placed(selection: Selection) -> dict[str, str]:

@@ -33,6 +33,7 @@ FLOORS = (
     ("pipeline",),
     ("notebook", "report", "execution"),
     ("course",),
+    ("fetch",),
     ("cli",),
 )
 HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
@@ -57,6 +58,14 @@ def test_a_module_imports_only_downwards(path: Path):
     height = HEIGHT[floor_of(path)]
     above = {name for name in imported_from_package(path) if HEIGHT[name] > height}
     assert above == set()
+
+
+def test_only_the_command_line_knows_of_fetching():
+    """Fetching is a wing of its own: nobody else imports it, in whichever way."""
+    outside = [path for path in PACKAGE.rglob("*.py") if floor_of(path) not in ("cli", "fetch")]
+    pattern = re.compile(r"ctxaudio\.fetch|from ctxaudio import .*\bfetch\b|from \.+ ?fetch|import_module\(.*fetch")
+    assert [str(path) for path in outside if pattern.search(path.read_text(encoding="utf-8"))] == []
+    assert any("ctxaudio.fetch." in path.read_text(encoding="utf-8") for path in (PACKAGE / "cli").glob("*.py"))
 
 
 def test_no_module_of_a_floor_goes_round_in_a_circle():

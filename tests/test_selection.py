@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_fsd50k import BY, CC0, NC
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data.fsd50k import Clip, Index, read_index
 from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
-from ctxaudio.data.plan import Candidate, balanced, in_order_of_preference
 from ctxaudio.data.selection import Selection, select_clips, selection_table
 from ctxaudio.data.uploaders import keep_uploaders_apart
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_wav
 
 SLEEP = context_named("sleep")
+CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
+BY = "http://creativecommons.org/licenses/by/3.0/"
+NC = "http://creativecommons.org/licenses/by-nc/3.0/"
 
 
 def clip(clip_id: str, labels: str = "Rain", split: str = "train", uploader: str = "", licence: str = CC0) -> Clip:
@@ -187,55 +187,3 @@ def test_uploaders_are_apart_unless_a_condition_would_lose_a_side(rows: list[tup
     trains = {c.uploader for c in apart.clips if c.split == "train" and c.uploader}
     assert apart.not_apart == sum(c.split == "val" and c.uploader in trains for c in apart.clips)
     assert all(a.split == b.split for a, b in zip(apart.clips, clips, strict=True) if not b.uploader)
-
-
-CANDIDATES = st.lists(
-    st.tuples(st.integers(0, 4), st.sampled_from("abc "), st.sampled_from(["train", "val"])), max_size=60
-)
-
-
-def queues_of(rows: list[tuple[int, str, str]], seed: int) -> dict[int, list[Candidate]]:
-    every = [
-        Candidate(clip(str(i), uploader=who.strip(), split=split), condition, 1000, str(i))
-        for i, (condition, who, split) in enumerate(rows)
-    ]
-    return {c: in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)}
-
-
-@given(CANDIDATES, st.integers(1, 70), st.integers(0, 3))
-def test_a_plan_is_balanced_the_same_each_time_and_begins_every_longer_plan(
-    rows: list[tuple[int, str, str]], max_clips: int, seed: int
-) -> None:
-    queues = queues_of(rows, seed)
-    plan = balanced(queues, max_clips)
-    assert len(plan) == min(max_clips, len(rows)) == len(set(plan))
-    assert plan == balanced(queues_of(rows, seed), max_clips)
-    count = Counter(candidate.condition for candidate in plan)
-    most = max(count.values(), default=0)
-    assert all(count[c] >= most - 1 for c, queue in queues.items() if len(queue) > count[c])
-    assert balanced(queues, max_clips + 5)[: len(plan)] == plan
-
-
-@given(CANDIDATES, st.integers(0, 3))
-def test_every_beginning_of_a_queue_has_its_share_of_val_and_many_uploaders(
-    rows: list[tuple[int, str, str]], seed: int
-) -> None:
-    for queue in queues_of(rows, seed).values():
-        in_val = [candidate.clip.split == "val" for candidate in queue]
-        for n in range(1, len(queue) + 1):
-            assert sum(in_val[:n]) == n * sum(in_val) // len(queue)
-        for split in ("train", "val"):
-            turns = Counter[str]()
-            seen = []
-            for candidate in queue:
-                if candidate.clip.split == split and candidate.clip.uploader:
-                    turns[candidate.clip.uploader] += 1
-                    seen.append(turns[candidate.clip.uploader])
-            if len({c.clip.split for c in queue}) == 1:
-                assert seen == sorted(seen), "nobody's second clip before another's first"
-
-
-def test_another_seed_chooses_other_clips() -> None:
-    rows = [(0, " ", "train")] * 40
-    chosen = {tuple(c.sha256 for c in balanced(queues_of(rows, seed), 10)) for seed in range(5)}
-    assert len(chosen) == 5

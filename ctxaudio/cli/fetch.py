@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from ctxaudio.cli.arguments import on_a_terminal
+from ctxaudio.cli.selection_arguments import selection_of
 from ctxaudio.contexts import CONTEXTS, context_named
 from ctxaudio.errors import CtxAudioError
 
-# What says which clips, and its default.
-_SELECTION = {
+_CHOICE = {
     "max_clips": 200,
     "labels": None,
     "licenses": "cc0,cc-by",
@@ -24,9 +24,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}, or all")
     add("--data_dir", type=Path, default=Path("./data"), help="where FSD50K lies, or will lie")
-    add(
-        "--split", choices=("dev", "eval"), default=None, help="dev (train and val), eval; with --all both if not given"
-    )
+    add("--split", choices=("dev", "eval"), help="dev (train and val), eval; with --all both if not given")
     add("--seed", type=int, default=0, help="another seed chooses other clips")
     add("--dry_run", action="store_true", help="say what would be fetched, and change nothing")
     clips = parser.add_argument_group("which clips").add_argument
@@ -36,77 +34,65 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     clips("--min_seconds", type=float, help="shortest duration")
     clips("--rating", choices=("present",), help="present: only where every annotator found the sound predominant")
     clips("--exclude", metavar="ID,ID", help="clips not to fetch, besides those known to be wrong")
-    parser.set_defaults(**_SELECTION)
+    parser.set_defaults(**_CHOICE)
     whole = parser.add_argument_group("the whole record").add_argument
     whole("--all", action="store_true", help="25 GB to fetch, 34 GB in the end; no selection")
     whole("--keep_archives", action="store_true", help="keep the record's zip files in DATA_DIR/.archives")
 
 
 def run(options: argparse.Namespace) -> int:
-    return _fetch_whole(options) if options.all else _fetch_selection(options)
+    (_fetch_whole if options.all else _fetch_selection)(options)
+    credits = f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}"
+    print("dry run: nothing was changed" if options.dry_run else credits)
+    return 0
 
 
-def _fetch_selection(options: argparse.Namespace) -> int:
-    from ctxaudio.data.fetch import dry_run, fetch_clips
-    from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
-    from ctxaudio.data.plan import FetchRequest
+def _fetch_selection(options: argparse.Namespace) -> None:
+    from ctxaudio.data.options import SelectionOptions
+    from ctxaudio.fetch.clips import dry_run, fetch_clips
+    from ctxaudio.fetch.network import Network
+    from ctxaudio.fetch.plan import FetchRequest
 
     if options.keep_archives:
         raise CtxAudioError("--keep_archives goes with --all: single clips come without archives")
-    selection = SelectionOptions(
-        labels=None if options.labels is None else _listed(options.labels),
-        licences=_listed(options.licenses),
-        min_seconds=options.min_seconds,
-        rating=options.rating,
-        exclude=(*KNOWN_WRONG, *_listed(options.exclude)),
-    )
     request = FetchRequest(
         data_dir=options.data_dir,
         context=context_named(options.context),
-        options=selection,
+        options=selection_of(options) or SelectionOptions(),
         subset=options.split or "dev",
         max_clips=options.max_clips,
         seed=options.seed,
     )
+    network = Network(progress=on_a_terminal())
     if options.dry_run:
-        print(dry_run(request, progress=on_a_terminal()))
-        print("dry run: nothing was changed")
-        return 0
-    fetched = fetch_clips(request, progress=on_a_terminal())
-    print(fetched.plan)
-    print(fetched)
-    print(f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}")
-    return 0
+        print(dry_run(request, network))
+    else:
+        fetched = fetch_clips(request, network)
+        print(fetched.plan, fetched, sep="\n")
 
 
-def _fetch_whole(options: argparse.Namespace) -> int:
+def _fetch_whole(options: argparse.Namespace) -> None:
     from ctxaudio.data.fsd50k import Subset
-    from ctxaudio.data.whole_credits import credit_whole
-    from ctxaudio.data.whole_record import estimate_whole, fetch_whole
+    from ctxaudio.fetch.credits import credit_whole
+    from ctxaudio.fetch.network import Network
+    from ctxaudio.fetch.zenodo import archives_of, estimate, fetch_archives
 
-    given = [f"--{name}" for name, default in _SELECTION.items() if getattr(options, name) != default]
+    given = [f"--{name}" for name, default in _CHOICE.items() if getattr(options, name) != default]
     if given:
         raise CtxAudioError(f"--all brings every clip: leave out {', '.join(given)}")
-    subsets: tuple[Subset, ...] = ("dev", "eval") if options.split is None else (options.split,)
-    estimate = estimate_whole(options.data_dir, subsets, keep_archives=options.keep_archives)
+    subsets: list[Subset] = [options.split] if options.split else ["dev", "eval"]
+    archives = archives_of(subsets)
+    needed = estimate(archives, options.data_dir, options.keep_archives)
     print(
-        f"whole record, {' and '.join(subsets)}: {estimate.download_bytes / 1e9:.2f} GB to fetch, "
-        f"{estimate.peak_bytes / 1e9:.1f} GB of room needed, {estimate.kept_bytes / 1e9:.1f} GB in the end",
+        f"whole record, {' and '.join(subsets)}: {needed.download_bytes / 1e9:.2f} GB to fetch, "
+        f"{needed.peak_bytes / 1e9:.1f} GB of room needed, {needed.kept_bytes / 1e9:.1f} GB in the end",
         flush=True,
     )
     if options.dry_run:
-        print("dry run: nothing was changed")
-        return 0
-    for brought in fetch_whole(
-        options.data_dir, subsets, keep_archives=options.keep_archives, progress=on_a_terminal()
-    ):
+        return
+    network = Network(progress=on_a_terminal())
+    for brought in fetch_archives(archives, options.data_dir, network, options.keep_archives):
         print(f"{brought.archive}: {brought.unpacked} files unpacked, {brought.whole_before} were there already")
         for name in brought.left_packed:
             print(f"  left packed, not a name of FSD50K: {name!r}")
     credit_whole(options.data_dir, subsets)
-    print(f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}")
-    return 0
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

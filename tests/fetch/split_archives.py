@@ -29,7 +29,7 @@ def split_parts(whole: bytes, part_sizes: Sequence[int], zip64: bool = False) ->
     """A single zip cut after parts of these sizes, the rest being the last part, with the disk numbers mended.
 
     As `zip -s` does, the first part begins with the mark of split archives, and offsets count within parts. With
-    `zip64` offsets and disk numbers move to extra fields and to a zip64 end record.
+    `zip64` sizes and offsets move to extra fields and to a zip64 end record.
     """
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         count, old_start = len(archive.infolist()), archive.start_dir
@@ -46,11 +46,10 @@ def split_parts(whole: bytes, part_sizes: Sequence[int], zip64: bool = False) ->
         name = whole[at + _ENTRY.size : at + _ENTRY.size + fields[10]]
         at += _ENTRY.size + sum(fields[10:13])
         disk, offset = place(fields[16] + 4)
-        extra = struct.pack("<2H3QI", 1, 28, fields[9], fields[8], offset, disk) if zip64 else b""
+        extra = struct.pack("<2H3Q", 1, 24, fields[9], fields[8], offset) if zip64 else b""
+        fields[13], fields[16] = disk, offset
         if zip64:
-            fields[8], fields[9], fields[13], fields[16] = 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFFFFFF
-        else:
-            fields[13], fields[16] = disk, offset
+            fields[8], fields[9], fields[16] = 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF
         fields[11], fields[12] = len(extra), 0
         directory += _ENTRY.pack(*fields) + name + extra
     first_disk, offset = place(len(body))

@@ -8,7 +8,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,12 @@ from hub_layout import hub_path, hub_routes
 from loopback import LoopbackServer, Route
 from zenodo_layout import told_of
 
-from ctxaudio.data.download import Patience
-from ctxaudio.data.record import FSD50K_RECORD, RECORD_ID, Record
+from ctxaudio.fetch.network import Network
+from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive
 
 CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
 BY = "http://creativecommons.org/licenses/by/3.0/"
 NC = "http://creativecommons.org/licenses/by-nc/3.0/"
-QUICK = Patience(attempts=3, first_wait_s=0.01, longest_wait_s=0.02, longest_asked_s=0.02, silence_s=2.0)
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def sleep_rows(per_condition: int = 4, conditions: Sequence[str] = ("Rain", "Win
 
 @dataclass(frozen=True)
 class SmallFSD50K:
-    """`record` is what a fetch is told; `routes` is what the server serves."""
+    """`record` stands in for FSD50K's; `routes` is what the server serves."""
 
-    record: Record
+    record: dict[str, Archive]
     routes: dict[str, Route]
     rows: tuple[Row, ...]
 
@@ -82,12 +81,13 @@ def small_fsd50k(rows: Sequence[Row], folder: Path, eval_rows: Sequence[Row] = (
     record = FSD50K_RECORD
     routes: dict[str, Route] = {}
     folder.mkdir(parents=True, exist_ok=True)
-    for field, name in (("ground_truth", "FSD50K.ground_truth"), ("metadata", "FSD50K.metadata")):
+    for field in ("ground_truth", "metadata"):
+        name = f"FSD50K.{field}"
         path = folder / f"{name}.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for member, text in tables[name].items():
                 archive.writestr(f"{name}/{member}", text)
-        record = replace(record, **{field: told_of(getattr(record, field), [path])})
+        record = {**record, field: told_of(record[field], [path])}
         routes[f"/records/{RECORD_ID}/files/{path.name}"] = path
     files = {
         hub_path(row.clip_id, subset): row.content
@@ -96,6 +96,12 @@ def small_fsd50k(rows: Sequence[Row], folder: Path, eval_rows: Sequence[Row] = (
         if row.on_hub
     }
     return SmallFSD50K(record, {**routes, **hub_routes(files)}, (*rows, *eval_rows))
+
+
+def quick(server: LoopbackServer, silence_s: float = 2.0, attempts: int = 3) -> Network:
+    """A network that is `server` alone and gives up soon."""
+    waits = {"first_wait_s": 0.01, "longest_wait_s": 0.02, "longest_asked_s": 0.02, "silence_s": silence_s}
+    return Network(server.url, server.url, progress=False, attempts=attempts, **waits)
 
 
 def script_of(small: SmallFSD50K, server: LoopbackServer, arguments: Sequence[str], before: str = "") -> list[str]:
@@ -108,13 +114,11 @@ def script_of(small: SmallFSD50K, server: LoopbackServer, arguments: Sequence[st
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 os.environ.update(ZENODO_ENDPOINT={server.url!r}, HF_ENDPOINT={server.url!r}, NO_PROXY="127.0.0.1,localhost")
-from dataclasses import replace
 from pathlib import Path
 from zenodo_layout import told_of
-from ctxaudio.data import fetch
+from ctxaudio.fetch import zenodo
 zips = {zips!r}
-record = fetch.FSD50K_RECORD
-fetch.FSD50K_RECORD = replace(record, **{{k: told_of(getattr(record, k), [Path(zips[k])]) for k in zips}})
+zenodo.FSD50K_RECORD = {{k: told_of(zenodo.FSD50K_RECORD[k], [Path(zips[k])]) for k in zips}}
 {before}
 from ctxaudio.cli import main
 sys.exit(main(["fetch", *{list(arguments)!r}]))

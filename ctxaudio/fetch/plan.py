@@ -11,15 +11,13 @@ from pathlib import Path
 
 from ctxaudio.contexts import Context
 from ctxaudio.data.fsd50k import Clip, Index, LeftOut, Subset
-from ctxaudio.data.hub import Hub, hub_path
 from ctxaudio.data.licences import DEFAULT_LICENCES, LICENCES, licence_name
-from ctxaudio.data.manifest import Manifest
 from ctxaudio.data.options import SelectionOptions
 from ctxaudio.data.selection import Selection, left_out_lines, select_clips
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch.credits import Manifest, seconds_of
+from ctxaudio.fetch.hub import Hub, hub_path
 
-HEADER_BYTES = 44
-BYTES_PER_SECOND = 88_200  # 16-bit mono at 44.1 kHz
 FETCH_OPTIONS = SelectionOptions(licences=DEFAULT_LICENCES)
 
 
@@ -48,20 +46,6 @@ class Candidate:
     size: int
     sha256: str
 
-    @property
-    def seconds(self) -> float:
-        """Duration in seconds, from the size."""
-        return seconds_of(self.size)
-
-
-def seconds_of(size: int) -> float:
-    """Duration in seconds of an FSD50K clip of `size` bytes: 16-bit mono at 44.1 kHz with a header of 44 bytes.
-
-    >>> seconds_of(44 + 2 * 44100 * 3)
-    3.0
-    """
-    return max(0, size - HEADER_BYTES) / BYTES_PER_SECOND
-
 
 @dataclass(frozen=True)
 class FetchPlan:
@@ -77,10 +61,28 @@ class FetchPlan:
 
     def __str__(self) -> str:
         """Counts, hours, bytes and licences per condition, and what was left out, as a table."""
-        context, available = self.selection.context, [c for queue in self.queues.values() for c in queue]
-        head = f"context {context.name}, {self.request.subset}: {len(self.chosen)} of {len(available)} clips"
-        table = plan_table(self.chosen, available, context.conditions)
-        return "\n".join([head, table, *left_out_lines(self.selection)])
+        context, available = self.selection.context, sum(map(len, self.queues.values()))
+        head = f"context {context.name}, {self.request.subset}: {len(self.chosen)} of {available} clips"
+        return "\n".join([head, *self._table(), *left_out_lines(self.selection)])
+
+    def _table(self) -> list[str]:
+        conditions = self.selection.context.conditions
+        taken = Counter(licence_name(c.clip.licence) for c in self.chosen)
+        licences = [name for name in LICENCES if taken[name]]
+        rows = [["condition", "clips", "of", "hours", "MB", *licences]]
+        for i, name in enumerate([*conditions, "all"]):
+            clips = [c for c in self.chosen if c.condition == i or name == "all"]
+            available = sum(len(queue) for condition, queue in self.queues.items() if condition == i or name == "all")
+            hours, megabytes = sum(seconds_of(c.size) for c in clips) / 3600, sum(c.size for c in clips) / 1e6
+            count = Counter(licence_name(c.clip.licence) for c in clips)
+            figures = [str(len(clips)), str(available), f"{hours:.2f}", f"{megabytes:.1f}"]
+            rows.append([name, *figures, *(str(count[licence]) for licence in licences)])
+        widths = [max(6, len(title)) for title in rows[0][1:]]
+        first = max(len(row[0]) for row in rows)
+        return [
+            "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
+            for name, *cells in rows
+        ]
 
 
 def plan_fetch(request: FetchRequest, index: Index, hub: Hub, manifest: Manifest) -> FetchPlan:
@@ -96,24 +98,22 @@ def plan_fetch(request: FetchRequest, index: Index, hub: Hub, manifest: Manifest
     left_out = list(selection.left_out)
     for clip, condition in zip(selection.clips, selection.conditions, strict=True):
         file = files.get(hub_path(clip.clip_id, request.subset))
-        aside = manifest.set_aside.get((request.subset, clip.clip_id))
+        aside = manifest.set_aside.get((request.subset, clip.clip_id), {})
         if file is None:
             left_out.append(LeftOut(clip.clip_id, "not in the hub's copy"))
-            continue
-        candidate = Candidate(own_split[clip.clip_id], condition, file.size, file.sha256)
-        if aside is not None and aside.sha256 == file.sha256:
+        elif aside.get("sha256") == file.sha256:
             left_out.append(LeftOut(clip.clip_id, "set aside by an earlier fetch"))
-        elif candidate.seconds < request.options.min_seconds:
+        elif seconds_of(file.size) < request.options.min_seconds:
             left_out.append(LeftOut(clip.clip_id, f"shorter than {request.options.min_seconds:g} s"))
         else:
-            queues[condition].append(candidate)
+            queues[condition].append(Candidate(own_split[clip.clip_id], condition, file.size, file.sha256))
     ordered = {i: tuple(in_order_of_preference(queue, request.seed)) for i, queue in queues.items()}
     chosen = tuple(balanced(ordered, request.max_clips))
-    if not chosen:
-        reasons = "; ".join(left_out_lines(replace(selection, left_out=tuple(left_out)))[1:])
-        raise CtxAudioError(f"no clip of context {request.context.name!r} can be fetched: {reasons}")
     # moved and not_apart speak of the whole selection, not of what will be fetched
     selection = replace(selection, left_out=tuple(left_out), moved=0, not_apart=0)
+    if not chosen:
+        reasons = "; ".join(left_out_lines(selection)[1:])
+        raise CtxAudioError(f"no clip of context {request.context.name!r} can be fetched: {reasons}")
     return FetchPlan(request, selection, ordered, chosen)
 
 
@@ -125,12 +125,12 @@ def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[C
     """
     drawn = sorted(candidates, key=lambda c: hashlib.sha256(f"{seed} {c.clip.clip_id}".encode()).digest())
     seen: Counter[str] = Counter()
-    turn = []
+    turn = {}
     for candidate in drawn:
         uploader = candidate.clip.uploader or candidate.clip.clip_id
-        turn.append(seen[uploader])
+        turn[candidate] = seen[uploader]
         seen[uploader] += 1
-    ranked = [candidate for _, candidate in sorted(zip(turn, drawn, strict=True), key=lambda pair: pair[0])]
+    ranked = sorted(drawn, key=turn.__getitem__)
     val = [candidate for candidate in ranked if candidate.clip.split == "val"]
     rest = iter([candidate for candidate in ranked if candidate.clip.split != "val"])
     ordered: list[Candidate] = []
@@ -151,26 +151,3 @@ def balanced(queues: Mapping[int, Sequence[Candidate]], max_clips: int | None) -
     """
     turns = zip_longest(*(queues[condition] for condition in sorted(queues)))
     return [candidate for turn in turns for candidate in turn if candidate is not None][:max_clips]
-
-
-def plan_table(plan: Sequence[Candidate], available: Sequence[Candidate], condition_names: Sequence[str]) -> str:
-    """Clips, hours, bytes and licences of a plan per condition, and how many there would be, as text."""
-    names = [licence_name(candidate.clip.licence) for candidate in plan]
-    licences = [name for name in LICENCES if name in names]
-    width = max(map(len, (*condition_names, "condition")))
-    head = ["clips", "of", "hours", "MB", *licences]
-    lines = ["  ".join([f"{'condition':<{width}}", *(f"{title:>{max(6, len(title))}}" for title in head)])]
-    for i, name in enumerate([*condition_names, "all"]):
-        mine = [c for c in plan if c.condition == i or i == len(condition_names)]
-        total = sum(c.condition == i or i == len(condition_names) for c in available)
-        by_licence = Counter(licence_name(c.clip.licence) for c in mine)
-        cells = [
-            str(len(mine)),
-            str(total),
-            f"{sum(c.seconds for c in mine) / 3600:.2f}",
-            f"{sum(c.size for c in mine) / 1e6:.1f}",
-            *(str(by_licence[licence]) for licence in licences),
-        ]
-        columns = zip(cells, head, strict=True)
-        lines.append("  ".join([f"{name:<{width}}", *(f"{cell:>{max(6, len(title))}}" for cell, title in columns)]))
-    return "\n".join(lines)

@@ -18,14 +18,20 @@ from loopback import CutAfter, LoopbackServer, Stall, Status, WrongByte
 from split_archives import split_parts, zipped
 from zenodo_layout import ZenodoLayout, told_of, tree, write_zenodo_layout
 
-from ctxaudio.data import unpack as unpacking
-from ctxaudio.data import whole_record
-from ctxaudio.data.download import Patience
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
-from ctxaudio.data.whole_record import ARCHIVES_DIR, Brought, Estimate, estimate_whole, fetch_tables, fetch_whole
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch import zenodo
+from ctxaudio.fetch.network import Network
+from ctxaudio.fetch.zenodo import (
+    ARCHIVES_DIR,
+    FSD50K_RECORD,
+    Brought,
+    Estimate,
+    archives_of,
+    fetch_archives,
+    fetch_tables,
+)
 
-QUICK = Patience(attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=0.3)
 PART_BYTES = 128 << 10  # several clips each, as in the record
 
 
@@ -39,30 +45,34 @@ def server(layout: ZenodoLayout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
     with LoopbackServer(layout.routes) as serving:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("ZENODO_ENDPOINT", serving.url)
+        monkeypatch.setattr(zenodo, "FSD50K_RECORD", layout.record)
         yield serving
 
 
-def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> tuple[Brought, ...]:
-    chosen = subsets or ("dev", "eval")
-    return fetch_whole(folder, chosen, record=layout.record, progress=False, patience=QUICK, **options)
+def quick() -> Network:
+    return Network(progress=False, attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=4.0)
+
+
+def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> list[Brought]:
+    return fetch_archives(layout.archives(subsets or ("dev", "eval")), folder, quick(), **options)
 
 
 def estimate(layout: ZenodoLayout, folder: Path, **options: Any) -> Estimate:
-    return estimate_whole(folder, record=layout.record, **options)
+    return zenodo.estimate(layout.archives(), folder, **options)
 
 
 def archives_bytes(layout: ZenodoLayout) -> int:
-    return sum(archive.size for archive in layout.archives())
+    return sum(part.size for archive in layout.archives() for part in archive.parts)
 
 
 def parts_in(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / ARCHIVES_DIR).iterdir() if path.suffix != ".directory")
+    return sorted(path for path in (folder / ARCHIVES_DIR).iterdir() if path.suffix != ".end")
 
 
 def test_the_whole_record_arrives_and_no_archive_is_left(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
 ) -> None:
-    assert len(layout.record.dev_audio.parts) > 5
+    assert len(layout.record["dev_audio"].parts) > 5
     brought = fetch(layout, tmp_path)
     assert tree(tmp_path) == tree(layout.folder)
     assert parts_in(tmp_path) == []
@@ -86,7 +96,7 @@ def test_a_second_call_fetches_nothing_and_a_lost_clip_only_its_parts(
     damaged.write_bytes(bytes(damaged.stat().st_size))  # of the right size, as a power cut may leave it
     assert sum(b.unpacked for b in fetch(layout, tmp_path)) == 2
     assert tree(tmp_path) == tree(layout.folder)
-    assert 1 <= len(server.log) - asked < len(layout.record.dev_audio.parts)
+    assert 1 <= len(server.log) - asked < len(layout.record["dev_audio"].parts)
 
 
 def test_one_subset_comes_alone(layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path) -> None:
@@ -99,7 +109,7 @@ def test_archives_are_kept_on_request(layout: ZenodoLayout, server: LoopbackServ
     told = estimate(layout, tmp_path, keep_archives=True)
     fetch(layout, tmp_path, keep_archives=True)
     assert {path.name for path in parts_in(tmp_path)} == {Path(route).name for route in layout.routes}
-    assert told.kept_bytes >= sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix != ".directory")
+    assert told.kept_bytes >= sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix != ".end")
 
 
 def test_the_tables_come_alone_once_and_are_mended(
@@ -107,7 +117,7 @@ def test_the_tables_come_alone_once_and_are_mended(
 ) -> None:
     def call() -> int:
         before = len(server.log)
-        fetch_tables(tmp_path, record=layout.record, progress=False, patience=QUICK)
+        fetch_tables(tmp_path, quick())
         return len(server.log) - before
 
     expected = {name: content for name, content in tree(layout.folder).items() if "ground" in name or "meta" in name}
@@ -121,7 +131,7 @@ def test_the_tables_come_alone_once_and_are_mended(
 def test_every_fault_of_the_network_is_overcome_and_little_is_fetched_twice(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
 ) -> None:
-    names = [part.name for part in layout.record.dev_audio.parts]
+    names = [part.name for part in layout.record["dev_audio"].parts]
     faults = [CutAfter(30_000), Status(429, 0), Status(503), WrongByte(100), Stall(30.0, after=20_000)]
     for name, fault in zip(names, faults, strict=False):
         server.fail(layout.route(name), fault)
@@ -136,13 +146,15 @@ def test_killed_in_the_middle_of_every_part_it_goes_on(
 ) -> None:
     """`kill -9` in the second, sixth, ... archive part: one process each, and the last call brings the rest."""
     told = tmp_path / "record.pickle"
-    told.write_bytes(pickle.dumps(layout.record))
+    told.write_bytes(pickle.dumps(layout.archives()))
     folder = tmp_path / "data"
     call = (
-        "import pickle; from pathlib import Path; from ctxaudio.data.whole_record import fetch_whole\n"
-        f"fetch_whole(Path({str(folder)!r}), record=pickle.loads(Path({str(told)!r}).read_bytes()), progress=False)"
+        "import pickle; from pathlib import Path; from ctxaudio.fetch.network import Network\n"
+        "from ctxaudio.fetch.zenodo import fetch_archives\n"
+        f"archives = pickle.loads(Path({str(told)!r}).read_bytes())\n"
+        f"fetch_archives(archives, Path({str(folder)!r}), Network(progress=False))"
     )
-    stalled = [part.name for part in layout.record.dev_audio.parts[1::4]] + [layout.record.metadata.parts[0].name]
+    stalled = [part.name for part in layout.record["dev_audio"].parts[1::4]] + [layout.record["metadata"].parts[0].name]
     for name in stalled:
         server.fail(layout.route(name), Stall(60.0, after=layout.routes[layout.route(name)].stat().st_size // 2))
     for _ in stalled:
@@ -186,7 +198,7 @@ def test_interrupted_at_an_entry_no_part_is_fetched_twice(
             raise KeyboardInterrupt
         real(source, target, length)
 
-    monkeypatch.setattr(unpacking.shutil, "copyfileobj", copy)
+    monkeypatch.setattr(zenodo.shutil, "copyfileobj", copy)
     with pytest.raises(KeyboardInterrupt):
         fetch(layout, tmp_path)
     whole = tree(layout.folder)
@@ -204,7 +216,7 @@ def test_a_full_disk_while_unpacking_is_one_line_and_nothing_looks_whole(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(unpacking.shutil, "copyfileobj", copy)
+        patch.setattr(zenodo.shutil, "copyfileobj", copy)
         with pytest.raises(CtxAudioError, match=r"can't write .*: No space left on device; free space"):
             fetch(layout, tmp_path)
     assert tree(tmp_path) == {}
@@ -218,11 +230,11 @@ def test_too_little_room_is_told_before_a_byte_is_fetched(
 ) -> None:
     needed = estimate(layout, tmp_path).peak_bytes
     usage = shutil.disk_usage(tmp_path)._replace(free=needed - 1)
-    monkeypatch.setattr(whole_record.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(CtxAudioError, match=r"has 0\.\d GB free and the fetch needs 0\.\d GB: free space, choose"):
+    monkeypatch.setattr(zenodo.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CtxAudioError, match=r"has 0\.\d+ GB free and the fetch needs 0\.\d+ GB: free space, choose"):
         fetch(layout, tmp_path)
     assert server.log == []
-    monkeypatch.setattr(whole_record.shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    monkeypatch.setattr(zenodo.shutil, "disk_usage", lambda _: usage._replace(free=needed))
     fetch(layout, tmp_path)
 
 
@@ -231,22 +243,22 @@ def test_at_most_three_parts_lie_beside_the_clips(
 ) -> None:
     """Bytes on the disk are at their most just before a part is deleted."""
     sizes = {name: len(content) for name, content in tree(layout.folder).items()}
-    exact = {
-        key: replace(archive, unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
-        for key, archive in vars(layout.record).items()
-    }
-    record, unpacked = replace(layout.record, **exact), sum(sizes.values())
-    told = estimate_whole(tmp_path, record=record)
+    archives = [
+        archive._replace(unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
+        for archive in layout.archives()
+    ]
+    unpacked = sum(sizes.values())
+    told = zenodo.estimate(archives, tmp_path)
     seen: list[tuple[int, int]] = []
-    real = whole_record._delete_parts
+    real = zenodo._Local._delete_parts
 
-    def delete(local: Any, needed: set[int]) -> None:
-        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".directory"]
+    def delete(local: Any, before: int) -> None:
+        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".end"]
         seen.append((sum(path.stat().st_size for path in files), len(parts_in(tmp_path))))
-        real(local, needed)
+        real(local, before)
 
-    monkeypatch.setattr(whole_record, "_delete_parts", delete)
-    fetch_whole(tmp_path, record=record, progress=False, patience=QUICK)
+    monkeypatch.setattr(zenodo._Local, "_delete_parts", delete)
+    fetch_archives(archives, tmp_path, quick())
     peak = max(size for size, _ in seen)
     assert max(count for _, count in seen) == 3
     assert unpacked < peak <= told.peak_bytes <= unpacked + 3 * PART_BYTES
@@ -259,7 +271,7 @@ def served_as_dev(layout: ZenodoLayout, folder: Path, parts: list[bytes]) -> tup
     folder.mkdir()
     for path, content in zip(paths, parts, strict=True):
         path.write_bytes(content)
-    record = replace(layout.record, dev_audio=told_of(layout.record.dev_audio, paths))
+    record = {**layout.record, "dev_audio": told_of(layout.record["dev_audio"], paths)}
     routes = {layout.route(path.name): path for path in paths}
     return replace(layout, record=record), routes
 
@@ -270,7 +282,7 @@ def test_a_hostile_archive_with_the_right_md5_writes_nothing(
     whole = zipped({"FSD50K.dev_audio/1.wav": bytes(500), "../../FSD50K.dev_audio/2.wav": b"out"})
     hostile, routes = served_as_dev(layout, tmp_path / "served", split_parts(whole, [100]))
     server.routes |= routes
-    with pytest.raises(CtxAudioError, match=r"FSD50K\.dev_audio: refusing the archive, nothing is written"):
+    with pytest.raises(CtxAudioError, match=r"refusing FSD50K\.dev_audio, nothing is written"):
         fetch(hostile, tmp_path / "one" / "data", "dev")
     assert not any("audio" in name for name in tree(tmp_path / "one" / "data"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "served"]
@@ -287,3 +299,12 @@ def test_an_archive_damaged_before_it_was_published_names_the_parts(
     with pytest.raises(CtxAudioError, match=r"1\.wav is damaged in .*_audio\.z01 and .*_audio\.z02: .*; remove that"):
         fetch(damaged, tmp_path / "data", "dev")
     assert sorted(path.name for path in (tmp_path / "data" / "FSD50K.dev_audio").iterdir()) == ["0.wav"]
+
+
+def test_the_record_is_complete() -> None:
+    parts = [part for archive in FSD50K_RECORD.values() for part in archive.parts]
+    assert len({part.md5 for part in parts}) == len({part.name for part in parts}) == 11
+    assert all(len(part.md5) == 32 and part.size > 0 for part in parts)
+    assert round(sum(part.size for part in parts) / 1e9, 2) == 24.68
+    assert all(archive.parts[-1].name == f"{archive.name}.zip" for archive in FSD50K_RECORD.values())
+    assert archives_of(["dev", "eval"]) == list(FSD50K_RECORD.values())

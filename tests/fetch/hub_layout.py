@@ -1,7 +1,7 @@
 """The Hugging Face hub's answers for a data set of clips, as routes for `LoopbackServer`.
 
 Found by watching huggingface_hub 2.4 talk: the commit (GET /api/datasets/REPO), sizes and sha256 of files
-(POST .../paths-info/COMMIT), and each file as HEAD .../resolve/COMMIT/PATH, which redirects to another host
+(POST .../paths-info/COMMIT), and each file as .../resolve/COMMIT/PATH, which redirects to another host
 (localhost in place of 127.0.0.1, as the hub to its CDN), where GET brings the bytes.
 """
 
@@ -29,16 +29,13 @@ def cdn_path(content: bytes | Path) -> str:
 
 
 def resolve_path(path: str) -> str:
-    """Where the HEAD of a file arrives."""
+    """Where the first request for a file arrives."""
     return f"/datasets/{REPO}/resolve/{COMMIT}/{path}"
 
 
-def hub_routes(files: Mapping[str, bytes | Path], claims: Mapping[str, bytes] | None = None) -> dict[str, Route]:
-    """Routes that serve `files` ({path in the repository: content}).
-
-    `claims` are files the hub describes with the size and sha256 of other bytes than it sends.
-    """
-    described = {path: _about(path, (claims or {}).get(path, content)) for path, content in files.items()}
+def hub_routes(files: Mapping[str, bytes | Path]) -> dict[str, Route]:
+    """Routes that serve `files` ({path in the repository: content})."""
+    described = {path: _about(path, content) for path, content in files.items()}
 
     def paths_info(request: Request) -> Response:
         asked = parse_qs(request.body.decode()).get("paths", [])  # none where the client broke off

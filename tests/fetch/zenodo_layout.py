@@ -6,31 +6,31 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from split_archives import SMALLEST_PART, write_split_zip
 
-from ctxaudio.data.record import FSD50K_RECORD, RECORD_ID, Archive, Record, RecordFile
+from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive, Part
 from ctxaudio.files import write_wav
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 
 
 @dataclass(frozen=True)
 class ZenodoLayout:
     """`record` is what the fetch is told, `folder` the unpacked original, `routes` what the server serves."""
 
-    record: Record
+    record: dict[str, Archive]
     folder: Path
     routes: dict[str, Path]
 
     def route(self, name: str) -> str:
         return f"/records/{RECORD_ID}/files/{name}"
 
-    def archives(self) -> list[Archive]:
-        return [getattr(self.record, name) for name in ("ground_truth", "metadata", "doc", "dev_audio", "eval_audio")]
+    def archives(self, subsets: Sequence[str] = ("dev", "eval")) -> list[Archive]:
+        return [self.record[name] for name in ("ground_truth", "metadata", "doc", *(f"{s}_audio" for s in subsets))]
 
 
 def write_source(folder: Path, clips: int) -> Path:
@@ -72,22 +72,22 @@ def write_zenodo_layout(folder: Path, clips: int = 10, part_bytes: int = SMALLES
     routes: dict[str, Path] = {}
     archives = {}
     for key in ("dev_audio", "eval_audio", "ground_truth", "metadata", "doc"):
-        real: Archive = getattr(FSD50K_RECORD, key)
+        real = FSD50K_RECORD[key]
         size = part_bytes if key.endswith("audio") else None
         paths = write_split_zip(folder / "served", real.name, source, size)
         archives[key] = told_of(real, paths)
         routes |= {f"/records/{RECORD_ID}/files/{path.name}": path for path in paths}
-    return ZenodoLayout(Record(**archives), source, routes)
+    return ZenodoLayout(archives, source, routes)
 
 
 def told_of(archive: Archive, paths: Sequence[Path]) -> Archive:
     """`archive` with the sizes and md5 of these parts, and the bound on what they unpack to."""
     contents = [path.read_bytes() for path in paths]
     parts = (
-        RecordFile(path.name, len(content), hashlib.md5(content).hexdigest())
+        Part(path.name, len(content), hashlib.md5(content).hexdigest())
         for path, content in zip(paths, contents, strict=True)
     )
-    return replace(archive, parts=tuple(parts), unpacked_bytes=64 << 20)
+    return archive._replace(parts=tuple(parts), unpacked_bytes=64 << 20)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,1 @@
+"""Fetching FSD50K: single clips from the hub, tables or everything from Zenodo. For `ctxaudio fetch` alone."""

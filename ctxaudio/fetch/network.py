@@ -1,0 +1,173 @@
+"""Fetching over a poor network: retried, resumed, verified, and no file under its name before it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import requests
+from tqdm import tqdm
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.version import __version__
+
+_CHUNK = 1 << 16  # as much as a broken connection can lose
+_WORTH_GOING_ON = 1 << 20
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRY_AFTER = re.compile(r"(?:.*\br=0;t=)?(\d+)")  # seconds; the hub's RateLimit header has r(emaining) and t(ime)
+
+Answer = TypeVar("Answer")
+
+
+class DigestError(CtxAudioError):
+    """What arrived is not what it should be, twice."""
+
+
+def _endpoint(variable: str, default: str) -> Callable[[], str]:
+    return lambda: (os.environ.get(variable) or default).rstrip("/")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The two servers, and how long to put up with a poor network. Times in seconds.
+
+    `attempts` in a row that bring less than 1 MiB are the last. Between them comes a wait that doubles from
+    `first_wait_s` to `longest_wait_s`, drawn between half and the whole of it so that many clients spread, or what
+    the server asks for, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
+
+    Both methods raise `CtxAudioError` where the network stays away or the server refuses.
+    """
+
+    zenodo: str = field(default_factory=_endpoint("ZENODO_ENDPOINT", "https://zenodo.org"))
+    hub: str = field(default_factory=_endpoint("HF_ENDPOINT", "https://huggingface.co"))
+    progress: bool = True
+    attempts: int = 8
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    longest_asked_s: float = 300.0
+    silence_s: float = 60.0
+
+    def ask(self, method: str, url: str, understand: Callable[[Any], Answer], **named: Any) -> Answer:
+        """What `understand` makes of the server's JSON; `named` are arguments of `requests.request`."""
+        failures = 0
+        while True:
+            try:
+                with self._session.request(method, url, timeout=self.silence_s, **named) as answer:
+                    answer.raise_for_status()
+                    return understand(answer.json())
+            except requests.RequestException as error:
+                failures += 1
+                self._wait(url, error, failures)
+            except (KeyError, TypeError) as error:
+                raise CtxAudioError(f"{url}: the answer is unclear; is that the right server?") from error
+
+    def download(self, url: str, path: Path, size: int, digest: str, progress: bool = False) -> None:
+        """Bring `url` to `path`: `size` bytes whose md5 or sha256 is `digest` (hex, its length tells which).
+
+        What arrives goes to `part_path(path)`, which takes its final name only once the digest is right: a file of
+        the right size under `path` is whole and isn't fetched again. An interrupted download goes on where its part
+        ends, in this process or a later one. Raises `DigestError` where the digest is wrong in two downloads, and
+        `CtxAudioError` also where the server offers another file or the disk is full (the part is kept).
+        """
+        if path.is_file() and path.stat().st_size == size:
+            return
+        part, algorithm = part_path(path), "md5" if len(digest) == 32 else "sha256"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for _ in range(2):
+                with part.open("ab") as file, bytes_bar(path.name, size, progress and self.progress) as bar:
+                    bar.update(file.tell())
+                    self._fill(file, url, size, bar)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if digest_of(part, algorithm) == digest:
+                    part.replace(path)
+                    return
+                part.unlink()
+        except OSError as error:  # of the disk: _fill answers those of the network
+            reason = f"{error.strerror or error}; free space or mend that and start again, what has come is kept"
+            raise CtxAudioError(f"can't write {path}: {reason}") from error
+        raise DigestError(f"{url}: {algorithm} is not {digest} in two downloads; try again later")
+
+    def _fill(self, file: BinaryIO, url: str, size: int, bar: tqdm[None]) -> None:
+        """Fetch what `file` lacks, going on after every broken connection."""
+        failures = 0
+        while (have := file.tell()) < size:
+            headers = {"Range": f"bytes={have}-"} if have else {}
+            try:
+                with self._session.get(url, headers=headers, stream=True, timeout=self.silence_s) as answer:
+                    answer.raise_for_status()
+                    goes_on = answer.status_code == 206
+                    told = answer.headers.get("Content-Range" if goes_on else "Content-Length", "")
+                    if told != (f"bytes {have}-{size - 1}/{size}" if goes_on else str(size)):
+                        wanted = f"not the file's {size} bytes from {have} on"
+                        raise CtxAudioError(f"{url}: the server offers {told or 'an unknown length'}, {wanted}")
+                    if not goes_on:
+                        file.seek(0)
+                        file.truncate()
+                        bar.reset()
+                    for piece in answer.iter_content(_CHUNK):
+                        file.write(piece)
+                        bar.update(len(piece))
+            except requests.RequestException as error:
+                failures = 1 if file.tell() - have >= _WORTH_GOING_ON else failures + 1
+                self._wait(url, error, failures)
+
+    def _wait(self, url: str, error: requests.RequestException, failures: int) -> None:
+        """Sleep until the next attempt; raises `CtxAudioError` where another makes no sense."""
+        answer, reason = error.response, _reason(error) + (f", {failures} times in a row" if failures > 1 else "")
+        refused = isinstance(error, ValueError) or (answer is not None and answer.status_code not in _BUSY)
+        if refused or failures >= self.attempts:
+            raise CtxAudioError(f"{url}: {reason}; start again later, what has come is kept") from error
+        longest = min(self.first_wait_s * 2 ** (failures - 1), self.longest_wait_s)
+        wait_s = random.uniform(longest / 2, longest)
+        told = "" if answer is None else answer.headers.get("Retry-After") or answer.headers.get("RateLimit", "")
+        if asked := _RETRY_AFTER.fullmatch(told):
+            wait_s = min(float(asked[1]), self.longest_asked_s)
+        if self.progress:
+            tqdm.write(f"{url}: {reason}; trying again in {wait_s:.0f} s", file=sys.stderr)
+        time.sleep(wait_s)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.auth = lambda request: request  # no account, not even one that stands in .netrc
+        # Identity: with a compressed transfer a byte range would count other bytes than the file's.
+        session.headers.update({"User-Agent": f"ctxaudio/{__version__}", "Accept-Encoding": "identity"})
+        return session
+
+
+def part_path(path: Path) -> Path:
+    """Where a download lies until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """The md5 or sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
+    """A progress bar that counts bytes."""
+    return tqdm(desc=name, total=size, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=not shown)
+
+
+def _reason(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return "the server is silent"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke"
+    broken = isinstance(error, requests.ConnectionError) and not isinstance(error, requests.exceptions.SSLError)
+    return "no connection" if broken else str(error)
