@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from small_fsd50k import BY, CC0, NC
 from small_model import WIDTHS
 
 from ctxaudio import pipeline, pretrain
@@ -31,6 +30,9 @@ from ctxaudio.run import Run
 from ctxaudio.signal.profile import ModulationProfile
 
 CONFIG = TrainingConfig(batch_size=4, num_epochs=1, log_interval=1, save_interval=1)
+CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
+BY = "http://creativecommons.org/licenses/by/3.0/"
+NC = "http://creativecommons.org/licenses/by-nc/3.0/"
 PIXABAY = "https://pixabay.com/service/license-summary/"
 #: Of each label's two clips; Cricket has none that may be shipped.
 LICENCES = {"Rain": (CC0, BY), "Wind": (BY, NC), "Cricket": (PIXABAY, NC)}

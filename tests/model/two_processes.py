@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ctxaudio.data.batches import Batch
+from ctxaudio.data.batches import Batch, ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model import training as loop
 from ctxaudio.model.engine import Engine, engine_for
@@ -35,7 +35,7 @@ SMALL = GeneratorConfig(
 CONFIG = TrainingConfig(batch_size=2, num_epochs=1, log_interval=1, devices=2, score_interval=1)
 
 
-class ThreeSteps(loop.ClipBatches):
+class ThreeSteps(ClipBatches):
     steps_per_epoch = 3
 
 
