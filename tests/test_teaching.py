@@ -1,4 +1,4 @@
-"""Predictions, exercises, claims and the score: with a reader in front, and headless, where whatever is wrong raises."""
+"""Predictions, exercises, claims and the score: for a reader, and headless, where whatever is wrong raises."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_two_results_are_compared_with_a_tolerance(reader, headless, capsys):
     reader.check("layers", [1.0, 2.0], [1.0, 2.5])
     headless.check("layers", [1.0, 2.0 + 1e-9], [1.0, 2.0])
     assert said(capsys).splitlines() == ["layers: It differs by up to 0.5.", "layers: the same (within 1e-06)"]
-    with pytest.raises(CtxAudioError, match="layers: It differs by up to 0.5"):
+    with pytest.raises(CtxAudioError, match=r"layers: It differs by up to 0\.5"):
         headless.check("layers", [1.0, 2.0], [1.0, 2.5])
 
 

@@ -1,6 +1,6 @@
 """Players that keep the level of a sound: one, or several one below the other.
 
-A player holds its sound in the page, as WAV; a `small` one as MP3, a tenth of that, which stored notebooks keep.
+A player holds its sound in the page, as WAV; a `small` one as MP3, about a sixth of that, which stored notebooks keep.
 """
 
 from __future__ import annotations
