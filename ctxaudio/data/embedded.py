@@ -125,9 +125,10 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
         )
     rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
     names = [row.name for row in rows]
-    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "clips": names, "whole": True}
-    manifest["planted"] = {"wrong": dict(planted.wrong), "rumble": list(planted.rumble)}
-    manifest["planted"]["same_recording"] = [list(pair) for pair in planted.same_recording]
+    pairs = [list(pair) for pair in planted.same_recording]
+    found = {"wrong": dict(planted.wrong), "same_recording": pairs, "rumble": list(planted.rumble)}
+    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": found}
+    manifest |= {"clips": names, "whole": True}
     before = _manifest_before(folder)
     if before == manifest and all((_audio_folder(folder) / f"{name}.wav").is_file() for name in names):
         return folder
