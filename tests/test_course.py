@@ -234,20 +234,22 @@ print("noise", file=sys.stderr)
 assert interactive is False"""
 
 
-def test_refresh_stores_figures_and_text_but_no_players_times_or_paths(tmp_path: Path) -> None:
+def test_refresh_stores_figures_text_and_small_players_but_no_large_ones_times_or_paths(tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
-    path = write_notebook(folder, "01_look", SHOW, "play(0.1 * numpy.ones(8000), 8000, 'Tone')", "counts({'one': 1})")
+    sounds = [f"play(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
+    path = write_notebook(folder, "01_look", SHOW, sounds[0], "counts({'one': 1})", sounds[1])
     refresh_notebooks(folder)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    _, parameters, shown, played, drawn = notebook.cells
+    _, parameters, shown, played, drawn, small = notebook.cells
+    assert "data:audio/mpeg;base64," in small.outputs[0].data["text/html"]
     assert parameters.metadata == {"tags": ["parameters"]} and parameters.source == PARAMETERS
     assert [output.text for output in shown.outputs] == ["in . True\n"]
     assert set(played.outputs[0].data) == {"text/plain"}
     assert played.outputs[0].data["text/plain"].startswith("<Tone: 1.00 s at 8000 Hz")
     stored = Image.open(io.BytesIO(base64.b64decode(drawn.outputs[0].data["image/png"])))
     assert stored.width == 900 and stored.mode == "P"
-    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4]
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4, 5]
     assert [cell.outputs[0].execution_count for cell in (played, drawn)] == [3, 4]
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "papermill" not in path.read_text() and str(tmp_path) not in path.read_text()

@@ -30,7 +30,7 @@ FLOORS = (
     ("analysis",),
     ("evaluate", "run", "widgets"),
     ("pipeline",),
-    ("notebook", "report", "execution"),
+    ("teaching", "notebook", "report", "execution"),
     ("course",),
     ("cli",),
 )
