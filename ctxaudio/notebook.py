@@ -1,4 +1,4 @@
-"""What the notebooks share: checking their parameters, finding or making what an earlier one left, checking answers."""
+"""What the notebooks share: checking their parameters, finding what an earlier one left, checking answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from ctxaudio import pipeline
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.run import Run
 from ctxaudio.teaching import as_array
 
@@ -75,14 +74,8 @@ def assigned_names(source: str) -> list[str]:
     return names
 
 
-def ensure_model(run: Run, max_minutes: float) -> Generator:
-    """The run's generator, or one trained on the spot for `max_minutes`, which it says."""
-    if run.model_path.exists():
-        print(f"generator taken from {run.model_path}")
-    else:
-        print(f"no generator in {run.output_dir}: training one for {max_minutes:g} minutes (notebook 04 trains longer)")
-        config = TrainingConfig(num_epochs=100_000, max_minutes=max_minutes, seed=run.seed, sample_interval=100_000)
-        pipeline.train(run, config, progress=False)
+def ensure_model(run: Run) -> Generator:
+    """The run's generator, or the base that ships with the package where there is none; prints which."""
     return pipeline.load_model(run)[0]
 
 

@@ -208,18 +208,14 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     assert parameters["output_dir"] == str(Path("out").resolve())
     # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
     assert parameters["sample_interval"] == 100
-    for device, preset, *expected in (
-        ("cpu", "full", "small", "32"),
-        ("cuda", "full", "large", "bf16"),
-        ("cuda", "quick", "small", "bf16"),
-    ):
-        parameters = course_parameters(Run(), embedded, PRESETS[preset], clips, device)
-        assert [parameters[name] for name in ("device", "size", "precision")] == [device, *expected]
+    for device, precision in (("cpu", "32"), ("cuda", "bf16")):
+        parameters = course_parameters(Run(), embedded, PRESETS["full"], clips, device)
+        assert (parameters["device"], parameters["precision"]) == (device, precision)
 
 
 def test_presets() -> None:
     assert set(PRESETS) == {"quick", "full"}
-    assert preset_named("full").max_minutes == 60
+    assert preset_named("full").max_minutes == 60 and preset_named("quick").max_minutes <= 4
     assert TRY.cell_timeout_s == 615
     with pytest.raises(CtxAudioError, match="unknown preset 'fast': choose one of quick, full"):
         preset_named("fast")
