@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 COMMON = ["context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive"]
 TAGS = {"parameters", "nbval-check-output", "nbval-ignore-output"}
-UNIT_TAGS = {"exercise", "check", "solution", "claim"}
+UNIT_TAGS = {"predict", "exercise", "check", "solution", "claim"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
