@@ -36,7 +36,7 @@ def modulation_thresholds(asked: Mapping[str, tuple[float, float]], title: str =
         [sum(NOTICED_DB) / 2, NOTICED_AT_500_HZ_DB],
         color=SKY,
         linewidth=3,
-        label="noticed in noise (Viemeister 1979)",
+        label="noticed in noise (Viemeister 1979, as read in a lecture)",
     )
     edges_hz = [max(low_hz, 1.0) for low_hz, _, _ in LIMITS] + [100.0]
     limits_db = [float(20.0 * np.log10(limit)) for _, limit, _ in LIMITS]
