@@ -199,7 +199,7 @@ def test_a_session_from_a_generator_and_from_a_recording(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give --model_path or --input"),
+        (["--model_path", "a.safetensors", "--input", "b.wav"], "give --model_path or --input"),
         (["--model_path", "none.safetensors"], "no model at none.safetensors"),
         (["--input", "none.wav", "--profile", "sham"], "no such file"),
         (["--input", "noise.wav"], "say what to modulate"),

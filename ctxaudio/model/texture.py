@@ -36,17 +36,26 @@ class TextureStatistics(nn.Module):
     mean: Tensor
     deviation: Tensor
     directions: Tensor
+    weight: Tensor
 
     def __init__(self, courses: int, frame_rate: float, code_dim: int) -> None:
         super().__init__()
         self.frame_rate = frame_rate
-        size = self.raw(torch.zeros(1, courses, round(2 * frame_rate))).shape[1]
+        kinds = self.kinds(torch.zeros(1, courses, round(2 * frame_rate)))
+        size = sum(kind.shape[1] for kind in kinds)
+        # every kind of statistic counts the same, whether there is one of it for each course or for each pair of them
+        weight = torch.cat([torch.full((kind.shape[1],), size / len(kinds) / kind.shape[1]) for kind in kinds])
+        self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
         self.register_buffer("directions", torch.zeros(size, code_dim))
 
     def raw(self, courses: Tensor) -> Tensor:
         """The statistics as they are, `[B, size]`."""
+        return torch.cat(self.kinds(courses), dim=1)
+
+    def kinds(self, courses: Tensor) -> list[Tensor]:
+        """The statistics of each kind, one for each course or for each pair of courses."""
         square = courses.square()
         skew, kurtosis = (courses * square).mean(-1), square.square().mean(-1)
         found = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
@@ -69,7 +78,7 @@ class TextureStatistics(nn.Module):
         others = ~torch.eye(first.shape[1], dtype=torch.bool)
         for lag in JOINT_LAGS:
             found.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
-        return torch.cat(found, dim=1)
+        return found
 
     def forward(self, courses: Tensor) -> Tensor:
         return (self.raw(courses) - self.mean) / self.deviation

@@ -135,7 +135,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     naming = losses.condition_loss(verdict, condition)
     found = generator.statistics(fake)
     target = statistics.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
-    texture = losses.energy_loss(found, again, target)
+    texture = losses.energy_loss(found, again, target, generator.statistics.weight)
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
     engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
