@@ -37,10 +37,10 @@ def no_partials(style: Style) -> Style:
 
 
 def some_styles(count: int, config: GeneratorConfig = CONFIG) -> Style:
-    """Of textures without steady partials: principal spectra at right angles, the first holds a fifth of the bins'
-    variance and each further one half as much as the one before."""
+    """Of textures without steady partials: principal spectra at right angles, the first holds two fifths of the
+    bins' variance and each further one half as much as the one before."""
     directions = torch.linalg.qr(torch.randn(count, config.components, config.courses))[0]
-    strengths = (0.2 * config.bins * 0.5 ** torch.arange(config.courses)).sqrt()
+    strengths = (0.4 * config.bins * 0.5 ** torch.arange(config.courses)).sqrt()
     return Style(
         torch.randn(count, config.texture_dim),
         -4.0 + 0.5 * torch.randn(count, config.bins),
