@@ -24,7 +24,6 @@ import pandas as pd
 import scipy.signal
 import scipy.stats
 import torch
-from ctxaudio.signal.texture import TextureStatistics
 
 from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.prepare import decode_clip
@@ -34,8 +33,9 @@ from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import FloatArray, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.pretrained import BASE
 from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.stft import log_power, shaped_noise
+from ctxaudio.signal.stft import griffin_lim, stft
 
 RATE = 22050
 CLIP_S = 4.0
@@ -171,9 +171,9 @@ def noise_phase(
     """The clip's magnitudes with the phase of noise; `spread` 1 multiplies them with the noise's magnitudes as well."""
     hop = n_fft // overlap
     clip = np.tile(clip, -(-n_fft // len(clip)))
-    level = 0.5 * log_power(torch.from_numpy(clip)[None], n_fft, hop, 1e-12)
-    noise = torch.from_numpy(white(len(clip), seed))[None]
-    return shaped_noise(level, torch.full_like(level, spread), noise, n_fft, hop, phase_steps)[0].numpy()
+    magnitude = stft(torch.from_numpy(clip)[None], n_fft, hop).abs()
+    noise = stft(torch.from_numpy(white(len(clip), seed))[None], n_fft, hop)
+    return griffin_lim(magnitude * noise.abs() ** spread, noise, n_fft, hop, len(clip), phase_steps)[0].numpy()
 
 
 def in_noise(clip: FloatArray, seed: int, level_db: float) -> FloatArray:
@@ -187,12 +187,12 @@ def low_passed(clip: FloatArray, seed: int) -> FloatArray:
 
 def trained_statistics(clips: Sequence[FloatArray]) -> np.ndarray:
     """Per clip of 2 s or more, the statistics that training minimises."""
-    statistics, rows = TextureStatistics(RATE), []
+    base, rows = load_generator(BASE)[0], []
     with torch.no_grad():
         for clip in clips:
             level = clip / max(float(np.sqrt(np.mean(clip**2))), 1e-9) * 0.05
             level = np.pad(middle(level), (0, max(0, 2 * RATE - len(level))))
-            rows.append(statistics(torch.from_numpy(level.astype(np.float32))[None])[0])
+            rows.append(base.analyse(torch.from_numpy(level.astype(np.float32))[None])[1][0])
     return torch.stack(rows).double().numpy()
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +14,19 @@ import pytest
 import scipy.signal
 import soundfile
 import torch
-from styles import some_styles
 
 from ctxaudio.analysis import analyse_file, batch_analyze_frequencies
 from ctxaudio.analysis.measures import clip_row_and_spectrum
 from ctxaudio.audio_files import AudioReader, audio_writer, quantised
 from ctxaudio.contexts import CONTEXTS
+from ctxaudio.data.batches import Batch
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips, write_clips
-from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model import training as loop
+from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.generator import Generator
+from ctxaudio.model.pretrained import BASE, for_conditions
+from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file
@@ -40,10 +45,8 @@ Benchmark = Callable[[Callable[[], object]], object]
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    config = GeneratorConfig(SLEEP.conditions)
-    generator = Generator(config, context_profile(SLEEP)).eval()
-    generator.bank.fill(some_styles(50, config), torch.arange(50) % len(config.conditions))
-    return generator
+    """The base that ships, for sleep."""
+    return for_conditions(load_generator(BASE)[0], SLEEP.conditions, context_profile(SLEEP)).eval()
 
 
 def test_floor_noise_through_stft_and_back(benchmark: Benchmark) -> None:
@@ -67,17 +70,32 @@ def test_generation_of_fifty_clips_one_at_a_time_with_modulation_loudness_and_wr
 def test_generation_of_fifty_clips_one_at_a_time_with_modulation_and_loudness(
     benchmark: Benchmark, generator: Generator
 ) -> None:
-    """200 s of sound, kept in memory; every style has 32 partials, of which those of rain and wind have one or none."""
+    """200 s of sound, kept in memory."""
     clips = benchmark.pedantic(lambda: list(generate_clips(generator, 50, SECONDS)), rounds=5, warmup_rounds=1)
     assert len(clips) == 50
 
 
 def test_the_network_alone_of_one_clip(benchmark: Benchmark, generator: Generator) -> None:
     latent, condition = torch.randn(1, 100), torch.tensor([0])
-    frames = round(SECONDS * RATE) // generator.config.hop + 1
     with torch.inference_mode():
         style = generator.bank(latent, condition)
-        assert benchmark(lambda: generator.spectrum(latent, condition, frames, style, None)) is not None
+        normalised = generator.noise_spectrum(torch.randn(1, round(SECONDS * RATE)))[1]
+        noise = generator.spectra.courses_of_noise(normalised, style.mixing)
+        assert benchmark(lambda: generator.courses(latent, condition, style, noise)) is not None
+
+
+def test_a_training_step_of_sixteen_crops(benchmark: Benchmark, generator: Generator) -> None:
+    class Crops:
+        steps_per_epoch = 1
+
+        def next(self) -> Batch:
+            return Batch(0.05 * torch.randn(16, 2 * RATE), torch.arange(16) % 5, torch.arange(16))
+
+    config = TrainingConfig()
+    training = loop.begin(copy.deepcopy(generator), Crops(), torch.Generator(), "sleep", config)
+    batch = training.batches.next()
+    values = benchmark.pedantic(lambda: loop.training_step(training, batch, config), rounds=10, warmup_rounds=2)
+    assert bool(values["texture"].isfinite())
 
 
 def test_a_session_of_ten_minutes_of_stereo(benchmark: Benchmark, generator: Generator, tmp_path: Path) -> None:
