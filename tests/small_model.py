@@ -87,7 +87,7 @@ def begin(
     kind: type[ClipBatches] = FourSteps,
     engine: Engine | None = None,
 ) -> Training:
-    """As `pipeline.begin_training` from scratch, with small networks and few steps an epoch."""
+    """As `finetune.begin_training` from scratch, with small networks and few steps an epoch."""
     torch.manual_seed(config.seed)
     random = seeded(config.seed)
     batches = kind(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
