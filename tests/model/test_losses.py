@@ -7,7 +7,6 @@ import torch
 from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Verdict
 
-
 EQUAL = torch.ones(1)
 
 

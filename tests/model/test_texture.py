@@ -98,7 +98,9 @@ def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
     names = list(by_hand(courses[0].numpy()))
     swapped = [2, 4, 0, 5, 1, 3]  # of the pairs 01, 02, 10, 12, 20, 21
     largest = 0.0
-    for name, forward, backward in zip(names, statistics.kinds(courses), statistics.kinds(courses.flip(-1)), strict=True):
+    for name, forward, backward in zip(
+        names, statistics.kinds(courses), statistics.kinds(courses.flip(-1)), strict=True
+    ):
         if name.startswith("asymmetry"):
             largest = max(largest, float(forward.abs().max()))
             torch.testing.assert_close(backward, -forward)

@@ -167,7 +167,11 @@ def test_a_large_generator_has_wider_layers_and_styles_enough_for_all_conditions
     small, large = (finetune.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
     for name in ("slow_width", "middle_width", "fast_width", "frame_width"):
         assert getattr(large, name) == 2 * getattr(small, name)
-    assert small.style_count >= 26 * finetune.STYLES_A_CONDITION and small.components == large.components and small.courses == large.courses
+    assert (
+        small.style_count >= 26 * finetune.STYLES_A_CONDITION
+        and small.components == large.components
+        and small.courses == large.courses
+    )
 
 
 def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: PreparedClips):
