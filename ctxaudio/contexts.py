@@ -198,7 +198,7 @@ CONTEXTS: Mapping[str, Context] = MappingProxyType(
                     "D",
                     "Nature sounds mark sleep playlists, but continuous noise is not shown to improve sleep, "
                     "and at 50 dB it cost sleepers REM.",
-                    "Riedy et al. 2021, doi:10.1016/j.smrv.2020.101385",
+                    "Riedy et al. 2021, doi:10.1016/j.smrv.2020.101385; REM: Basner et al. 2026, Sleep, PMID 41627391",
                 ),
             ),
             Context(

@@ -1,4 +1,4 @@
-"""The whole course in one call: the five notebooks executed for one context, a summary and a report of them."""
+"""The whole course in one call: the notebooks executed for one context, a summary and a report of them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a course run does: minutes of training, clips a step, steps between sample sounds, clips at the end,
-    and the size of the generator where there is a GPU to train it (on two cores a large one learns less in the time).
+    """How much a course run does: minutes of training, clips a step, steps between sample sounds, clips at the end.
 
     A cell may take `max_minutes` and ten minutes more before the run is given up.
     """
@@ -53,7 +52,6 @@ class Preset:
     batch_size: int = 16
     steps_between_samples: int = 100
     num_samples: int = 5
-    size_on_gpu: str = "small"
 
     @property
     def cell_timeout_s(self) -> int:
@@ -63,8 +61,8 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("quick", max_minutes=7.0, batch_size=8),
-        Preset("full", max_minutes=60.0, steps_between_samples=500, size_on_gpu="large"),
+        Preset("quick", max_minutes=3.0),
+        Preset("full", max_minutes=60.0, steps_between_samples=500),
     )
 }
 
@@ -73,7 +71,7 @@ def preset_named(name: str) -> Preset:
     """The preset of that name; raises `CtxAudioError` naming the choices for any other.
 
     >>> preset_named("quick").max_minutes
-    7.0
+    3.0
     """
     if name not in PRESETS:
         raise CtxAudioError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
@@ -158,7 +156,6 @@ def course_parameters(
         "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
         "num_samples": preset.num_samples,
         "device": device,
-        "size": "small" if device == "cpu" else preset.size_on_gpu,
         "precision": "32" if device == "cpu" else "bf16",
     }
 

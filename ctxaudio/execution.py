@@ -1,7 +1,7 @@
 """Executing one notebook so that whatever can go wrong ends in one line, and stripping it for storage.
 
 Papermill alone is not enough: it calls a run completed though a widget's output holds an error, and a stored
-notebook should not hold players, times or the paths of the machine that ran it.
+notebook should not hold large players, times or the paths of the machine that ran it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.widgets.players import WAV_TYPE
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 # Below the level of errors a kernel only says, on the terminal, that it talks over the loopback in plain text.
@@ -81,7 +82,7 @@ def fault_of(notebook: Any) -> str:
 def strip(notebook: Any, folder: Path) -> None:
     """Take out what differs from run to run or is too large to store.
 
-    That is: players, widgets, stderr, times, the injected cell, and the name of `folder` in paths.
+    That is: players (but for small ones), widgets, stderr, times, the injected cell, the name of `folder` in paths.
     """
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -118,7 +119,7 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
         output.execution_count = count
     for kind in list(output.data):
         text = output.data[kind]
-        if kind == WIDGET_VIEW or (kind == "text/html" and "<audio" in text):
+        if kind == WIDGET_VIEW or (kind == "text/html" and f"data:{WAV_TYPE}" in text):
             del output.data[kind]
         elif kind == "image/png":
             output.data[kind] = with_palette(text)

@@ -1,4 +1,4 @@
-"""What the notebooks share: checking their parameters, finding or making what an earlier one left, checking answers."""
+"""What the notebooks share: checking their parameters, finding what an earlier one left, checking answers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ctxaudio import pipeline
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.run import Run
+from ctxaudio.teaching import as_array
 
 INJECTED_MARK = "# Parameters"
 
@@ -75,19 +74,15 @@ def assigned_names(source: str) -> list[str]:
     return names
 
 
-def ensure_model(run: Run, max_minutes: float) -> Generator:
-    """The run's generator, or one trained on the spot for `max_minutes`, which it says."""
-    if run.model_path.exists():
-        print(f"generator taken from {run.model_path}")
-    else:
-        print(f"no generator in {run.output_dir}: training one for {max_minutes:g} minutes (notebook 04 trains longer)")
-        config = TrainingConfig(num_epochs=100_000, max_minutes=max_minutes, seed=run.seed, sample_interval=100_000)
-        pipeline.train(run, config, progress=False)
+def ensure_model(run: Run) -> Generator:
+    """The run's generator, or the base that ships with the package where there is none; prints which."""
     return pipeline.load_model(run)[0]
 
 
 def check(name: str, mine: npt.ArrayLike | None, reference: npt.ArrayLike, tolerance: float = 1e-6) -> None:
     """Print how an answer compares with the reference: exact, close, differs (and by how much), or not attempted.
+
+    For notebooks that have no `Lesson` yet, whose checks raise in a headless run.
 
     >>> check("depth", [0.5, 0.25], [0.5, 0.5])
     depth: differs by up to 0.25
@@ -108,7 +103,3 @@ def check(name: str, mine: npt.ArrayLike | None, reference: npt.ArrayLike, toler
         print(f"{name}: close (within {tolerance:g})")
     else:
         print(f"{name}: differs by up to {difference:.3g}")
-
-
-def as_array(values: npt.ArrayLike | torch.Tensor) -> npt.NDArray[np.float64]:
-    return np.asarray(values.detach() if isinstance(values, torch.Tensor) else values, dtype=np.float64)

@@ -1,121 +1,49 @@
-"""Results of longer runs, measured once and stored: what a notebook of a few minutes can't show.
+"""Results of longer runs, measured once by an independent judge and stored: what a notebook of minutes can't show.
 
-Notebook: 04_cgan_training.ipynb
+Written by `tests/benchmarks/proof.py`; a row a condition and variant, `kad` being the judge's kernel distance x1000.
+
+Notebook: 05_cgan_training.ipynb
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_json
 
-STORED = Path(__file__).with_suffix(".json")
-
-#: Our generator, and the one that the design began with (`tests/benchmarks/waveform_gan.py`).
-OURS, REFERENCE = "ctxaudio", "waveform GAN"
-#: The columns of each table; the first of them are names, all others numbers.
-NAMES = {
-    "training": ("context", "condition", "architecture"),
-    "ablations": ("change", "condition"),
-    "costs": ("model",),
-    "rankings": ("kind", "condition"),
-}
-NUMBERS = {
-    "training": (
-        *("minutes", "steps", "seconds_per_step", "hit5", "hit5_real", "kad", "kad_floor", "kad_matched_noise"),
-        *("diversity", "memorisation"),
-    ),
-    "ablations": ("hit5_with", "hit5_without", "kad_with", "kad_without"),
-    "costs": ("conditions", "clips", "parameters", "megabytes", "steps_per_minute", "peak_memory_mb"),
-    "rankings": ("judge", "yardstick"),
-}
+STORED = Path(__file__).with_suffix(".csv")
+NAMES = ("context", "condition", "variant", "split")
+NUMBERS = ("clips", "kad", "hit5", "hit5_real", "minutes", "steps")
+DRAWS = 2000
 
 
-def training_results(path: Path = STORED) -> pd.DataFrame:
-    """A row for each condition, architecture and length of training; what was not measured is missing (NaN).
+def stored_results(path: Path = STORED) -> pd.DataFrame:
+    """All rows. Raises `CtxAudioError` where a column is missing or holds what is no number."""
+    try:
+        rows = pd.read_csv(path)
+        if missing := [name for name in (*NAMES, *NUMBERS) if name not in rows]:
+            raise CtxAudioError(f"{path} has no column {', '.join(missing)}: write it again with proof.py")
+        return rows.astype(dict.fromkeys(NUMBERS, float))
+    except (OSError, ValueError) as error:
+        raise CtxAudioError(f"can't read {path}: {error}") from error
 
-    Columns: `context`, `condition`, `architecture` (`OURS` or `REFERENCE`), `minutes`, `steps`, `seconds_per_step`;
-    `hit5` and `hit5_real`, the shares 0..1 of generated and of held-out real clips whose label a tagger that neither
-    was trained on has among its first five; `kad`, `kad_floor` (other real clips) and `kad_matched_noise`, kernel
-    distances to real clips in that tagger's embedding, x1000; `diversity` of the clips of a condition over that of
-    real ones; `memorisation`, the nearest training clip's distance over the nearest other real clip's.
 
-    Raises `CtxAudioError` where the file lacks a table or a column.
+def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
+    """How far each variant is from recordings beside `beside`, in the median over the conditions that both have.
 
-    >>> sorted(training_results()["architecture"].unique())[-1]
-    'waveform GAN'
+    Columns `variant`, `conditions`, `ratio` of the distances and, over resampled conditions, `low` and `high` of 95 %.
+    Conditions in which `beside` is at 0 or below have no ratio and are left out.
     """
-    return _table("training", path)
-
-
-def ablation_results(path: Path = STORED) -> pd.DataFrame:
-    """A row for each `change` and `condition`: `hit5_with`, `hit5_without`, `kad_with` and `kad_without` it.
-
-    Raises as `training_results`.
-    """
-    return _table("ablations", path)
-
-
-def cost_results(path: Path = STORED) -> pd.DataFrame:
-    """A row for each `model`: `conditions`, `clips`, `parameters`, `megabytes`, `steps_per_minute`, `peak_memory_mb`.
-
-    Raises as `training_results`.
-    """
-    return _table("costs", path)
-
-
-def ranking_results(path: Path = STORED) -> pd.DataFrame:
-    """A row for each set of twenty clips: its `kind` and `condition`, and how far it is from real ones by two measures.
-
-    `judge` is a kernel distance in a trained tagger's embedding, `yardstick` that of `ctxaudio evaluate`, both x1000.
-
-    Raises as `training_results`.
-    """
-    return _table("rankings", path)
-
-
-def rank_correlations(rankings: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation of the two measures of `ranking_results`, for each `kind` and `condition`.
-
-    Columns: `kind`, `condition`, `sets` (how many), `correlation` in -1..1, NaN for fewer than three sets.
-
-    >>> same_order = pd.DataFrame({"judge": [1.0, 2.0, 9.0], "yardstick": [0.0, 5.0, 6.0]})
-    >>> rank_correlations(same_order.assign(kind="models", condition="Rain"))
-         kind condition  sets  correlation
-    0  models      Rain     3          1.0
-    """
-    rows = [
-        {
-            "kind": kind,
-            "condition": condition,
-            "sets": len(part),
-            "correlation": part["judge"].corr(part["yardstick"], method="spearman", min_periods=3),
-        }
-        for (kind, condition), part in rankings.groupby(["kind", "condition"], sort=False)
-    ]
-    return pd.DataFrame(rows, columns=["kind", "condition", "sets", "correlation"])
-
-
-def how_measured(path: Path = STORED) -> str:
-    """On what machine, which clips and by which judge, in a few sentences."""
-    return str(_content(path)["about"])
-
-
-def _table(name: str, path: Path) -> pd.DataFrame:
-    columns = [*NAMES[name], *NUMBERS[name]]
-    rows = _content(path)[name]
-    for row in rows:
-        if missing := [column for column in columns if column not in row]:
-            raise CtxAudioError(f"{path}: a row of {name} has no {', '.join(missing)}: null where it was not measured")
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(NUMBERS[name], float))
-
-
-def _content(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if missing := [name for name in ("about", *NAMES) if name not in content]:
-        raise CtxAudioError(f"{path} has no {', '.join(missing)}")
-    return content
+    kad = rows.pivot_table(index=["context", "condition"], columns="variant", values="kad")
+    found = []
+    random = np.random.default_rng(seed)
+    for variant in kad.columns.drop(beside, errors="ignore") if beside in kad else ():
+        both = kad.loc[kad[beside] > 0.0, [variant, beside]].dropna()
+        ratios = (both[variant] / both[beside]).to_numpy()
+        if len(ratios):
+            drawn = np.median(random.choice(ratios, (DRAWS, len(ratios))), axis=1)
+            found.append((variant, len(ratios), np.median(ratios), *np.quantile(drawn, (0.025, 0.975))))
+    return pd.DataFrame(found, columns=["variant", "conditions", "ratio", "low", "high"])

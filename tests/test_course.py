@@ -209,18 +209,14 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     assert parameters["output_dir"] == str(Path("out").resolve())
     # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
     assert parameters["sample_interval"] == 100
-    for device, preset, *expected in (
-        ("cpu", "full", "small", "32"),
-        ("cuda", "full", "large", "bf16"),
-        ("cuda", "quick", "small", "bf16"),
-    ):
-        parameters = course_parameters(Run(), embedded, PRESETS[preset], clips, device)
-        assert [parameters[name] for name in ("device", "size", "precision")] == [device, *expected]
+    for device, precision in (("cpu", "32"), ("cuda", "bf16")):
+        parameters = course_parameters(Run(), embedded, PRESETS["full"], clips, device)
+        assert (parameters["device"], parameters["precision"]) == (device, precision)
 
 
 def test_presets() -> None:
     assert set(PRESETS) == {"quick", "full"}
-    assert preset_named("full").max_minutes == 60
+    assert preset_named("full").max_minutes == 60 and preset_named("quick").max_minutes <= 4
     assert TRY.cell_timeout_s == 615
     with pytest.raises(CtxAudioError, match="unknown preset 'fast': choose one of quick, full"):
         preset_named("fast")
@@ -235,20 +231,22 @@ print("noise", file=sys.stderr)
 assert interactive is False"""
 
 
-def test_refresh_stores_figures_and_text_but_no_players_times_or_paths(tmp_path: Path) -> None:
+def test_refresh_stores_figures_text_and_small_players_but_no_large_ones_times_or_paths(tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
-    path = write_notebook(folder, "01_look", SHOW, "play(0.1 * numpy.ones(8000), 8000, 'Tone')", "counts({'one': 1})")
+    sounds = [f"play(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
+    path = write_notebook(folder, "01_look", SHOW, sounds[0], "counts({'one': 1})", sounds[1])
     refresh_notebooks(folder)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    _, parameters, shown, played, drawn = notebook.cells
+    _, parameters, shown, played, drawn, small = notebook.cells
+    assert "data:audio/mpeg;base64," in small.outputs[0].data["text/html"]
     assert parameters.metadata == {"tags": ["parameters"]} and parameters.source == PARAMETERS
     assert [output.text for output in shown.outputs] == ["in . True\n"]
     assert set(played.outputs[0].data) == {"text/plain"}
     assert played.outputs[0].data["text/plain"].startswith("<Tone: 1.00 s at 8000 Hz")
     stored = Image.open(io.BytesIO(base64.b64decode(drawn.outputs[0].data["image/png"])))
     assert stored.width == 900 and stored.mode == "P"
-    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4]
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4, 5]
     assert [cell.outputs[0].execution_count for cell in (played, drawn)] == [3, 4]
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "papermill" not in path.read_text() and str(tmp_path) not in path.read_text()

@@ -72,3 +72,23 @@ def test_learning_draws_paths_and_aim_and_says_where_they_end() -> None:
     np.testing.assert_array_equal(line(figure, "6 Hz")[1], [0.1, 0.3, 0.4])
     assert set(line(figure, "hidden depth")[1]) == {0.4}
     assert "6 Hz ends at 0.40, 7 Hz ends at 0.00" in figure.alt
+
+
+def test_curves_draw_what_they_are_given_and_dash_every_other_one() -> None:
+    figure = plots.curves({"p": [1.0, 2.0], "q": [3.0, 4.0]}, [0.0, 1.0], "x", "density")
+    np.testing.assert_array_equal(line(figure, "q"), [[0.0, 1.0], [3.0, 4.0]])
+    assert [drawn.get_linestyle() for drawn in figure.axes[0].lines] == ["-", "--"]
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x", "density")
+
+
+def test_clouds_share_the_scale_of_the_first() -> None:
+    figure = plots.clouds({"real": np.array([[1.0, -2.0]]), "made": np.array([[0.1, 0.2], [9.0, 9.0]])})
+    assert [axis.get_xlim() for axis in figure.axes] == [(-2.5, 2.5)] * 2
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_ydata(), [0.2, 9.0])
+
+
+def test_courses_are_drawn_over_seconds_a_row_each() -> None:
+    values = np.arange(12.0).reshape(4, 3)
+    figure = plots.courses({"Rain": values, "Wind": -values}, frame_rate=2.0, shown=2)
+    assert [len(axis.lines) for axis in figure.axes] == [2, 2]
+    np.testing.assert_array_equal(figure.axes[1].lines[1].get_xydata().T, [[0.0, 0.5, 1.0], -values[1]])

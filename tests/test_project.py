@@ -32,7 +32,7 @@ FLOORS = (
     ("evaluation", "finetune"),
     ("pipeline",),
     ("pretrain",),
-    ("notebook", "report", "execution"),
+    ("teaching", "notebook", "report", "execution"),
     ("course",),
     ("fetch",),
     ("cli",),

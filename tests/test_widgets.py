@@ -41,6 +41,17 @@ def test_player_holds_the_samples_at_their_own_level() -> None:
     np.testing.assert_allclose(samples, tone(0.01), atol=2 / 32768)
 
 
+def test_a_small_player_holds_a_fraction_of_the_bytes_within_half_a_decibel() -> None:
+    sound = play(tone(0.25, 4.0), RATE, "Rain", small=True)
+    [data] = re.findall(r'<audio controls[^>]*? src="data:audio/mpeg;base64,([^"]+)"', sound.player())
+    held = base64.b64decode(data)
+    assert len(held) < 0.4 * len(sound.wav()) and len(play(np.resize(tone(), 4 * 22050), 22050).mp3()) < 36_000
+    samples, sample_rate = soundfile.read(io.BytesIO(held), dtype="float32")
+    assert sample_rate == RATE and sound.line() == play(tone(0.25, 4.0), RATE, "Rain").line()
+    assert abs(20 * np.log10(samples[RATE : 3 * RATE].std() / tone(0.25).std())) < 0.5
+    assert playlist({"a": tone()}, RATE, small=True).sounds[0].small
+
+
 def test_text_line_gives_length_peak_and_loudness() -> None:
     samples, lufs = set_loudness(tone(0.25, 4.0), RATE, lufs=-27.0)
     line = play(samples, RATE, "Rain").line()

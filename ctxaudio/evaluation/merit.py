@@ -1,6 +1,6 @@
 """The figures of merit of a trained generator: distances to real clips, and modulation as asked for.
 
-Notebook: 05_spectral_analysis.ipynb
+Notebook: 06_spectral_analysis.ipynb
 """
 
 from __future__ import annotations

@@ -8,13 +8,16 @@ from ctxaudio.plots.listening import abx_scores
 from ctxaudio.plots.modulation import band_chart, modulation_spectra, modulation_spectrogram
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, save_figure
 from ctxaudio.plots.teaching import (
+    clouds,
+    courses,
+    curves,
     depth_against_rate,
     depth_by_auditory_band,
     learning,
     modulation_thresholds,
     side_by_side,
 )
-from ctxaudio.plots.training import counts, longer_runs, losses, rankings
+from ctxaudio.plots.training import counts, losses, stored_distances
 
 __all__ = [
     "BLUE",
@@ -30,8 +33,11 @@ __all__ = [
     "band_chart",
     "cleaned",
     "clip_grid",
+    "clouds",
     "comparison_summary",
     "counts",
+    "courses",
+    "curves",
     "depth_against_rate",
     "depth_by_auditory_band",
     "distances_beside_floors",
@@ -39,15 +45,14 @@ __all__ = [
     "envelope",
     "label_shares",
     "learning",
-    "longer_runs",
     "losses",
     "modulation_spectra",
     "modulation_spectrogram",
     "modulation_thresholds",
-    "rankings",
     "save_figure",
     "side_by_side",
     "sound_map",
     "spectrogram",
     "stacked_counts",
+    "stored_distances",
 ]

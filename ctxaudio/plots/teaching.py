@@ -36,7 +36,7 @@ def modulation_thresholds(asked: Mapping[str, tuple[float, float]], title: str =
         [sum(NOTICED_DB) / 2, NOTICED_AT_500_HZ_DB],
         color=SKY,
         linewidth=3,
-        label="noticed in noise (Viemeister 1979)",
+        label="noticed in noise (Viemeister 1979, as read in a lecture)",
     )
     edges_hz = [max(low_hz, 1.0) for low_hz, _, _ in LIMITS] + [100.0]
     limits_db = [float(20.0 * np.log10(limit)) for _, limit, _ in LIMITS]
@@ -137,4 +137,44 @@ def learning(paths: Mapping[str, Sequence[float]], aim: float, title: str = "") 
         axis.plot(path, color=colour, linewidth=1.6, label=name)
     label_axis(axis, title, "step of the optimiser", "depth (0 to 1)")
     picture.legend(loc="outside right upper", frameon=False)
+    return picture
+
+
+def curves(drawn: Mapping[str, npt.ArrayLike], across: npt.ArrayLike, across_label: str, upwards: str) -> Picture:
+    """One line over `across` `[N]` for each of `{name: values [N]}`, every other one dashed."""
+    picture = Picture(f"{upwards} over {across_label}: {', '.join(drawn)}", 3.2)
+    axis = picture.subplots()
+    for number, (name, values) in enumerate(drawn.items()):
+        style = "--" if number % 2 else "-"
+        axis.plot(np.asarray(across), np.asarray(values), style, color=LINES[number % 7], linewidth=1.8, label=name)
+    label_axis(axis, "", across_label, upwards)
+    picture.legend(loc="outside right upper", frameon=False)
+    return picture
+
+
+def clouds(samples: Mapping[str, npt.ArrayLike]) -> Picture:
+    """Points in a plane, a panel for each of `{title: points [N, 2]}`, all on the scale of the first."""
+    picture = Picture(f"points in a plane: {', '.join(samples)}", 3.4)
+    axes = picture.subplots(1, len(samples), squeeze=False, sharex=True, sharey=True)[0]
+    reach = 1.25 * float(np.abs(np.asarray(next(iter(samples.values())))).max())
+    for axis, (title, points), colour in zip(axes, samples.items(), LINES * len(samples), strict=False):
+        axis.plot(*np.asarray(points).T, ".", color=colour, markersize=3, alpha=0.5)
+        label_axis(axis, title, "first coordinate", "second coordinate" if axis is axes[0] else "")
+        axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    return picture
+
+
+def courses(drawn: Mapping[str, npt.ArrayLike], frame_rate: float, shown: int = 3) -> Picture:
+    """The first courses over time, a row for each of `{title: courses [K, frames]}`, in deviations of a course."""
+    picture = Picture(f"the first {shown} courses of {', '.join(drawn)}", 0.6 + 1.25 * len(drawn))
+    axes = picture.subplots(len(drawn), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for axis, (title, values) in zip(axes, drawn.items(), strict=True):
+        for number, course in enumerate(np.asarray(values)[:shown]):
+            time_s = np.arange(len(course)) / frame_rate
+            axis.plot(time_s, course, color=LINES[number % 7], linewidth=1.0, label=f"course {number + 1}")
+        label_axis(axis, title.replace("_", " "), "time (s)", "deviations")
+        axis.label_outer()
+        axis.set_ylabel("deviations")
+    axes[0].set_xlim(0.0, time_s[-1])
+    picture.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return picture

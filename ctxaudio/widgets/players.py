@@ -1,4 +1,7 @@
-"""Players that keep the level of a sound: one, or several one below the other."""
+"""Players that keep the level of a sound: one, or several one below the other.
+
+A player holds its sound in the page, as WAV; a `small` one as MP3, about a sixth of that, which stored notebooks keep.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ from ctxaudio.files import FloatArray
 from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
 
 MimeBundle = dict[str, Any]
+#: Of libsndfile's 0 to 1: some 56 kbit/s for mono at 22050 Hz.
+MP3_COMPRESSION = 0.7
+WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +32,7 @@ class Sound:
     samples: FloatArray
     sample_rate: int
     title: str
+    small: bool = False
 
     def line(self) -> str:
         """The sound in words: `<Rain: 4.00 s at 22050 Hz, peak -6.0 dBFS, -27.0 LUFS>`."""
@@ -50,12 +57,27 @@ class Sound:
         soundfile.write(stream, self.samples.T, self.sample_rate, format="WAV", subtype="PCM_16")
         return stream.getvalue()
 
+    def mp3(self) -> bytes:
+        """The bytes of an MP3 file: to listen to, not to measure or to compare blind."""
+        stream = io.BytesIO()
+        soundfile.write(
+            stream,
+            self.samples.T,
+            self.sample_rate,
+            format="MP3",
+            subtype="MPEG_LAYER_III",
+            compression_level=MP3_COMPRESSION,
+            bitrate_mode="CONSTANT",
+        )
+        return stream.getvalue()
+
     def player(self, onplay: str = "") -> str:
         """An HTML `<audio>` element that holds the whole sound; `onplay` is JavaScript to run when it starts."""
         name = html.escape(self.title or "sound", quote=True)
-        data = base64.b64encode(self.wav()).decode("ascii")
+        kind, held = (MP3_TYPE, self.mp3()) if self.small else (WAV_TYPE, self.wav())
+        data = base64.b64encode(held).decode("ascii")
         action = f' onplay="{html.escape(onplay, quote=True)}"' if onplay else ""
-        return f'<audio controls preload="auto"{action} aria-label="{name}" src="data:audio/wav;base64,{data}"></audio>'
+        return f'<audio controls preload="auto"{action} aria-label="{name}" src="data:{kind};base64,{data}"></audio>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
         return {"text/html": captioned(self), "text/plain": self.line()}
@@ -76,8 +98,10 @@ class Playlist:
         return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(sound.line() for sound in self.sounds)}
 
 
-def play(samples: FloatArray, sample_rate: int, title: str = "") -> Sound:
+def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = False) -> Sound:
     """A player for `samples` (`[T]` or `[2, T]`, in -1..1), at their own level: nothing is normalised.
+
+    A `small` one is compressed, and stays in a stored notebook.
 
     Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
 
@@ -90,12 +114,12 @@ def play(samples: FloatArray, sample_rate: int, title: str = "") -> Sound:
     peak = float(np.abs(samples).max())
     if not peak <= 1.0:
         raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
-    return Sound(samples, sample_rate, title)
+    return Sound(samples, sample_rate, title, small)
 
 
-def playlist(sounds: Mapping[str, FloatArray], sample_rate: int) -> Playlist:
-    """A table of players for `{title: samples}`, all at their own level; errors as `play`."""
-    return Playlist(tuple(play(samples, sample_rate, title) for title, samples in sounds.items()))
+def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False) -> Playlist:
+    """A table of players for `{title: samples}`, all at their own level; `small` and errors as in `play`."""
+    return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()))
 
 
 def _decibels(peak: float) -> float:
