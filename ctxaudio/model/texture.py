@@ -95,9 +95,9 @@ class TextureStatistics(nn.Module):
         normalised = ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
         _, strengths, directions = torch.linalg.svd(normalised, full_matrices=False)
         count = min(self.directions.shape[1], len(strengths) - 1)
-        coursess = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
+        scales = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
         self.directions.zero_()
-        self.directions[:, :count] = directions[:count].T / coursess
+        self.directions[:, :count] = directions[:count].T / scales
 
     def code(self, normalised: Tensor) -> Tensor:
         """The texture code `[B, S]` of normalised statistics, of deviation 1 over the crops fitted to."""
