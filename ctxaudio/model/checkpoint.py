@@ -107,6 +107,7 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
     """Compare the sizes that decide how much memory a generator takes with the weights before it is made."""
     expected = {
         "bank.level": (config.style_count, config.bins),
+        "bank.ceiling": (config.style_count, config.bins),
         "bank.mixing": (config.style_count, config.components, config.courses),
         "bank.texture": (config.style_count, config.texture_dim),
         "bank.partials_hz": (config.style_count, config.partials),
