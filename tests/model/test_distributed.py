@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import ctxaudio
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
@@ -41,7 +42,8 @@ def done(folder: Path, two_conditions: PreparedClips) -> dict[str, Any]:
     batch = ClipBatches(two_conditions, "train", 44100, 4, torch.Generator().manual_seed(3)).next()
     torch.save(batch, folder / "batch.pt")
     command = [sys.executable, two_processes.__file__, str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    package = Path(ctxaudio.__file__).parent.parent  # this one, whichever is installed
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)}
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return torch.load(folder / "done.pt")
