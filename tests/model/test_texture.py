@@ -56,6 +56,10 @@ def by_hand(courses: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def kinds_of(statistics: TextureStatistics, courses: torch.Tensor) -> list[torch.Tensor]:
+    return [kind for family in statistics.families(courses) for kind in family]
+
+
 @pytest.mark.parametrize("count", [K, STRONGEST + 2])
 def test_the_statistics_are_those_written_out(count: int):
     courses = some_courses(1, courses=count)
@@ -64,16 +68,30 @@ def test_the_statistics_are_those_written_out(count: int):
     np.testing.assert_allclose(
         statistics.raw(courses)[0], np.concatenate(list(expected.values())), rtol=1e-6, atol=1e-9
     )
-    for found, wanted in zip(statistics.kinds(courses), expected.values(), strict=True):
+    for found, wanted in zip(kinds_of(statistics, courses), expected.values(), strict=True):
         np.testing.assert_allclose(found[0], wanted, rtol=1e-6, atol=1e-9)
 
 
-def test_every_kind_of_statistic_counts_the_same_and_the_mean_weight_is_1():
+def family(name: str) -> str:
+    """Which of the four a kind of statistic is of."""
+    if name in ("skewness", "kurtosis"):
+        return "distribution"
+    if name.startswith(("octave", "autocorrelation")):
+        return "speed"
+    return "asymmetry" if name.startswith("asymmetry") else "joint"
+
+
+def test_every_family_counts_the_same_and_in_it_every_kind_and_the_mean_weight_is_1():
     statistics = TextureStatistics(K, FRAME_RATE, 4)
-    sizes = [len(values) for values in by_hand(some_courses(1)[0].numpy()).values()]
+    expected = by_hand(some_courses(1)[0].numpy())
+    sizes = [len(values) for values in expected.values()]
     assert len(set(sizes)) > 1
-    shares = torch.stack([part.sum() for part in statistics.weight.split(sizes)])
-    torch.testing.assert_close(shares, shares[:1].expand(len(sizes)))
+    shares: dict[str, list[float]] = {}
+    for name, part in zip(expected, statistics.weight.split(sizes), strict=True):
+        shares.setdefault(family(name), []).append(float(part.sum()))
+    assert [len(f) for f in statistics.families(some_courses(1))] == [len(kinds) for kinds in shares.values()]
+    for kinds in shares.values():
+        assert kinds == pytest.approx([sum(sizes) / 4 / len(kinds)] * len(kinds), rel=1e-4)
     assert float(statistics.weight.mean()) == pytest.approx(1.0)
     assert "weight" not in statistics.state_dict()
 
@@ -83,7 +101,7 @@ def test_the_lagged_moments_tell_which_course_moves_first():
     first = torch.randn(400, generator=random)
     follows = torch.stack([first, torch.roll(first, 4)])[None]
     names = list(by_hand(some_courses(1, courses=2)[0].numpy()))
-    kind = TextureStatistics(2, FRAME_RATE, 2).kinds(follows)[names.index("one 4 after the other")][0]
+    kind = kinds_of(TextureStatistics(2, FRAME_RATE, 2), follows)[names.index("one 4 after the other")][0]
     assert float(kind[0]) > 0.8 and abs(float(kind[1])) < 0.15
 
 
@@ -99,7 +117,7 @@ def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
     swapped = [2, 4, 0, 5, 1, 3]  # of the pairs 01, 02, 10, 12, 20, 21
     largest = 0.0
     for name, forward, backward in zip(
-        names, statistics.kinds(courses), statistics.kinds(courses.flip(-1)), strict=True
+        names, kinds_of(statistics, courses), kinds_of(statistics, courses.flip(-1)), strict=True
     ):
         if name.startswith("asymmetry"):
             largest = max(largest, float(forward.abs().max()))
@@ -169,7 +187,7 @@ def test_they_do_not_care_when_in_a_crop_a_thing_happens():
     statistics, courses = TextureStatistics(K, FRAME_RATE, 4), some_courses(1)
     names = list(by_hand(courses[0].numpy()))
     for name, plain, turned in zip(
-        names, statistics.kinds(courses), statistics.kinds(torch.roll(courses, 20, -1)), strict=True
+        names, kinds_of(statistics, courses), kinds_of(statistics, torch.roll(courses, 20, -1)), strict=True
     ):
         if not name.startswith(("asymmetry", "one ")):
             torch.testing.assert_close(turned, plain, rtol=1e-9, atol=1e-12, msg=name)

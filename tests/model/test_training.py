@@ -199,8 +199,8 @@ def test_the_average_keeps_eigen_spectra_statistics_and_styles(clips: PreparedCl
     assert not torch.equal(weights(averaged), weights(training.generator))
 
 
-def test_the_rate_is_adam_s_own_and_the_same_for_both_networks(clips: PreparedClips):
+def test_adam_s_rate_is_in_proportion_to_lr_and_the_same_for_both_networks(clips: PreparedClips):
     training = begin(clips, dataclasses.replace(TRAINING, lr=0.003))
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         assert isinstance(optimizer, torch.optim.Adam)
-        assert [group["lr"] for group in optimizer.param_groups] == [0.003]
+        assert [group["lr"] for group in optimizer.param_groups] == [pytest.approx(loop.LR_FACTOR * 0.003)]
