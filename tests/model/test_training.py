@@ -46,7 +46,7 @@ def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
 
 
 def test_training_on_one_batch_brings_its_texture_nearer_than_noise_without_the_network_is(clips: PreparedClips):
-    config = dataclasses.replace(TRAINING, lr=0.002, batch_size=4)
+    config = dataclasses.replace(TRAINING, lr=0.002 / loop.LR_FACTOR, batch_size=4)
     training = begin(clips, config)
     generator, batch = training.generator, training.batches.next()
     texture = [float(loop.training_step(training, batch, config)["texture"]) for _ in range(60)]
