@@ -46,6 +46,7 @@ def some_styles(count: int, config: GeneratorConfig = CONFIG) -> Style:
         -4.0 + 0.5 * torch.randn(count, config.bins),
         0.4 + 0.5 * torch.rand(count, config.bins),
         0.3 + 0.5 * torch.rand(count, config.bins),
+        torch.full((count, config.bins), 9.0),
         directions * strengths,
         100.0 + 4000.0 * torch.rand(count, config.partials),
         torch.zeros(count, config.partials),
