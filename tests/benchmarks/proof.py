@@ -13,6 +13,7 @@ three of them, with those of both splits, and the table says so. Nothing is chos
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import json
 import subprocess
@@ -88,14 +89,15 @@ def generate(options: argparse.Namespace) -> None:
             if of == context and path.exists():
                 made[variant] = load_generator(path)[0]
                 if variant == "tuned":
-                    made["off"] = network_off(load_generator(path)[0])
+                    made["off"] = network_off(made["tuned"])
         for variant, generator in made.items():
             conditions = [c for c in range(len(clips.condition_names)) if clips.of("train", c)]
             write_generated(generator, conditions, options.work / "clips" / context / variant, options.count)
 
 
 def network_off(generator):
-    """The generator with courses of noise, of deviation 1 as the courses of clips have, in place of the network's."""
+    """A copy of the generator with courses of noise, of deviation 1 as those of clips, in place of the network's."""
+    generator = copy.deepcopy(generator)
 
     def courses(latent, condition, style, noise_courses, random=None):
         return noise_courses / noise_courses.std(-1, keepdim=True)

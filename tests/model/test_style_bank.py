@@ -61,7 +61,8 @@ def test_on_the_way_between_two_styles_every_course_is_as_strong_as_at_the_ends(
         between = first.crossfade(second, t).mixing
         assert between.shape == first.mixing.shape
         torch.testing.assert_close(between.square().sum(1), torch.lerp(*powers, t), rtol=1e-4, atol=1e-6)
-        mine, wanted = (torch.nn.functional.normalize(m, dim=1) for m in (between, torch.lerp(first.mixing, second.mixing, t)))
+        mean = torch.lerp(first.mixing, second.mixing, t)
+        mine, wanted = (torch.nn.functional.normalize(m, dim=1) for m in (between, mean))
         torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-5)
     torch.testing.assert_close(first.crossfade(second, 0.0).mixing, first.mixing)
     torch.testing.assert_close(first.crossfade(second, 1.0).mixing, second.mixing)
