@@ -23,6 +23,8 @@ from ctxaudio.workers import made_in_order
 
 LUFS = -27.0
 TRUE_PEAK_DB = -6.0
+#: Seconds between the stretches of the path along which a jittered rate wanders: all its periods are far shorter.
+STRETCH_S = 97.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def generate_clips(
 
     Args:
         focus_condition: index into the conditions; -1 goes round the trained ones from a random start.
-        profile: what to modulate; None takes the profile that the generator was trained with.
+        profile: what to modulate; None takes the profile that the generator was trained with. A jittered rate wanders
+            otherwise in each clip.
 
     Raises `CtxAudioError` for a condition that the training data did not hold, and for values out of range.
     """
@@ -77,6 +80,8 @@ def generate_clips(
     names, trained = generator.config.conditions, trained_conditions(generator)
     sample_rate = generator.config.sample_rate
     modulation = FrequencyModulationLayer(generator.modulation.profile if profile is None else profile, sample_rate)
+    # From the same start, all clips would have one wrong rate: in a few seconds a slow rate hardly wanders.
+    stretch = round(STRETCH_S * sample_rate) if any(rate.jitter for rate in modulation.profile.rates) else 0
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
 
@@ -87,7 +92,7 @@ def generate_clips(
         condition = torch.tensor([chosen], device=device)
         with torch.inference_mode():
             bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), random=random)
-            samples = modulation(bed.cpu())[0].numpy()
+            samples = modulation(bed.cpu(), start_sample=number * stretch)[0].numpy()
         meter = LevelMeter(sample_rate)
         meter.add(samples)
         gain = meter.gain_to(lufs, TRUE_PEAK_DB)

@@ -108,3 +108,19 @@ def test_emphasis_is_parsed_or_refused():
     assert chosen_profile(sleep, [], []) == ModulationProfile()
     with pytest.raises(CtxAudioError, match="'alpha' is not NAME=DEPTH"):
         chosen_profile(sleep, ["alpha"], None)
+
+
+def test_a_jittered_rate_wanders_otherwise_in_each_clip(generator):
+    exact = ModulationProfile((Rate(6.0, 0.5),))
+
+    def gains(profile: ModulationProfile) -> list[np.ndarray]:
+        moving = generate_clips(generator, 2, 4.0, focus_condition=0, profile=profile)
+        steady = generate_clips(generator, 2, 4.0, focus_condition=0, profile=profile.sham())
+        found = []
+        for ours, bed in zip(moving, steady, strict=True):
+            loud = np.flatnonzero(np.abs(bed.samples) > 1e-3)
+            found.append(np.interp(np.arange(88200), loud, ours.samples[loud] / bed.samples[loud]))
+        return found
+
+    assert np.corrcoef(*gains(exact))[0, 1] > 0.99
+    assert np.corrcoef(*gains(exact.jittered()))[0, 1] < 0.7

@@ -104,6 +104,13 @@ def test_playlist_is_one_row_and_one_line_a_sound() -> None:
     assert bundle["text/plain"].split("\n")[1].startswith("<Wind & sea: 1.00 s")
 
 
+def test_a_blind_playlist_shows_titles_and_nothing_that_tells_the_sounds_apart() -> None:
+    bundle = playlist({"A": tone(0.1), "B": tone(0.2)}, RATE, facts=False)._repr_mimebundle_()
+    assert bundle["text/plain"] == "<A>\n<B>"
+    assert not any(told in bundle["text/html"] for told in ("dBFS", "LUFS", "peak"))
+    assert len(embedded_audio(bundle["text/html"])) == 2
+
+
 def test_without_interaction_the_initial_values_are_drawn_once() -> None:
     calls: list[dict[str, float]] = []
 

@@ -85,17 +85,19 @@ class Sound:
 
 @dataclass(frozen=True, eq=False)
 class Playlist:
-    """Sounds one below the other, to compare by ear; made by `playlist`."""
+    """Sounds one below the other, to compare by ear; made by `playlist`. Without `facts`, nothing but titles."""
 
     sounds: tuple[Sound, ...]
+    facts: bool = True
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
-            f"<td style='text-align:left'>{html.escape(sound.facts())}</td></tr>"
+            f"<td style='text-align:left'>{html.escape(sound.facts()) if self.facts else ''}</td></tr>"
             for sound in self.sounds
         )
-        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(sound.line() for sound in self.sounds)}
+        lines = (sound.line() if self.facts else f"<{sound.title}>" for sound in self.sounds)
+        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(lines)}
 
 
 def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = False) -> Sound:
@@ -117,9 +119,13 @@ def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = F
     return Sound(samples, sample_rate, title, small)
 
 
-def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False) -> Playlist:
-    """A table of players for `{title: samples}`, all at their own level; `small` and errors as in `play`."""
-    return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()))
+def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False, facts: bool = True) -> Playlist:
+    """A table of players for `{title: samples}`, all at their own level; `small` and errors as in `play`.
+
+    Length, peak and loudness stand beside each, but for `facts=False`: in a blind comparison a peak tells which is
+    which.
+    """
+    return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()), facts)
 
 
 def _decibels(peak: float) -> float:
