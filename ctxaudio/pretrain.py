@@ -143,7 +143,7 @@ def fill_bank_from(generator: Generator, sources: Sequence[ClipBatches], recordi
                 origins[names[c]] = "recordings" if recordings_first and number == 0 else "synthesised"
     chosen = [(c, crop) for c, found in crops.items() for crop in found]
     fill_bank(generator, torch.stack([crop for _, crop in chosen]), torch.tensor([c for c, _ in chosen]))
-    return origins
+    return {name: origins[name] for name in names if name in origins}
 
 
 def save_base(

@@ -18,10 +18,12 @@ from ctxaudio.signal.profile import ModulationProfile, context_profile
 
 RATE = 22050
 CONDITIONS = ("Rain", "Wind", "Cricket")
-WIDTHS = {"slow_width": 16, "middle_width": 16, "fast_width": 16}
-CONFIG = GeneratorConfig(CONDITIONS, latent_dim=10, components=8, texture_dim=4, style_count=9, partials=2, **WIDTHS)
+WIDTHS = {"slow_width": 16, "middle_width": 16, "fast_width": 16, "frame_width": 16}
+#: All of a small generator's shape but for conditions, latent and styles.
+SHAPE = {"components": 8, "courses": 5, "texture_dim": 4, "partials": 2, **WIDTHS}
+CONFIG = GeneratorConfig(CONDITIONS, latent_dim=10, style_count=9, **SHAPE)
 #: For the clips of the shared fixtures, whose context is sleep.
-SLEEP = GeneratorConfig(Run().about.conditions, components=8, texture_dim=4, style_count=12, partials=2, **WIDTHS)
+SLEEP = GeneratorConfig(Run().about.conditions, style_count=12, **SHAPE)
 TRAINING = TrainingConfig(batch_size=2, num_epochs=2, log_interval=1, save_interval=1)
 PLAIN = ModulationProfile()
 
@@ -35,12 +37,16 @@ def no_partials(style: Style) -> Style:
 
 
 def some_styles(count: int, config: GeneratorConfig = CONFIG) -> Style:
-    """Of textures without steady partials."""
+    """Of textures without steady partials: principal spectra at right angles, the first holds two fifths of the
+    bins' variance and each further one half as much as the one before."""
+    directions = torch.linalg.qr(torch.randn(count, config.components, config.courses))[0]
+    strengths = (0.4 * config.bins * 0.5 ** torch.arange(config.courses)).sqrt()
     return Style(
         torch.randn(count, config.texture_dim),
         -4.0 + 0.5 * torch.randn(count, config.bins),
         0.4 + 0.5 * torch.rand(count, config.bins),
         0.3 + 0.5 * torch.rand(count, config.bins),
+        directions * strengths,
         100.0 + 4000.0 * torch.rand(count, config.partials),
         torch.zeros(count, config.partials),
     )
@@ -81,7 +87,7 @@ def begin(
     kind: type[ClipBatches] = FourSteps,
     engine: Engine | None = None,
 ) -> Training:
-    """As `pipeline.begin_training` from scratch, with small networks and few steps an epoch."""
+    """As `finetune.begin_training` from scratch, with small networks and few steps an epoch."""
     torch.manual_seed(config.seed)
     random = seeded(config.seed)
     batches = kind(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)

@@ -203,3 +203,10 @@ def test_abx_scores_shows_what_guessing_gives_and_where_each_listener_stands() -
     threshold = next(drawn for drawn in axis.lines if drawn.get_linestyle() == "--")
     assert list(threshold.get_xdata()) == [4.5, 4.5]
     assert "5 right answers needed" in figure.alt
+
+
+def test_losses_are_drawn_over_steps_where_there_are_any() -> None:
+    figure = plots.losses(pd.DataFrame({"step": [10.0, 20.0], "epoch": [1, 1], "texture": [0.3, 0.2]}))
+    (drawn,) = figure.axes[0].lines
+    assert (drawn.get_xdata().tolist(), drawn.get_ydata().tolist()) == ([10.0, 20.0], [0.3, 0.2])
+    assert figure.axes[0].get_xlabel() == "step"

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from small_model import WIDTHS
+from small_model import SHAPE
 
-from ctxaudio import pipeline, pretrain
+from ctxaudio import finetune, pipeline, pretrain
 from ctxaudio.cli import main
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import MixedBatches
@@ -21,6 +21,7 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.generate import generate_clips, trained_conditions
+from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.pretrained import for_conditions
@@ -44,11 +45,11 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrain, "ALL", CONTEXTS["sleep"])
         patch.setattr(pretrain, "FITTED_CROPS", 24)
-        patch.setattr(pretrain, "STYLES_A_CONDITION", 2)
+        patch.setattr(pretrain, "STYLES_A_CONDITION", 4)
         patch.setattr(pretrain, "write_embedded_corpus", partial(write_embedded_corpus, clips_per_label=2))
         patch.setattr(MixedBatches, "steps_per_epoch", 2)
-        shape = partial(GeneratorConfig, components=8, texture_dim=4, partials=2, **WIDTHS)
-        for module in (pretrain, pipeline):
+        shape = partial(GeneratorConfig, **SHAPE)
+        for module in (pretrain, finetune):
             patch.setattr(module, "GeneratorConfig", shape)
         yield
 
@@ -104,7 +105,8 @@ def test_only_recordings_that_may_be_shipped_are_used(made: Pretraining) -> None
 def test_styles_are_of_recordings_where_there_are_some_and_it_says_which(made: Pretraining) -> None:
     generator, about = load_generator(made.path)
     assert trained_conditions(generator) == list(range(5))
-    assert generator.bank.conditions.bincount(minlength=5).max() <= 2
+    assert generator.bank.conditions.bincount(minlength=5).max() <= 4
+    assert list(about["styles"]) == list(generator.config.conditions)
     assert about["styles"]["Rain"] == "recordings"
     assert about["styles"]["Cricket"] == about["styles"]["Mechanical_fan"] == "synthesised"
 
@@ -123,11 +125,11 @@ def test_the_base_makes_sound_of_a_context_s_conditions(made: Pretraining, tmp_p
 def test_training_begins_from_the_base_and_credits_it(
     made: Pretraining, recordings: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(pipeline, "BASE", made.path)
+    monkeypatch.setattr(finetune, "BASE", made.path)
     run = Run(data_dir=recordings, output_dir=tmp_path, duration=1.0)
     config = dataclasses.replace(CONFIG, lr=1e-9, ema_decay=0.0)
     clips = pipeline.prepare(run, 1, progress=False)
-    training = pipeline.begin_training(run, config, clips)
+    training = finetune.begin_training(run, config, clips)
     assert "starting from the base that ships with ctxaudio" in capsys.readouterr().out
     base, about = load_generator(made.path)
     assert torch.equal(training.generator.head.weight, base.head.weight)
@@ -136,8 +138,27 @@ def test_training_begins_from_the_base_and_credits_it(
     assert model["init_from"]["weights_sha256"] == about["weights_sha256"]
     assert all(entry in model["attribution"] for entry in about["attribution"])
     assert len(model["attribution"]) > len(about["attribution"])
-    fresh = pipeline.begin_training(run, config, clips, from_scratch=True)
+    fresh = finetune.begin_training(run, config, clips, from_scratch=True)
     assert not torch.equal(fresh.generator.head.weight, base.head.weight) and fresh.init_from == {}
+
+
+def test_a_run_that_is_taken_up_needs_no_base_and_does_not_claim_to_start_from_one(
+    made: Pretraining, recordings: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(finetune, "BASE", made.path)
+    run = Run(data_dir=recordings, output_dir=tmp_path, duration=1.0)
+    clips = pipeline.prepare(run, 1, progress=False)
+    begun = finetune.begin_training(run, CONFIG, clips)
+    loop.checkpoint(begun, tmp_path)
+    capsys.readouterr()
+    monkeypatch.setattr(finetune, "BASE", tmp_path / "nothing.safetensors")
+    resumed = finetune.begin_training(run, CONFIG, clips, resume=True)
+    assert "starting" not in capsys.readouterr().out
+    for name, value in begun.generator.state_dict().items():
+        assert torch.equal(resumed.generator.state_dict()[name], value), name
+    assert torch.equal(resumed.noise.rows, begun.noise.rows) and resumed.init_from == begun.init_from
+    with pytest.raises(CtxAudioError, match="no model at"):
+        finetune.begin_training(run, CONFIG, clips)
 
 
 def test_it_is_taken_up_where_it_stopped(made: Pretraining) -> None:

@@ -15,7 +15,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--corpora", type=int, default=8, help="synthesised corpora, each of a seed of its own")
     add("--max_minutes", type=float, default=240.0, help="stop after this time; hours are what it takes")
     add("--batch_size", type=int, default=16, help="crops a step")
-    add("--lr", type=float, default=0.0006, help="learning rate")
+    add("--lr", type=float, default=0.0003, help="learning rate, of which Adam takes twice")
     add("--seed", type=int, default=0)
     add("--num_workers", type=int, default=4, help="processes that decode clips before training")
     add("--resume", action="store_true", help="go on from the checkpoint in output_dir")

@@ -16,7 +16,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--batch_size", type=int, default=16, help="crops a step")
     add("--num_epochs", type=int, default=100, help="times through the clips; 100 is no limit with max_minutes")
-    add("--lr", type=float, default=0.0002, help="learning rate")
+    add("--lr", type=float, default=0.0002, help="learning rate, of which Adam takes twice")
     add("--lambda_aux", type=float, default=1.0, help="weight of the condition loss")
     add("--num_workers", type=int, default=4, help="processes that decode clips before training")
     add("--log_interval", type=int, default=10, help="steps between rows of the loss log")

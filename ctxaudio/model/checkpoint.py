@@ -80,6 +80,8 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         generator = Generator(config, ModulationProfile.from_dict(about["profile"]))
         generator.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
         described = about["weights_sha256"]
+        if not isinstance(about["context"], str):
+            raise TypeError("context")
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
@@ -105,6 +107,7 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
     """Compare the sizes that decide how much memory a generator takes with the weights before it is made."""
     expected = {
         "bank.level": (config.style_count, config.bins),
+        "bank.ceiling": (config.style_count, config.bins),
         "bank.mixing": (config.style_count, config.components, config.courses),
         "bank.texture": (config.style_count, config.texture_dim),
         "bank.partials_hz": (config.style_count, config.partials),
@@ -112,6 +115,7 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
         "embedding.weight": (len(config.conditions), 32),
         "to_middle.weight": (config.middle_width, config.slow_width, 1),
         "to_fast.weight": (config.fast_width, config.middle_width, 1),
+        "head.weight": (config.courses, config.frame_width, 1),
     }
     for name, shape in expected.items():
         if tuple(weights[name].shape) != shape:

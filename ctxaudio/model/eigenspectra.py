@@ -34,14 +34,16 @@ LEAST_REMAINDER = 0.05
 
 
 class Analysis(NamedTuple):
-    """A crop's `courses` `[B, R, frames]` and, `[B, bins]`, its `level`, `deviation` (nepers) and `residual`: the
-    deviation, in units of `deviation`, of what its principal spectra leave. `mixing` `[B, K, R]` has the principal
+    """A crop's `courses` `[B, R, frames]` and, `[B, bins]`, its `level`, `deviation` (nepers) and, in units of
+    `deviation`, the `residual`, the deviation of what its principal spectra leave, and the `ceiling`, the highest that
+    they reach. `mixing` `[B, K, R]` has the principal
     spectra, in units of `deviation`, as mixtures of K eigen-spectra."""
 
     courses: Tensor
     level: Tensor
     deviation: Tensor
     residual: Tensor
+    ceiling: Tensor
     mixing: Tensor
 
 
@@ -101,8 +103,9 @@ class EigenSpectra(nn.Module):
         strength = variances.flip(-1)[:, None, :courses].clamp_min(LEAST_VARIANCE).sqrt()
         mixing = directions * strength
         found = (directions / strength).transpose(1, 2) @ shared
-        residual = (normalised - self.combine(found, mixing)).square().mean(-1).sqrt()
-        return Analysis(found, level, deviation, residual, mixing)
+        held = self.combine(found, mixing)
+        residual = (normalised - held).square().mean(-1).sqrt()
+        return Analysis(found, level, deviation, residual, held.amax(-1), mixing)
 
     def combine(self, courses: Tensor, mixing: Tensor) -> Tensor:
         """The part of a normalised picture `[B, bins, frames]` that `courses` `[B, R, frames]` hold."""

@@ -1,8 +1,8 @@
 """The conditional generator, in five sentences.
 
 1. A clip's style is the mean and deviation over time of the log-magnitude in each bin, in which principal spectra the
-bins move together, how much these leave, the frequencies of its steady partials, and a short texture code; a latent
-picks a style of its condition.
+bins move together and how high, how much these leave, the frequencies of its steady partials, and a short texture code;
+a latent picks a style of its condition.
 2. The network, at three frame rates with noise in each, generates the courses of the principal spectra.
 3. Style and courses together are the magnitude of every bin and frame; what the courses leave open is that of noise.
 4. The phase is that of the same noise, at a steady partial that of a running sinusoid, and a few rounds of Griffin-Lim
@@ -210,8 +210,10 @@ class Generator(nn.Module):
         """Sound `[B, samples]` of courses `[B, R, frames]` and styles, over noise as `noise_spectrum` gives it."""
         spectrum, normalised = noise
         n_fft, hop, rate = self.config.n_fft, self.config.hop, self.config.sample_rate
+        # a log-magnitude that is only a little too high is very loud: no bin rises above where it was in the crop
+        held = torch.minimum(self.spectra.combine(courses, style.mixing), style.ceiling[..., None])
         picture = torch.addcmul(
-            self.spectra.combine(courses, style.mixing),
+            held,
             style.residual[..., None],
             self.spectra.remainder(normalised, style.mixing),
         )

@@ -21,6 +21,7 @@ class Style(NamedTuple):
         texture: `[B, S]`, texture code (`model.texture`).
         level, deviation: `[B, bins]`, mean and deviation over time of the log-magnitude, in nepers.
         residual: `[B, bins]`, the deviation of what the principal spectra leave, in units of `deviation`.
+        ceiling: `[B, bins]`, the highest that the principal spectra reach, in units of `deviation`.
         mixing: `[B, K, R]`, its principal spectra (`model.eigenspectra`).
         partials_hz, amplitudes: `[B, P]`, its steady partials and their RMS amplitudes; 0 where there is none.
     """
@@ -29,22 +30,21 @@ class Style(NamedTuple):
     level: Tensor
     deviation: Tensor
     residual: Tensor
+    ceiling: Tensor
     mixing: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
 
     def crossfade(self, other: Style, t: float) -> Style:
         """The style `t` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
-        texture, level, deviation, residual, mixing = (
-            torch.lerp(mine, its, t) for mine, its in zip(self[:5], other[:5], strict=True)
+        texture, level, deviation, residual, ceiling, mixing = (
+            torch.lerp(mine, its, t) for mine, its in zip(self[:6], other[:6], strict=True)
         )
         power = torch.lerp(self.mixing.square().sum(1, keepdim=True), other.mixing.square().sum(1, keepdim=True), t)
-        mixing = (
-            F.normalize(mixing, dim=1) * power.sqrt()
-        )  # between two directions a course is as strong as at the ends
+        mixing = F.normalize(mixing, dim=1) * power.sqrt()  # as strong in between as at the ends
         partials_hz = torch.cat([self.partials_hz, other.partials_hz], dim=1)
         faded = [math.sqrt(1.0 - t) * self.amplitudes, math.sqrt(t) * other.amplitudes]
-        return Style(texture, level, deviation, residual, mixing, partials_hz, torch.cat(faded, dim=1))
+        return Style(texture, level, deviation, residual, ceiling, mixing, partials_hz, torch.cat(faded, dim=1))
 
 
 class StyleBank(nn.Module):
@@ -62,7 +62,7 @@ class StyleBank(nn.Module):
         self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
     ) -> None:
         super().__init__()
-        sizes = ((texture,), (bins,), (bins,), (bins,), mixing, (partials,), (partials,))
+        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, (partials,), (partials,))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

@@ -41,10 +41,12 @@ class TextureStatistics(nn.Module):
     def __init__(self, courses: int, frame_rate: float, code_dim: int) -> None:
         super().__init__()
         self.frame_rate = frame_rate
-        kinds = self.kinds(torch.zeros(1, courses, round(2 * frame_rate)))
-        size = sum(kind.shape[1] for kind in kinds)
-        # every kind of statistic counts the same, whether there is one of it for each course or for each pair of them
-        weight = torch.cat([torch.full((kind.shape[1],), size / len(kinds) / kind.shape[1]) for kind in kinds])
+        families = self.families(torch.zeros(1, courses, round(2 * frame_rate)))
+        size = sum(kind.shape[1] for family in families for kind in family)
+        # each family counts the same, and in it each kind, whether of every course or of every pair of them
+        share = [size / len(families) / len(family) for family in families for _ in family]
+        kinds = [kind.shape[1] for family in families for kind in family]
+        weight = torch.cat([torch.full((count,), each / count) for count, each in zip(kinds, share, strict=True)])
         self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
@@ -52,33 +54,35 @@ class TextureStatistics(nn.Module):
 
     def raw(self, courses: Tensor) -> Tensor:
         """The statistics as they are, `[B, size]`."""
-        return torch.cat(self.kinds(courses), dim=1)
+        return torch.cat([kind for family in self.families(courses) for kind in family], dim=1)
 
-    def kinds(self, courses: Tensor) -> list[Tensor]:
-        """The statistics of each kind, one for each course or for each pair of courses."""
+    def families(self, courses: Tensor) -> list[list[Tensor]]:
+        """How courses are distributed, how fast they move, how unlike rises are to falls, and what moves together: of
+        each the kinds of statistic, one for each course or for each pair of courses."""
         square = courses.square()
         skew, kurtosis = (courses * square).mean(-1), square.square().mean(-1)
-        found = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
+        distribution = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
         frames = courses.shape[-1]
         energy = power(torch.fft.rfft(courses)) / frames**2
         rates_hz = torch.fft.rfftfreq(frames, 1.0 / self.frame_rate)
-        low = LOWEST_OCTAVE_HZ
+        low, speed = LOWEST_OCTAVE_HZ, []
         while 2 * low < self.frame_rate / 2:
-            found.append((energy[..., (rates_hz >= low) & (rates_hz < 2 * low)].sum(-1) + 1e-4).log())
+            speed.append((energy[..., (rates_hz >= low) & (rates_hz < 2 * low)].sum(-1) + 1e-4).log())
             low *= 2
         autocorrelation = torch.fft.irfft(energy, frames) * frames
-        found += [autocorrelation[..., lag] for lag in LAGS]
+        speed += [autocorrelation[..., lag] for lag in LAGS]
         rises = (courses[..., lag:] - courses[..., :-lag] for lag in ASYMMETRY_LAGS)
-        found += [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
+        asymmetry = [(rise * rise.square()).mean(-1).clamp(-6, 6) for rise in rises]
+        joint = []
         above = torch.triu_indices(courses.shape[1], courses.shape[1], 1)
         for values, bound in ((courses, 1.0), (square - 1.0, 8.0)):
             together = values @ values.transpose(1, 2) / frames
-            found.append(together[:, above[0], above[1]].clamp(-bound, bound))
+            joint.append(together[:, above[0], above[1]].clamp(-bound, bound))
         first = courses[:, :STRONGEST]
         others = ~torch.eye(first.shape[1], dtype=torch.bool)
         for lag in JOINT_LAGS:
-            found.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
-        return found
+            joint.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
+        return [distribution, speed, asymmetry, joint]
 
     def forward(self, courses: Tensor) -> Tensor:
         return (self.raw(courses) - self.mean) / self.deviation
@@ -95,9 +99,9 @@ class TextureStatistics(nn.Module):
         normalised = ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
         _, strengths, directions = torch.linalg.svd(normalised, full_matrices=False)
         count = min(self.directions.shape[1], len(strengths) - 1)
-        coursess = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
+        scales = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
         self.directions.zero_()
-        self.directions[:, :count] = directions[:count].T / coursess
+        self.directions[:, :count] = directions[:count].T / scales
 
     def code(self, normalised: Tensor) -> Tensor:
         """The texture code `[B, S]` of normalised statistics, of deviation 1 over the crops fitted to."""

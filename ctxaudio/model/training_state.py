@@ -39,6 +39,7 @@ class NoisePictures:
     def __init__(self, generator: Generator, samples: int) -> None:
         random = torch.Generator().manual_seed(0)
         basis = generator.spectra.basis
+        self.samples = samples
         with torch.no_grad():
             parts = torch.randn(self.ROWS, samples, generator=random).to(basis.device).split(16)
             self.rows = torch.cat([basis.T @ generator.noise_spectrum(part)[1] for part in parts])
@@ -155,6 +156,7 @@ def resume(training: Training, output_dir: Path) -> Training:
         ) from error
     if processes != engine.world_size:
         raise CtxAudioError(f"{path} is of {processes} processes, not {engine.world_size}: resume with as many devices")
+    training.noise = NoisePictures(training.generator, training.noise.samples)  # in the eigen-spectra just loaded
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's

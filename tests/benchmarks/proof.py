@@ -1,6 +1,6 @@
 """Does the network count? Every condition with recordings, with the network off and on, before and after fine-tuning.
 
-python tests/benchmarks/proof.py train    --data_dir DIR --work DIR [--minutes 10] [--only sleep-tuned ...]
+python tests/benchmarks/proof.py train    --data_dir DIR --work DIR [--updates 900] [--only sleep-tuned ...]
 python tests/benchmarks/proof.py generate --data_dir DIR --work DIR [--count 20]
 JUDGE_PYTHON tests/benchmarks/proof.py judge --data_dir DIR --work DIR --judge JUDGE.py
 python tests/benchmarks/proof.py table    --work DIR --store ctxaudio/stored_results.csv
@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 CONTEXTS = ("sleep", "relaxation", "meditation", "focus", "energy")
-#: Trainings beside base + minutes, of these contexts: arguments of `TrainingConfig`, and whether from fresh weights.
+#: Trainings beside base + updates, of these contexts: arguments of `TrainingConfig`, and whether from fresh weights.
 ABLATED = ("sleep", "relaxation")
 ABLATIONS: dict[str, tuple[dict[str, float], bool]] = {
     "tuned": ({}, False),
@@ -44,6 +44,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
 
     from ctxaudio import Run, pipeline
+    from ctxaudio.data.batches import ClipBatches
     from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 
     torch.set_num_threads(options.threads)
@@ -52,15 +53,16 @@ def train(options: argparse.Namespace) -> None:
         if (options.only and folder.name not in options.only) or (folder / "models").exists():
             continue
         changed, scratch = ABLATIONS.get(variant, ({}, False))
+        run = Run(context=context, data_dir=options.data_dir, output_dir=folder)
+        clips = pipeline.prepare(run, 1, progress=False)
+        epoch = ClipBatches(clips, "train", round(2.0 * clips.sample_rate), 16, torch.Generator()).steps_per_epoch
         config = TrainingConfig(
-            num_epochs=NO_LIMIT_OF_EPOCHS,
-            max_minutes=options.minutes,
+            num_epochs=-(-options.updates // epoch),  # updates, not minutes: the same on a busy machine
             sample_interval=NO_LIMIT_OF_EPOCHS,
             save_interval=NO_LIMIT_OF_EPOCHS,
             seed=SEEDS.get(variant, 0),
             **changed,
         )
-        run = Run(context=context, data_dir=options.data_dir, output_dir=folder)
         pipeline.train(run, config, 1, progress=False, from_scratch=scratch)
 
 
@@ -179,7 +181,7 @@ def main() -> None:
     parser.add_argument("step", choices=("train", "generate", "judge", "table"))
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--updates", type=int, default=900)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", metavar="CONTEXT-VARIANT")

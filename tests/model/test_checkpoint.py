@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import TRAINING, WIDTHS, small_generator
+from small_model import SHAPE, TRAINING, small_generator
 
-from ctxaudio import pipeline
+from ctxaudio import finetune, pipeline
 from ctxaudio.cli import main
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
@@ -81,7 +81,10 @@ def test_foreign_model_files_are_refused_in_one_line(path: Path):
     refused(path, "is not the file that")
     write_json(path.with_suffix(".json"), {"format": FORMAT})
     refused(path, "does not fit the configuration")
-    write_json(path.with_suffix(".json"), {**about, "format": "seven"})
+    for broken in ({"format": "seven"}, {"context": None}, {"context": 3}):
+        write_json(path.with_suffix(".json"), {**about, **broken})
+        refused(path, "does not fit the configuration")
+    write_json(path.with_suffix(".json"), {name: value for name, value in about.items() if name != "context"})
     refused(path, "does not fit the configuration")
     path.with_suffix(".json").write_text("{")
     refused(path, "not valid JSON")
@@ -107,6 +110,7 @@ def test_another_format_is_named_with_what_to_do(path: Path, number: int, which:
         ("sample_rate", float("inf")),
         ("sample_rate", -1),
         ("components", 10**7),
+        ("courses", 10**7),
         ("texture_dim", 10**7),
         ("partials", 10**7),
         ("latent_dim", 10**8),
@@ -114,6 +118,7 @@ def test_another_format_is_named_with_what_to_do(path: Path, number: int, which:
         ("slow_width", 10**6),
         ("middle_width", 10**6),
         ("fast_width", 10**6),
+        ("frame_width", 10**6),
         ("style_count", "9"),
         ("phase_rounds", 10**9),
         ("phase_rounds", "2"),
@@ -180,8 +185,8 @@ def once(run: Run) -> Generator:
     """Trained for an epoch, with small networks."""
     config = dataclasses.replace(TRAINING, num_epochs=1, batch_size=8)
     with pytest.MonkeyPatch.context() as patch:
-        shape = partial(GeneratorConfig, components=8, texture_dim=4, partials=2, **WIDTHS)
-        patch.setattr(pipeline, "GeneratorConfig", shape)
+        shape = partial(GeneratorConfig, **SHAPE)
+        patch.setattr(finetune, "GeneratorConfig", shape)
         pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
     return load_generator(run.model_path)[0]
 

@@ -8,7 +8,7 @@ from ctxaudio.model.discriminator import Discriminator
 @pytest.fixture
 def judged() -> tuple[Discriminator, torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    courses, texture = torch.randn(2, CONFIG.components, 345), torch.randn(2, CONFIG.texture_dim)
+    courses, texture = torch.randn(2, CONFIG.courses, 345), torch.randn(2, CONFIG.texture_dim)
     return Discriminator(CONFIG).eval(), courses, torch.tensor([0, 2]), texture
 
 

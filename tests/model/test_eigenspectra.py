@@ -1,4 +1,4 @@
-"""Eigen-spectra beside scikit-learn's principal components, and the closed forms of noise."""
+"""Eigen-spectra and a clip's own principal spectra beside scikit-learn and NumPy, and the closed forms of noise."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from ctxaudio.model.eigenspectra import (
     LEAST_DEVIATION,
     LOG_RAYLEIGH_DEVIATION,
     LOG_RAYLEIGH_MEAN,
+    Analysis,
     EigenSpectra,
     log_magnitude,
     normalise,
@@ -41,36 +42,87 @@ def test_a_normalised_picture_has_mean_0_and_deviation_1_in_every_bin_and_comes_
 def test_the_fit_is_a_principal_component_analysis(pictures):
     spectra = EigenSpectra(6, pictures.shape[1])
     share = spectra.fit(pictures)
-    frames = normalise(pictures)[0].transpose(1, 2).flatten(0, 1).numpy()
-    pca = PCA(6, svd_solver="full").fit(frames)
+    frames = normalise(pictures)[0].transpose(1, 2).flatten(0, 1)
+    pca = PCA(6, svd_solver="full").fit(frames.numpy())
     assert share == pytest.approx(float(pca.explained_variance_ratio_.sum()), rel=1e-3)
-    np.testing.assert_allclose(spectra.scale.square(), pca.explained_variance_, rtol=1e-3)
+    held = (frames @ spectra.basis).square().mean(0)
+    np.testing.assert_allclose(held, pca.explained_variance_, rtol=1e-3)
     alike = np.abs((pca.components_ * spectra.basis.T.numpy()).sum(1))
     np.testing.assert_allclose(alike, 1.0, atol=1e-3)
     torch.testing.assert_close(spectra.basis.T @ spectra.basis, torch.eye(6), rtol=0, atol=1e-5)
 
 
-def test_every_course_has_deviation_1_over_the_pictures_fitted_to(pictures):
-    courses = fitted(pictures, 6).analyse(pictures).courses
-    torch.testing.assert_close(courses.square().mean((0, 2)), torch.ones(6), rtol=1e-3, atol=0)
+def test_the_courses_of_every_crop_are_uncorrelated_of_mean_0_and_deviation_1(pictures):
+    courses = fitted(pictures, 6).analyse(pictures, 4).courses
+    assert courses.shape == (len(pictures), 4, pictures.shape[2])
+    torch.testing.assert_close(courses.mean(-1), torch.zeros(len(pictures), 4), rtol=0, atol=1e-4)
+    together = courses @ courses.transpose(1, 2) / courses.shape[-1]
+    torch.testing.assert_close(together, torch.eye(4).expand(len(pictures), 4, 4), rtol=0, atol=1e-3)
 
 
-def test_as_many_components_as_bins_hold_the_whole_picture(pictures):
-    spectra = fitted(pictures, pictures.shape[1])
-    found = spectra.analyse(pictures)
-    rebuilt = spectra.combine(found.courses) * found.deviation[..., None] + found.level[..., None]
+def test_a_crop_s_principal_spectra_are_numpy_s_of_its_projected_picture_the_strongest_first(pictures):
+    spectra = fitted(pictures, 6)
+    found = spectra.analyse(pictures, 4)
+    for i, normalised in enumerate(normalise(pictures)[0].double().numpy()):
+        projected = spectra.basis.T.double().numpy() @ normalised
+        variances, directions = np.linalg.eigh(np.cov(projected, bias=True))
+        strengths = np.sqrt(variances[::-1][:4])
+        wanted = directions[:, ::-1][:, :4] * strengths
+        wanted = wanted * np.sign((found.mixing[i].numpy() * wanted).sum(0))
+        np.testing.assert_allclose(found.mixing[i], wanted, rtol=0, atol=5e-3 * strengths[0])
+        courses = (wanted / strengths**2).T @ projected
+        np.testing.assert_allclose(found.courses[i], courses, rtol=0, atol=0.02)
+
+
+def test_a_crop_s_courses_are_the_whitened_components_of_scikit_learn(pictures):
+    spectra = fitted(pictures, 6)
+    found = spectra.analyse(pictures, 4)
+    for courses, normalised in zip(found.courses, normalise(pictures)[0], strict=True):
+        frames = (spectra.basis.T @ normalised).T.numpy()
+        whitened = PCA(4, whiten=True, svd_solver="full").fit_transform(frames).T
+        alike = (whitened * courses.numpy()).mean(1)
+        np.testing.assert_allclose(np.abs(alike), 1.0, atol=5e-3)
+
+
+def test_a_principal_spectrum_s_sign_is_that_in_which_most_bins_get_louder(pictures):
+    spectra = fitted(pictures, 6)
+    assert bool(((spectra.basis @ spectra.analyse(pictures, 6).mixing).sum(1) >= 0).all())
+    turned = fitted(pictures, 6)
+    turned.basis.neg_()  # an eigen-spectrum's own sign is chance, and so must not be in the courses
+    torch.testing.assert_close(
+        turned.analyse(pictures, 6).courses, spectra.analyse(pictures, 6).courses, rtol=0, atol=1e-3
+    )
+
+
+def test_louder_softer_or_livelier_is_another_style_of_the_same_courses(pictures):
+    spectra = fitted(pictures, 6)
+    plain, changed = spectra.analyse(pictures, 4), spectra.analyse(2.0 * pictures + 1.0, 4)
+    torch.testing.assert_close(changed.level, 2.0 * plain.level + 1.0)
+    torch.testing.assert_close(changed.deviation, 2.0 * plain.deviation)
+    for name in ("courses", "mixing", "residual"):
+        torch.testing.assert_close(getattr(changed, name), getattr(plain, name), rtol=0, atol=5e-3)
+
+
+def test_as_many_components_and_courses_as_bins_hold_the_whole_picture(pictures):
+    bins = pictures.shape[1]
+    spectra = fitted(pictures, bins)
+    found = spectra.analyse(pictures, bins)
+    combined = spectra.combine(found.courses, found.mixing)
+    rebuilt = combined * found.deviation[..., None] + found.level[..., None]
     torch.testing.assert_close(rebuilt, pictures, rtol=0, atol=2e-3)
     assert float(found.residual.max()) < 1e-3
 
 
-def test_what_components_and_residual_hold_adds_up_to_the_variance(pictures):
+def test_what_principal_spectra_and_residual_hold_adds_up_to_the_variance_of_every_bin(pictures):
     spectra = fitted(pictures, 6)
-    found = spectra.analyse(pictures)
-    held = spectra.combine(found.courses)
+    found = spectra.analyse(pictures, 4)
+    held = spectra.combine(found.courses, found.mixing)
     left = normalise(pictures)[0] - held
     torch.testing.assert_close(found.residual, left.square().mean(-1).sqrt())
-    whole = held.square().sum(1).mean() + found.residual.square().sum(1).mean()
-    assert float(whole) == pytest.approx(pictures.shape[1], rel=1e-3)
+    # over all bins, as the directions are at right angles: principal spectra alone tell how much they hold
+    of_spectra = (spectra.basis @ found.mixing).square().sum((1, 2))
+    whole = of_spectra + found.residual.square().sum(1)
+    torch.testing.assert_close(whole, torch.full_like(whole, float(pictures.shape[1])), rtol=1e-3, atol=0)
 
 
 def test_the_picture_of_white_noise_has_the_closed_form_of_a_log_rayleigh():
@@ -85,24 +137,62 @@ def test_the_picture_of_white_noise_has_the_closed_form_of_a_log_rayleigh():
     assert bool(normalised_noise(torch.zeros(1, 3, 2, dtype=torch.complex64)).isfinite().all())
 
 
-def test_the_remainder_is_orthogonal_to_the_eigen_spectra_and_has_deviation_1(pictures):
+def noise_and_mixing(pictures: torch.Tensor) -> tuple[EigenSpectra, torch.Tensor, torch.Tensor]:
     spectra = fitted(pictures, 6)
-    noise = torch.randn(3, pictures.shape[1], 4000, generator=torch.Generator().manual_seed(0))
-    left = spectra.remainder(noise)
-    kept = 1.0 - spectra.basis.square().sum(1)
+    noise = torch.randn(len(pictures), pictures.shape[1], 4000, generator=torch.Generator().manual_seed(0))
+    return spectra, noise, spectra.analyse(pictures, 4).mixing
+
+
+def test_courses_of_noise_are_its_projections_on_the_crop_s_directions_and_of_deviation_1(pictures):
+    spectra, noise, mixing = noise_and_mixing(pictures)
+    courses = spectra.courses_of_noise(noise, mixing)
+    directions = spectra.basis @ mixing
+    directions = directions / directions.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(courses, directions.transpose(1, 2) @ noise, rtol=0, atol=1e-3)
+    together = courses @ courses.transpose(1, 2) / noise.shape[-1]
+    torch.testing.assert_close(together, torch.eye(4).expand_as(together), rtol=0, atol=0.08)
+
+
+def test_the_remainder_is_orthogonal_to_the_principal_spectra_and_has_deviation_1(pictures):
+    spectra, noise, mixing = noise_and_mixing(pictures)
+    left = spectra.remainder(noise, mixing)
+    directions = torch.linalg.qr(spectra.basis @ mixing)[0]
+    kept = 1.0 - directions.square().sum(-1)
     assert float(kept.min()) > 0.05
-    torch.testing.assert_close(left.square().mean((0, 2)), torch.ones(len(kept)), rtol=0.06, atol=0)
-    assert float((spectra.basis.T @ (left * kept.sqrt()[:, None])).abs().max()) < 1e-4
+    torch.testing.assert_close(left.square().mean(-1), torch.ones_like(kept), rtol=0.15, atol=0)
+    torch.testing.assert_close(left.square().mean(), torch.tensor(1.0), rtol=0.01, atol=0)
+    weighted = left * kept.sqrt()[..., None]
+    assert float(((spectra.basis @ mixing).transpose(1, 2) @ weighted).abs().max()) < 1e-3 * float(mixing.abs().max())
+    # what is in the courses of noise and what is in the remainder make the noise
+    both = weighted + directions @ (directions.transpose(1, 2) @ noise)
+    torch.testing.assert_close(both, noise, rtol=0, atol=1e-3)
 
 
 def test_the_remainder_of_a_complete_basis_stays_finite(pictures):
-    spectra = fitted(pictures, pictures.shape[1])
-    left = spectra.remainder(torch.randn(1, pictures.shape[1], 50))
+    bins = pictures.shape[1]
+    spectra = fitted(pictures, bins)
+    left = spectra.remainder(torch.randn(len(pictures), bins, 50), spectra.analyse(pictures, bins).mixing)
     assert float(left.abs().max()) < 1e-3
 
 
-def test_silence_is_finite_and_so_is_its_gradient():
+def test_silence_is_finite_and_so_is_the_gradient_of_its_picture():
     silence = torch.zeros(1, 4096, requires_grad=True)
-    found = EigenSpectra(4, 65).analyse(log_magnitude(silence, 128, 64))
-    (found.courses.sum() + found.residual.sum() + found.level.sum()).backward()
+    picture = log_magnitude(silence, 128, 64)
+    with torch.no_grad():
+        spectra = EigenSpectra(4, 65)
+        found: Analysis = spectra.analyse(picture, 3)
+        noise = torch.randn(1, 65, 20)
+        more = spectra.courses_of_noise(noise, found.mixing), spectra.remainder(noise, found.mixing)
+    assert all(bool(values.isfinite().all()) for values in (*found, *more))
+    sum(part.sum() for part in normalise(picture)).backward()
+    assert bool(silence.grad.isfinite().all())
+
+
+def test_a_single_still_bin_s_neighbours_are_analysed_as_without_it(pictures):
+    """A filter that cuts the treble leaves bins that do not move at all."""
+    spectra, still = fitted(pictures, 6), pictures.clone()
+    still[:, -1] = -8.0
+    found = spectra.analyse(still, 4)
     assert all(bool(values.isfinite().all()) for values in found)
+    assert float(found.deviation[:, -1].max()) == pytest.approx(LEAST_DEVIATION)
+    torch.testing.assert_close(found.level[:, :-1], spectra.analyse(pictures, 4).level[:, :-1])

@@ -51,7 +51,7 @@ def test_an_update_whose_gradient_overflows_in_16_bits_is_left_out() -> None:
 
 def test_what_comes_out_of_a_halved_network_is_in_32_bits() -> None:
     torch.manual_seed(0)
-    discriminator, courses = Discriminator(SLEEP), torch.randn(2, SLEEP.components, 173)
+    discriminator, courses = Discriminator(SLEEP), torch.randn(2, SLEEP.courses, 173)
     condition, texture = torch.tensor([0, 1]), torch.zeros(2, SLEEP.texture_dim)
     whole = discriminator.eval()(courses, condition, texture)
     halved = Engine("cpu", "bf16").run(discriminator, courses, condition, texture)

@@ -8,7 +8,7 @@ from small_model import CONDITIONS, CONFIG, PLAIN, RATE, no_partials, seeded, sm
 from torch import nn
 
 from ctxaudio.model.eigenspectra import log_magnitude
-from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.generator import SHORTEST_S, Generator, GeneratorConfig, unit_courses
 from ctxaudio.model.style_bank import Style
 from ctxaudio.signal.partials import find_partials, steadiness
 from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
@@ -79,13 +79,56 @@ def test_gradients_pass_the_modulation_layer_as_much_as_it_lets_sound_through():
     torch.testing.assert_close(bed.grad[0], generator.modulation.gain(8820).flatten().expand(8820))
 
 
+def drawn(
+    generator: Generator, style: Style, samples: int, seed: int
+) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Noise as `render` takes it, and its courses in the style's directions."""
+    noise = generator.noise_spectrum(torch.randn(len(style.level), samples, generator=seeded(seed)))
+    return noise, generator.spectra.courses_of_noise(noise[1], style.mixing)
+
+
+def test_the_courses_it_makes_are_of_mean_0_and_deviation_1_as_those_of_every_crop(generator):
+    style = some_styles(2)
+    noise = drawn(generator, style, 2 * RATE, 1)[1]
+    with torch.no_grad():
+        made = generator.courses(torch.randn(2, 10), torch.tensor([0, 1]), style, noise, seeded(0))
+    torch.testing.assert_close(made.mean(-1), torch.zeros(2, CONFIG.courses), rtol=0, atol=1e-4)
+    torch.testing.assert_close(made.square().mean(-1), torch.ones(2, CONFIG.courses), rtol=1e-3, atol=0)
+    moving = 3.0 + 0.5 * torch.randn(1, 2, 90)
+    expected = (moving - moving.mean(-1, keepdim=True)) / moving.std(-1, correction=0, keepdim=True)
+    torch.testing.assert_close(unit_courses(moving), expected, rtol=1e-4, atol=1e-4)
+    assert unit_courses(torch.full((1, 2, 90), 3.0)).abs().max() < 1e-3
+
+
+def test_a_crop_through_its_own_analysis_is_the_crop_s_picture_again():
+    """With courses for all components, and these for all bins, style and courses hold all of it but for the phase."""
+    config = replace(CONFIG, sample_rate=2000)
+    config = replace(config, components=config.bins, courses=config.bins)
+    generator = Generator(config, PLAIN)
+    crops = torch.randn(2, 3 * 2000, generator=seeded(0)) * (1.2 + torch.sin(torch.arange(6000) / 300.0))
+    generator.spectra.fit(log_magnitude(crops, config.n_fft, config.hop))
+    courses, _, style = generator.analyse(crops)
+    spectrum, normalised = generator.noise_spectrum(crops)  # the crop's own phase
+    again = generator.render(courses, style, (spectrum, normalised), crops.shape[1])
+    torch.testing.assert_close(again, crops, rtol=0, atol=0.02)
+
+
+def test_what_is_shorter_than_a_style_s_two_seconds_is_cut_out_of_as_much(generator):
+    latent, condition = torch.randn(2, 10), torch.tensor([0, 2])
+    whole = generator.unmodulated(latent, condition, round(SHORTEST_S * RATE), random=seeded(3))
+    short = generator.unmodulated(latent, condition, 3000, random=seeded(3))
+    assert torch.equal(short, whole[:, :3000])
+
+
 def test_the_sound_is_that_of_courses_and_style_together(generator):
     """The picture of the sound is the one that courses and style ask for, within what two rounds of phase leave."""
-    style, noise = some_styles(1), torch.randn(1, 4 * RATE, generator=seeded(1))
-    courses = 2.0 * torch.sin(torch.arange(1 + 4 * RATE // CONFIG.hop) / 9.0).expand(1, CONFIG.components, -1)
+    style = some_styles(1)
+    noise = drawn(generator, style, 4 * RATE, 1)[0]
+    frames = torch.arange(1 + 4 * RATE // CONFIG.hop)
+    courses = 2**0.5 * torch.sin(frames / torch.linspace(7.0, 11.0, CONFIG.courses)[:, None])[None]
     still = style._replace(residual=torch.full_like(style.residual, 0.05))
-    made = log_magnitude(generator.render(courses, still, noise), CONFIG.n_fft, CONFIG.hop)
-    wanted = still.level[..., None] + still.deviation[..., None] * generator.spectra.combine(courses)
+    made = log_magnitude(generator.render(courses, still, noise, 4 * RATE), CONFIG.n_fft, CONFIG.hop)
+    wanted = still.level[..., None] + still.deviation[..., None] * generator.spectra.combine(courses, style.mixing)
     inside = slice(4, -4)
     correlation = np.corrcoef(made[..., inside].flatten(), wanted[..., inside].flatten())[0, 1]
     assert correlation > 0.8
@@ -93,14 +136,16 @@ def test_the_sound_is_that_of_courses_and_style_together(generator):
 
 
 def test_more_rounds_of_phase_bring_the_sound_nearer_to_the_picture(generator):
-    style, noise = some_styles(1), torch.randn(1, RATE, generator=seeded(1))
-    courses = generator.noise_courses(noise)
+    style = some_styles(1)
+    noise, courses = drawn(generator, style, RATE, 1)
 
     def error(rounds: int) -> float:
         config, generator.config = generator.config, replace(generator.config, phase_rounds=rounds)
-        made = log_magnitude(generator.render(courses, style, noise), CONFIG.n_fft, CONFIG.hop)
+        made = log_magnitude(generator.render(courses, style, noise, RATE), CONFIG.n_fft, CONFIG.hop)
         generator.config = config
-        wanted = style.level[..., None] + style.deviation[..., None] * generator.spectra.combine(courses)
+        picture = generator.spectra.combine(courses, style.mixing)
+        picture = picture + style.residual[..., None] * generator.spectra.remainder(noise[1], style.mixing)
+        wanted = style.level[..., None] + style.deviation[..., None] * picture
         return float((made - wanted).square().mean())
 
     assert error(8) < error(0)
@@ -112,11 +157,13 @@ def envelope(sound: torch.Tensor) -> torch.Tensor:
 
 
 def test_channels_of_a_latent_share_the_courses_and_have_noise_of_their_own(generator):
-    """Their courses differ by white noise alone; where the network makes the same for both, both swell together."""
+    """All but the last stage is the same for both: where that adds no noise of a channel's own, they swell together."""
     moving = small_generator()
     with torch.no_grad():
-        moving.head.weight.mul_(40.0)
-        moving.gains.bias[CONFIG.components :] = -6.0  # of the noise's courses next to nothing
+        moving.from_noise.weight.zero_()
+        for block in moving.frames:
+            block.noise_level.zero_()
+        moving.gains.bias[CONFIG.courses :] = -6.0  # of the noise's courses next to nothing
     latent, condition = torch.randn(2, 10), torch.tensor([0, 1])
     with torch.no_grad():
         sound = moving.unmodulated(latent, condition, 2 * RATE, random=seeded(2), channels=2)
@@ -124,6 +171,22 @@ def test_channels_of_a_latent_share_the_courses_and_have_noise_of_their_own(gene
     alike = np.corrcoef(envelope(sound))
     assert alike[0, 1] > 0.6 and alike[2, 3] > 0.6 and abs(alike[0, 2]) < 0.5
     assert abs(np.corrcoef(sound)[0, 1]) < 0.15
+    own = generator.unmodulated(latent, condition, 2 * RATE, random=seeded(2), channels=2)
+    assert np.corrcoef(envelope(own.detach()))[0, 1] < alike[0, 1]
+
+
+def test_channels_of_a_latent_have_the_same_courses_until_the_last_stage(generator):
+    shared = small_generator()
+    with torch.no_grad():
+        shared.from_noise.weight.zero_()
+        for block in shared.frames:
+            block.noise_level.zero_()
+        shared.gains.bias[CONFIG.courses :] = -20.0
+    noise = torch.randn(4, CONFIG.courses, 345, generator=seeded(1))
+    with torch.no_grad():
+        made = shared.courses(torch.randn(2, 10), torch.tensor([0, 1]), some_styles(2), noise, seeded(0))
+    torch.testing.assert_close(made[::2], made[1::2], rtol=0, atol=1e-4)
+    assert not torch.allclose(made[0], made[2], atol=0.1)
 
 
 def test_one_channel_is_the_first_way_to_ask(generator):
@@ -137,7 +200,7 @@ def test_no_frame_can_tell_where_the_clip_ends():
         if hasattr(module, "noise_level"):
             torch.nn.init.zeros_(module.noise_level)
     for frames in (200, 201):
-        none = torch.zeros(1, CONFIG.components, frames)
+        none = torch.zeros(1, CONFIG.courses, frames)
         made = generator.courses(torch.randn(1, 10), torch.tensor([0]), some_styles(1), none)
         for step in (0, 1):  # a step of the network makes two frames, each with weights of its own
             mine = made[..., step::2]
@@ -153,9 +216,8 @@ def test_a_style_brings_its_own_spectrum(generator):
         other = generator.unmodulated(latent, condition, RATE, tilted, seeded(0))
         style = generator.style_of(generator.unmodulated(latent, condition, 4 * RATE, soft, seeded(0)))
         # the pooled level is what the network is given, so tenfold is tried on the same courses
-        noise = torch.randn(1, RATE, generator=seeded(1))
-        courses = generator.noise_courses(noise)
-        one, tenfold = (generator.render(courses, given, noise) for given in (soft, louder))
+        noise, courses = drawn(generator, soft, RATE, 1)
+        one, tenfold = (generator.render(courses, given, noise, RATE) for given in (soft, louder))
     torch.testing.assert_close(tenfold, 10.0 * one, rtol=1e-3, atol=1e-4)
     turned = (log_magnitude(other, 512, 128) - log_magnitude(bed, 512, 128)).mean(-1)[0]
     assert float(turned[:40].mean()) > 0.4 and float(turned[-40:].mean()) < -0.4
@@ -174,9 +236,9 @@ def test_a_style_has_the_steady_partials_of_its_crop_and_an_analysis_for_trainin
     assert float(style.amplitudes[0, 0]) == pytest.approx(0.1 / 2**0.5, rel=0.05)
     courses, statistics, plain = generator.analyse(bell())
     assert plain.amplitudes.count_nonzero() == 0
-    for mine, its in zip(plain[:4], style[:4], strict=True):
+    for mine, its in zip(plain[:5], style[:5], strict=True):
         assert torch.equal(mine, its)
-    assert courses.shape == (1, CONFIG.components, 1 + 2 * RATE // CONFIG.hop)
+    assert courses.shape == (1, CONFIG.courses, 1 + 2 * RATE // CONFIG.hop)
     torch.testing.assert_close(generator.statistics(courses), statistics)
 
 
@@ -196,7 +258,7 @@ def test_a_steady_partial_sounds_at_its_frequency_and_its_phase_runs_on(generato
 
 
 def test_two_latents_are_two_takes_and_conditions_are_told_apart(generator):
-    style, noise = some_styles(1), torch.zeros(1, CONFIG.components, 50)
+    style, noise = some_styles(1), torch.zeros(1, CONFIG.courses, 50)
     one = generator.courses(torch.randn(1, 10), torch.tensor([0]), style, noise, seeded(0))
     latent = generator.courses(torch.randn(1, 10), torch.tensor([0]), style, noise, seeded(0))
     assert not torch.allclose(one, latent)
@@ -208,13 +270,13 @@ def test_two_latents_are_two_takes_and_conditions_are_told_apart(generator):
 def test_nothing_can_switch_the_network_off(generator):
     """No number beside its weights stands between what it makes and the courses: not in shape, buffers or call."""
     assert {field.name for field in fields(GeneratorConfig)} == {
-        "conditions", "sample_rate", "latent_dim", "components", "texture_dim", "style_count", "partials",
-        "slow_width", "middle_width", "fast_width", "phase_rounds",
+        "conditions", "sample_rate", "latent_dim", "components", "courses", "texture_dim", "style_count",
+        "partials", "slow_width", "middle_width", "fast_width", "frame_width", "phase_rounds",
     }  # fmt: skip
     learned = dict(generator.named_parameters())
     others = {name.split(".")[0] for name in generator.state_dict() if name not in learned}
     assert others == {"spectra", "statistics", "bank", "modulation"}
-    noise = torch.zeros(1, CONFIG.components, 60)  # where noise has nothing to add, all is the network's
+    noise = torch.zeros(1, CONFIG.courses, 60)  # where noise has nothing to add, all is the network's
     for condition in range(len(CONDITIONS)):
         for seed in range(5):
             latent = torch.randn(1, 10, generator=seeded(seed))
@@ -230,15 +292,11 @@ def test_without_the_network_it_sounds_otherwise():
     latent, condition = torch.randn(4, 10), torch.tensor([0, 1, 2, 0])
     with torch.no_grad():
         style = generator.bank(latent, condition)
-        noise = torch.randn(4, 2 * RATE, generator=seeded(0))
-        off = generator.noise_courses(noise)
+        noise, off = drawn(generator, style, 2 * RATE, 0)
+        again, other = drawn(generator, style, 2 * RATE, 1)
         courses = generator.courses(latent, condition, style, off, seeded(0))
-        plain = off * (courses.std(-1, keepdim=True) / off.std(-1, keepdim=True))
-        found = [generator.analyse(generator.render(c, style, noise))[1] for c in (courses, plain)]
-        again = torch.randn(4, 2 * RATE, generator=seeded(1))
-        other = generator.noise_courses(again)
-        other = other * (courses.std(-1, keepdim=True) / other.std(-1, keepdim=True))
-        found.append(generator.analyse(generator.render(other, style, again))[1])
+        tried = ((courses, noise), (unit_courses(off), noise), (unit_courses(other), again))
+        found = [generator.analyse(generator.render(c, style, n, 2 * RATE))[1] for c, n in tried]
     on, off_once, off_twice = found
     by_chance = (off_once - off_twice).square().mean()
     assert (on - off_once).square().mean() > 1.5 * by_chance
@@ -247,8 +305,8 @@ def test_without_the_network_it_sounds_otherwise():
 def test_a_plain_style_stays_silent_of_partials_that_another_of_the_batch_has(generator):
     ringing, plain = generator.style_of(bell()), no_partials(generator.style_of(bell()))
     both = Style(*(torch.cat(pair) for pair in zip(ringing, plain, strict=True)))
-    noise = torch.randn(2, RATE, generator=seeded(0))
-    courses = generator.noise_courses(noise)
-    together = generator.render(courses, both, noise, seeded(1))
-    alone = generator.render(courses[1:], plain, noise[1:], seeded(1))
+    noise, courses = drawn(generator, both, RATE, 0)
+    together = generator.render(courses, both, noise, RATE, seeded(1))
+    last = noise[0][1:], noise[1][1:]
+    alone = generator.render(courses[1:], plain, last, RATE, seeded(1))
     torch.testing.assert_close(together[1:], alone, rtol=1e-3, atol=1e-5)

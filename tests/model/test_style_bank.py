@@ -5,7 +5,7 @@ from ctxaudio.model.style_bank import Style, StyleBank
 
 
 def bank_of(kept: Style, conditions: list[int], places: int = 4) -> StyleBank:
-    bank = StyleBank(places, 6, CONFIG.texture_dim, CONFIG.bins, CONFIG.partials)
+    bank = StyleBank(places, 6, CONFIG.texture_dim, CONFIG.bins, (CONFIG.components, CONFIG.courses), CONFIG.partials)
     bank.fill(kept, torch.tensor(conditions))
     return bank
 
@@ -51,3 +51,23 @@ def test_on_the_way_between_two_styles_partials_fade_and_never_glide():
     torch.testing.assert_close(
         first.crossfade(second, 1.0).amplitudes, torch.cat([0 * first.amplitudes, second.amplitudes], 1)
     )
+
+
+def test_on_the_way_between_two_styles_every_course_is_as_strong_as_at_the_ends():
+    """A plain mean of two directions at right angles would lose half the power, and swell back at the ends."""
+    first, second = some_styles(2), some_styles(2)
+    powers = [style.mixing.square().sum(1) for style in (first, second)]
+    for t in (0.0, 0.25, 0.5, 0.9, 1.0):
+        between = first.crossfade(second, t).mixing
+        assert between.shape == first.mixing.shape
+        torch.testing.assert_close(between.square().sum(1), torch.lerp(*powers, t), rtol=1e-4, atol=1e-6)
+        mine, wanted = (torch.nn.functional.normalize(m, dim=1) for m in (between, torch.lerp(first[4], second[4], t)))
+        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(first.crossfade(second, 0.0).mixing, first.mixing)
+    torch.testing.assert_close(first.crossfade(second, 1.0).mixing, second.mixing)
+
+
+def test_the_way_between_two_styles_that_are_opposite_is_finite():
+    style = some_styles(1)
+    opposite = style._replace(mixing=-style.mixing)
+    assert all(bool(values.isfinite().all()) for values in style.crossfade(opposite, 0.5))

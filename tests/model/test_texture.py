@@ -4,69 +4,112 @@ import numpy as np
 import pytest
 import torch
 
-from ctxaudio.model.texture import ASYMMETRY_LAGS, LAGS, LOWEST_OCTAVE_HZ, TextureStatistics
+from ctxaudio.model.generator import unit_courses
+from ctxaudio.model.texture import (
+    ASYMMETRY_LAGS,
+    JOINT_LAGS,
+    LAGS,
+    LOWEST_OCTAVE_HZ,
+    STRONGEST,
+    TextureStatistics,
+)
 
 K, FRAME_RATE, FRAMES = 3, 43.0, 86
 
 
-def some_courses(count: int, seed: int = 0) -> torch.Tensor:
-    """Skewed noise that moves slowly, rises faster than it falls, and goes together."""
+def some_courses(count: int, seed: int = 0, courses: int = K) -> torch.Tensor:
+    """Skewed noise that moves slowly, rises faster than it falls, and goes together; of mean 0 and deviation 1."""
     random = np.random.default_rng(seed)
-    driven = random.exponential(1.0, (count, K, FRAMES + 40))
+    driven = random.exponential(1.0, (count, courses, FRAMES + 40))
     shape = np.exp(-np.arange(30) / 6.0)
     moving = np.apply_along_axis(lambda row: np.convolve(row, shape)[40 : 40 + FRAMES], 2, driven)
     moving[:, 1] += 0.5 * moving[:, 0]
-    return torch.from_numpy(moving * random.uniform(0.5, 2.0, (count, K, 1)))
+    moving -= moving.mean(-1, keepdims=True)
+    return torch.from_numpy(moving / moving.std(-1, keepdims=True))
 
 
 def by_hand(courses: np.ndarray) -> dict[str, np.ndarray]:
-    """The statistics of one crop `[K, frames]`, as its docstring has them."""
-    mean, moving = courses.mean(1), courses - courses.mean(1, keepdims=True)
-    deviation = np.sqrt((moving**2).mean(1) + 1e-3)
-    unit = moving / deviation[:, None]
-    frames = courses.shape[1]
-    energy, rates_hz = np.abs(np.fft.rfft(unit)) ** 2 / frames**2, np.fft.rfftfreq(frames, 1 / FRAME_RATE)
-    octaves, low = [], LOWEST_OCTAVE_HZ
+    """The statistics of one crop `[R, frames]`, as the docstrings have them."""
+    count, frames = courses.shape
+    energy, rates_hz = np.abs(np.fft.rfft(courses)) ** 2 / frames**2, np.fft.rfftfreq(frames, 1 / FRAME_RATE)
+    octaves, low = {}, LOWEST_OCTAVE_HZ
     while 2 * low < FRAME_RATE / 2:
-        octaves.append(np.log(energy[:, (rates_hz >= low) & (rates_hz < 2 * low)].sum(1) + 1e-4))
+        octaves[f"octave from {low} Hz"] = np.log(energy[:, (rates_hz >= low) & (rates_hz < 2 * low)].sum(1) + 1e-4)
         low *= 2
-    pairs = [(i, j) for i in range(K) for j in range(i + 1, K)]
-    square = unit**2 - 1
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    ordered = [(i, j) for i in range(min(count, STRONGEST)) for j in range(min(count, STRONGEST)) if i != j]
+    square = courses**2 - 1
     return {
-        "mean": mean,
-        "deviation": np.log(deviation),
-        "skewness": (unit**3).mean(1),
-        "kurtosis": np.log((unit**4).mean(1) + 1),
-        "octaves": np.concatenate(octaves),
-        "autocorrelation": np.concatenate([(unit[:, lag:] * unit[:, :-lag]).mean(1) for lag in LAGS]),
-        "asymmetry": np.concatenate([((unit[:, lag:] - unit[:, :-lag]) ** 3).mean(1) for lag in ASYMMETRY_LAGS]),
-        "together": np.array([(unit[i] * unit[j]).mean() for i, j in pairs]),
+        "skewness": (courses**3).mean(1),
+        "kurtosis": np.log((courses**4).mean(1) + 1),
+        **octaves,
+        **{f"autocorrelation at {lag}": (courses * np.roll(courses, lag, 1)).mean(1) for lag in LAGS},
+        **{f"asymmetry at {lag}": ((courses[:, lag:] - courses[:, :-lag]) ** 3).mean(1) for lag in ASYMMETRY_LAGS},
+        "together": np.array([(courses[i] * courses[j]).mean() for i, j in pairs]),
         "together squared": np.array([(square[i] * square[j]).mean() for i, j in pairs]),
+        **{
+            f"one {lag} after the other": np.array(
+                [(courses[i, :-lag] * courses[j, lag:]).sum() / frames for i, j in ordered]
+            )
+            for lag in JOINT_LAGS
+        },
     }
 
 
-def test_the_statistics_are_those_written_out():
-    courses = some_courses(1)
+@pytest.mark.parametrize("count", [K, STRONGEST + 2])
+def test_the_statistics_are_those_written_out(count: int):
+    courses = some_courses(1, courses=count)
+    statistics = TextureStatistics(count, FRAME_RATE, 4)
     expected = by_hand(courses[0].numpy())
-    found = TextureStatistics(K, FRAME_RATE, 4).raw(courses)[0]
-    np.testing.assert_allclose(found, np.concatenate(list(expected.values())), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        statistics.raw(courses)[0], np.concatenate(list(expected.values())), rtol=1e-6, atol=1e-9
+    )
+    for found, wanted in zip(statistics.kinds(courses), expected.values(), strict=True):
+        np.testing.assert_allclose(found[0], wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_every_kind_of_statistic_counts_the_same_and_the_mean_weight_is_1():
+    statistics = TextureStatistics(K, FRAME_RATE, 4)
+    sizes = [len(values) for values in by_hand(some_courses(1)[0].numpy()).values()]
+    assert len(set(sizes)) > 1
+    shares = torch.stack([part.sum() for part in statistics.weight.split(sizes)])
+    torch.testing.assert_close(shares, shares[:1].expand(len(sizes)))
+    assert float(statistics.weight.mean()) == pytest.approx(1.0)
+    assert "weight" not in statistics.state_dict()
+
+
+def test_the_lagged_moments_tell_which_course_moves_first():
+    random = torch.Generator().manual_seed(0)
+    first = torch.randn(400, generator=random)
+    follows = torch.stack([first, torch.roll(first, 4)])[None]
+    names = list(by_hand(some_courses(1, courses=2)[0].numpy()))
+    kind = TextureStatistics(2, FRAME_RATE, 2).kinds(follows)[names.index("one 4 after the other")][0]
+    assert float(kind[0]) > 0.8 and abs(float(kind[1])) < 0.15
 
 
 def test_their_gradient_is_exact():
-    statistics = TextureStatistics(2, 6.0, 2)
-    courses = torch.randn(1, 2, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    statistics = TextureStatistics(2, 26.0, 2)
+    courses = torch.randn(1, 2, 52, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert torch.autograd.gradcheck(statistics.raw, courses)
 
 
-def test_time_reversal_turns_the_asymmetry_round_and_leaves_all_else():
+def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
     statistics, courses = TextureStatistics(K, FRAME_RATE, 4), some_courses(2)
-    forward, backward = statistics.raw(courses), statistics.raw(courses.flip(-1))
-    parts = by_hand(courses[0].numpy())
-    names = np.repeat(list(parts), [len(values) for values in parts.values()])
-    odd = torch.from_numpy(names == "asymmetry")
-    torch.testing.assert_close(backward[:, ~odd], forward[:, ~odd])
-    torch.testing.assert_close(backward[:, odd], -forward[:, odd])
-    assert float(forward[:, odd].abs().max()) > 0.05
+    names = list(by_hand(courses[0].numpy()))
+    swapped = [2, 4, 0, 5, 1, 3]  # of the pairs 01, 02, 10, 12, 20, 21
+    largest = 0.0
+    for name, forward, backward in zip(
+        names, statistics.kinds(courses), statistics.kinds(courses.flip(-1)), strict=True
+    ):
+        if name.startswith("asymmetry"):
+            largest = max(largest, float(forward.abs().max()))
+            torch.testing.assert_close(backward, -forward)
+        elif name.endswith("after the other"):
+            torch.testing.assert_close(backward, forward[:, swapped])
+            assert not torch.allclose(backward, forward, atol=0.01)
+        else:
+            torch.testing.assert_close(backward, forward)
+    assert largest > 0.05
 
 
 def test_over_the_crops_fitted_to_statistics_are_normalised_and_the_code_is_white():
@@ -99,13 +142,34 @@ def test_statistics_and_their_gradients_are_finite_where_nothing_moves(value):
 
 def test_two_takes_of_a_texture_are_nearer_than_two_textures():
     statistics = TextureStatistics(K, FRAME_RATE, 4)
-    noise = torch.randn(60, K, 200, generator=torch.Generator().manual_seed(0))
+    noise = unit_courses(torch.randn(60, K, 200, generator=torch.Generator().manual_seed(0)))
     statistics.fit(noise[20:])
-    pumping = 1 + 0.9 * torch.sin(2 * torch.pi * 4.0 * torch.arange(200) / FRAME_RATE)
-    one, other, pumped = statistics(noise[:10]), statistics(noise[10:20]), statistics(noise[10:20] * pumping)
+    pumping = torch.sin(2 * torch.pi * 4.0 * torch.arange(200) / FRAME_RATE)  # of logarithms, to which gain is added
+    takes = noise[:10], noise[10:20], unit_courses(noise[10:20] + pumping)
+    one, other, pumped = map(statistics, takes)
     assert (one - pumped).abs().mean() > 1.5 * (one - other).abs().mean()
 
 
 def test_statistics_of_a_batch_are_those_of_each_crop_alone():
     statistics, courses = TextureStatistics(K, FRAME_RATE, 4), some_courses(3)
     torch.testing.assert_close(statistics.raw(courses), torch.cat([statistics.raw(c) for c in courses.split(1)]))
+
+
+def test_they_need_a_cycle_of_the_slowest_rate_and_more_frames_than_the_longest_lag():
+    statistics = TextureStatistics(K, 26.0, 4)
+    assert max(LAGS) == 48
+    for frames in (49, 52, 400):
+        assert statistics.raw(torch.randn(1, K, frames)).shape == (1, len(statistics.mean))
+    with pytest.raises(IndexError):
+        statistics.raw(torch.randn(1, K, 48))
+
+
+def test_they_do_not_care_when_in_a_crop_a_thing_happens():
+    """Moments and movement are of the crop turned round in time, but for what a seam adds."""
+    statistics, courses = TextureStatistics(K, FRAME_RATE, 4), some_courses(1)
+    names = list(by_hand(courses[0].numpy()))
+    for name, plain, turned in zip(
+        names, statistics.kinds(courses), statistics.kinds(torch.roll(courses, 20, -1)), strict=True
+    ):
+        if not name.startswith(("asymmetry", "one ")):
+            torch.testing.assert_close(turned, plain, rtol=1e-9, atol=1e-12, msg=name)

@@ -2,20 +2,21 @@ import csv
 import dataclasses
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from small_model import SLEEP, TRAINING, begin, seeded, weights
 
-from ctxaudio import pipeline
+from ctxaudio import finetune, pipeline
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_audio
 from ctxaudio.model import losses
 from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.generator import Generator
+from ctxaudio.model.generator import Generator, unit_courses
 from ctxaudio.model.training_config import SIZES, TrainingConfig
 from ctxaudio.model.training_state import Training, resume
 from ctxaudio.run import Run
@@ -51,15 +52,16 @@ def test_training_on_one_batch_brings_its_texture_nearer_than_noise_without_the_
     texture = [float(loop.training_step(training, batch, config)["texture"]) for _ in range(60)]
     assert sum(texture[-5:]) < 0.85 * sum(texture[:5])
     with torch.no_grad():
-        real, target, style = generator.analyse(batch.audio)
+        _, target, style = generator.analyse(batch.audio)
 
         def score_of(take) -> float:
-            found = [generator.statistics(take(seed)) for seed in range(2)]
-            return float(losses.energy_score(*found, target))
+            one, other = (generator.statistics(take(seed)) for seed in range(2))
+            distance = partial(losses.texture_distance, weight=generator.statistics.weight)
+            return float(0.5 * (distance(one, target) + distance(other, target) - distance(one, other)))
 
         def noise(seed: int) -> torch.Tensor:
-            courses = generator.noise_courses(torch.randn(batch.audio.shape, generator=seeded(seed)))
-            return courses * (real.std(-1, keepdim=True) / courses.std(-1, keepdim=True))
+            torch.manual_seed(seed)
+            return unit_courses(training.noise.courses(style.mixing))
 
         def made(seed: int) -> torch.Tensor:
             latent = torch.randn(4, SLEEP.latent_dim, generator=seeded(seed))
@@ -162,10 +164,14 @@ def test_settings_out_of_range_are_named(name: str):
 
 def test_a_large_generator_has_wider_layers_and_styles_enough_for_all_conditions():
     names = tuple(map(str, range(26)))
-    small, large = (pipeline.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
-    for name in ("slow_width", "middle_width", "fast_width"):
+    small, large = (finetune.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
+    for name in ("slow_width", "middle_width", "fast_width", "frame_width"):
         assert getattr(large, name) == 2 * getattr(small, name)
-    assert small.style_count >= 26 * pipeline.STYLES_A_CONDITION and small.components == large.components
+    assert (
+        small.style_count >= 26 * finetune.STYLES_A_CONDITION
+        and small.components == large.components
+        and small.courses == large.courses
+    )
 
 
 def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: PreparedClips):
@@ -185,8 +191,16 @@ def test_the_moving_average_starts_fast_and_ends_at_its_decay():
 
 def test_the_average_keeps_eigen_spectra_statistics_and_styles(clips: PreparedClips):
     training = begin(clips)
-    loop.training_step(training, training.batches.next(), TRAINING)
+    for _ in range(2):  # the first is taken as it is
+        loop.training_step(training, training.batches.next(), TRAINING)
     averaged: Generator = training.averaged
     for name, buffer in training.generator.named_buffers():
         assert torch.equal(averaged.get_buffer(name), buffer), name
     assert not torch.equal(weights(averaged), weights(training.generator))
+
+
+def test_the_rate_is_adam_s_own_and_the_same_for_both_networks(clips: PreparedClips):
+    training = begin(clips, dataclasses.replace(TRAINING, lr=0.003))
+    for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
+        assert isinstance(optimizer, torch.optim.Adam)
+        assert [group["lr"] for group in optimizer.param_groups] == [0.003]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SLEEP, TRAINING, Pairs, begin
+from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, some_styles
 
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import training as loop
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.training_state import LATEST, Training, resume
+from ctxaudio.model.training_state import LATEST, NoisePictures, Training, resume
 from ctxaudio.run import Run
 
 CONFIG = dataclasses.replace(TRAINING, num_epochs=2, score_interval=1)
@@ -119,6 +119,18 @@ def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
     same(resumed.best.state_dict(), plain.best.state_dict())
 
 
+def test_the_noise_of_a_resumed_training_is_in_the_eigen_spectra_of_its_checkpoint(
+    clips: PreparedClips, tmp_path: Path
+):
+    training = begin(clips)
+    loop.checkpoint(training, tmp_path)
+    fresh = begin(clips)
+    fresh.generator.spectra.basis.copy_(torch.eye(SLEEP.bins, SLEEP.components))
+    fresh.noise = NoisePictures(fresh.generator, fresh.noise.samples)
+    assert not torch.equal(fresh.noise.rows, training.noise.rows)
+    assert torch.equal(resume(fresh, tmp_path).noise.rows, training.noise.rows)
+
+
 def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedClips, trained: Run, tmp_path: Path):
     with pytest.raises(CtxAudioError, match="nothing to resume"):
         resume(begin(clips), tmp_path)
@@ -135,3 +147,27 @@ def test_other_conditions_of_the_same_number_are_another_configuration(clips: Pr
     renamed = dataclasses.replace(SLEEP, conditions=("Hail", *SLEEP.conditions[1:]))
     with pytest.raises(CtxAudioError, match="another configuration"):
         resume(begin(clips, shape=renamed), tmp_path)
+
+
+def test_the_noise_is_the_same_for_every_training_and_its_courses_differ_from_take_to_take():
+    generator, mixing = small_generator(), some_styles(3).mixing
+    noise, again = NoisePictures(generator, RATE), NoisePictures(generator, RATE)
+    assert torch.equal(noise.rows, again.rows) and len(noise.rows) == NoisePictures.ROWS
+    torch.manual_seed(0)
+    one, other = noise.courses(mixing), noise.courses(mixing)
+    torch.manual_seed(0)
+    assert torch.equal(again.courses(mixing), one)
+    assert one.shape == (3, mixing.shape[2], noise.rows.shape[-1]) and not torch.allclose(one, other)
+
+
+def test_drawn_noise_has_the_courses_that_a_fresh_stft_has():
+    """Variance and smoothness over time of each course, over many draws, in a crop's directions."""
+    generator = small_generator()
+    mixing = some_styles(1).mixing.expand(64, -1, -1)
+    drawn = NoisePictures(generator, RATE).courses(mixing)
+    white = torch.randn(64, RATE, generator=torch.Generator().manual_seed(9))
+    fresh = generator.spectra.courses_of_noise(generator.noise_spectrum(white)[1], mixing)
+    assert fresh.shape == drawn.shape
+    for lag in (0, 1, 2):
+        found, wanted = ((c * torch.roll(c, lag, -1)).mean((0, 2)) for c in (drawn, fresh))
+        torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.05)

@@ -25,11 +25,13 @@ from ctxaudio.signal.profile import ModulationProfile
 SMALL = GeneratorConfig(
     ("Rain", "Wind"),
     components=8,
+    courses=5,
     texture_dim=4,
     partials=2,
     slow_width=16,
     middle_width=16,
     fast_width=16,
+    frame_width=16,
     style_count=4,
 )
 CONFIG = TrainingConfig(batch_size=2, num_epochs=1, log_interval=1, devices=2, score_interval=1)
@@ -58,7 +60,7 @@ def weights(training: Training) -> torch.Tensor:
 def without_noise(clips: PreparedClips, engine: Engine, batch: Batch) -> torch.Tensor:
     """Weights after two steps on `batch`, latents and noise the same for all crops: what is left of chance is these."""
     training = begin(clips, engine)
-    chance = torch.randn, torch.rand
+    chance = torch.randn, torch.rand, torch.randint
 
     def same_for_all(draw: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         def drawn(*shape: Any, **named: Any) -> torch.Tensor:
@@ -68,12 +70,13 @@ def without_noise(clips: PreparedClips, engine: Engine, batch: Batch) -> torch.T
 
         return drawn
 
-    torch.randn, torch.rand = map(same_for_all, chance)  # type: ignore[assignment]
+    torch.randn, torch.rand = map(same_for_all, chance[:2])  # type: ignore[assignment]
+    torch.randint = lambda high, shape: torch.zeros(shape, dtype=torch.long)  # type: ignore[assignment]
     try:
         for _ in range(2):
             loop.training_step(training, batch, CONFIG)
     finally:
-        torch.randn, torch.rand = chance
+        torch.randn, torch.rand, torch.randint = chance
     return weights(training)
 
 
