@@ -36,6 +36,8 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 COMMON = ("context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive")
 NUMBERED = "[0-9][0-9]_*.ipynb"
 LARGEST_NOTEBOOK_MB = 1.4
+#: Trains a model of its own, beside the run's: as briefly as it does by itself.
+CAPSTONE = "08"
 RESULT_FOLDERS = ("notebooks", "models", "generated", "analysis", "logs", "samples")
 REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
 
@@ -170,6 +172,8 @@ def execute_notebooks(sources: list[Path], run: Run, preset: Preset, parameters:
         started = time.monotonic()
         known = {*COMMON, *papermill.inspect_notebook(str(source))}
         chosen = {name: value for name, value in parameters.items() if name in known}
+        if source.stem.startswith(CAPSTONE):
+            chosen.pop("max_minutes", None)
         try:
             execute_notebook(source, folder / source.name, chosen, preset.cell_timeout_s, bar)
         finally:

@@ -16,6 +16,7 @@ from ctxaudio.evidence import SAFE_LISTENING, Claim
 from ctxaudio.files import read_json, write_json
 from ctxaudio.signal.loudness import LoudnessGain
 from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.signal.schedule import Schedule
 from ctxaudio.version import __version__
 
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
@@ -55,6 +56,7 @@ class Provenance:
         sources: recordings that the sound is made from, each as `source_file` describes it.
         settings: whatever else it takes to make the file again, ready for JSON.
         reached: loudness and true peak of the file.
+        schedule: how rate and depth change; `profile` then is that of minute 0.
     """
 
     made_by: str
@@ -67,6 +69,7 @@ class Provenance:
     sources: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reached: LoudnessGain | None = None
+    schedule: Schedule | None = None
 
     def reaching(self, gain: LoudnessGain) -> Self:
         return replace(self, reached=gain)
@@ -78,7 +81,7 @@ class Provenance:
             f"ctxaudio {__version__} {self.made_by}",
             f"context {self.context}" if self.context else "",
             f"condition {', '.join(self.conditions)}" if self.conditions else "",
-            f"modulation {profile_text(self.profile)}",
+            f"modulation {modulation_text(self.profile, self.schedule)}",
             f"from {', '.join(str(source['file']) for source in self.sources)}" if self.sources else "",
             f"seed {self.seed}" if self.seed is not None else "",
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
@@ -105,6 +108,7 @@ class Provenance:
             "conditions": list(self.conditions),
             "seed": self.seed,
             "profile": asdict(self.profile),
+            "schedule": self.schedule and asdict(self.schedule),
             "settings": dict(self.settings),
             "lufs": _rounded(reached.lufs) if reached else None,
             "true_peak_db": _rounded(reached.true_peak_db) if reached else None,
@@ -118,7 +122,7 @@ class Provenance:
         """A line for the command line: the file, its modulation and the levels reached."""
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
-        return f"{audio}: modulation {profile_text(self.profile)}{levels}"
+        return f"{audio}: modulation {modulation_text(self.profile, self.schedule)}{levels}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""
@@ -174,6 +178,22 @@ def profile_text(profile: ModulationProfile) -> str:
     ]
     band = profile.audio_band_hz
     return ", ".join(said) + (f" (rates in {band[0]:g}-{band[1]:g} Hz only)" if band else "")
+
+
+def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None) -> str:
+    """`profile_text`, or with a schedule the rate and depth of each of its steps, and what stays the same.
+
+    >>> from ctxaudio.signal.profile import Rate
+    >>> from ctxaudio.signal.schedule import parse_schedule
+    >>> modulation_text(ModulationProfile((Rate(10.0, 0.2),)), parse_schedule("0:alpha 10, 20:theta 6 0.3, 40:off"))
+    '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
+    """
+    if schedule is None or not any(step.depth > 0.0 for step in schedule.steps):
+        return profile_text(profile)
+    moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=(), audio_band_hz=None)
+    steps = [(step.minute, moving.at(step.rate_hz, step.depth)) for step in schedule.steps]
+    said = [f"{'none' if at == at.sham() else profile_text(at)} from {minute:g} min" for minute, at in steps]
+    return ", ".join([*said, *([profile_text(steady)] if steady.carriers else [])])
 
 
 def licences_text(licences: Mapping[str, int]) -> str:

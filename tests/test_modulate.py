@@ -189,6 +189,10 @@ def test_a_session_from_a_generator_and_from_a_recording(
     assert integrated_lufs(sound.T, rate) == pytest.approx(-27.0, abs=0.05)
     beside = json.loads((tmp_path / "night.json").read_text())
     assert beside["model"]["attribution"] and beside["settings"]["mix_db"] == [-12.0]
+    recorded = "modulation 10 Hz m 0.2 from 0 min, 6 Hz m 0.2 from 0.1 min"  # the depths of the schedule
+    assert recorded in said and recorded in soundfile.SoundFile(out).comment
+    assert [(rate["rate_hz"], rate["depth"]) for rate in beside["profile"]["rates"]] == [(10.0, 0.2)]
+    assert [(step["rate_hz"], step["depth"]) for step in beside["schedule"]["steps"]] == [(10.0, 0.2), (6.0, 0.2)]
     assert (
         main(["session", "--output_path", str(out), "--minutes", "0.3", "--input", str(noise), "--profile", "sham"])
         == 0

@@ -14,9 +14,19 @@ from ctxaudio.contexts import CONTEXTS, TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import SAFE_LISTENING, Claim, claims_of, evidence_lines
 from ctxaudio.files import read_json, write_json
-from ctxaudio.provenance import ModelOrigin, Provenance, json_beside, licences_text, profile_text, source_file
+from ctxaudio.provenance import (
+    ModelOrigin,
+    Provenance,
+    json_beside,
+    licences_text,
+    modulation_text,
+    profile_text,
+    source_file,
+)
+from ctxaudio.render.modulator import Modulation
 from ctxaudio.signal.loudness import LoudnessGain
 from ctxaudio.signal.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
+from ctxaudio.signal.schedule import parse_schedule
 
 SLEEP = CONTEXTS["sleep"]
 CREDITS = [{"clip": "7", "title": "Rän", "uploader": "ann", "licence": "http://creativecommons.org/licenses/by/4.0/"}]
@@ -137,6 +147,30 @@ def test_what_is_printed_has_grade_reason_source_and_the_note() -> None:
     assert len(lines) == 3 and lines[0].startswith("evidence grade D, context sleep: Nature sounds mark")
     assert all("doi:" in line for line in lines)
     assert note == f"safe listening: {SAFE_LISTENING}" and "80 dBA for 40 hours" in note
+
+
+@pytest.mark.parametrize(
+    ("profile", "says", "named"),
+    [
+        (
+            ModulationProfile((Rate(40.0, 0.5),)),
+            "9 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 1 min",
+            {"meditation", "alpha"},
+        ),
+        (ModulationProfile((Rate(40.0, 0.5),)).sham(), "none (sham of 9 Hz)", set()),
+        (
+            ModulationProfile(tones=(Tone("binaural", 40.0 / 2),)),
+            "binaural 9 Hz on 250 Hz m 1 from 0 min, binaural 6 Hz on 250 Hz m 1 from 1 min",
+            {"meditation", "alpha", "binaural"},
+        ),
+    ],
+)
+def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says, named) -> None:
+    heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3")).as_heard()
+    assert modulation_text(heard.profile, heard.schedule) == says
+    claims = claims_of(None, heard.profile, heard.rates_hz())
+    subjects = " ".join(claim.subject for claim in claims)
+    assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in subjects} == named
 
 
 def test_texts() -> None:

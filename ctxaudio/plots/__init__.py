@@ -17,6 +17,7 @@ from ctxaudio.plots.teaching import (
     modulation_thresholds,
     side_by_side,
 )
+from ctxaudio.plots.timeline import timeline
 from ctxaudio.plots.training import counts, losses, stored_distances
 
 __all__ = [
@@ -55,4 +56,5 @@ __all__ = [
     "spectrogram",
     "stacked_counts",
     "stored_distances",
+    "timeline",
 ]

@@ -43,13 +43,15 @@ def modulate_file(
         sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
+    heard = modulation.as_heard()
     made = Provenance(
         "modulate",
-        claims_of(None if context is None else context_named(context), modulation.profile, modulation.rates_hz()),
-        modulation.profile,
+        claims_of(None if context is None else context_named(context), heard.profile, heard.rates_hz()),
+        heard.profile,
         context,
         sources=(source_file(source),),
-        settings={"finish": asdict(finish), "schedule": modulation.schedule and asdict(modulation.schedule)},
+        settings={"finish": asdict(finish)},
+        schedule=heard.schedule,
     )
     lufs = loudness_of(source) if modulation.profile.tones else None
 

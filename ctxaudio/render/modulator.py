@@ -36,6 +36,14 @@ class Modulation:
         """Channels that come out: two for a binaural tone, else those of the sound."""
         return max([of_sound, *(tone.channels for tone in self.profile.tones)])
 
+    def as_heard(self) -> Modulation:
+        """What is to be recorded of it: with a schedule, the profile as it is at minute 0, and no depth in a sham."""
+        if self.schedule is None:
+            return self
+        depth = next(part.depth for part in (*self.profile.rates, *self.profile.tones))
+        heard = self._audible(self.schedule, depth)
+        return Modulation(self.profile.at(heard.steps[0].rate_hz, heard.steps[0].depth), heard)
+
     def rates_hz(self) -> tuple[float, ...]:
         """The rates of the schedule, which the profile does not name."""
         return tuple(step.rate_hz for step in self.schedule.steps if step.depth > 0.0) if self.schedule else ()

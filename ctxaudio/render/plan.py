@@ -89,6 +89,7 @@ def plan_session(
         layers.append(Layer(more, level_db))
     recordings = [*([source.recording] if source.recording else []), *(path for path, _ in mix)]
     described = tuple(source_file(path) for path in recordings)
+    heard = modulation.as_heard()
     settings: dict[str, Any] = {
         "ctxaudio": __version__,
         "minutes": minutes,
@@ -99,18 +100,19 @@ def plan_session(
         "model_sha256": source.model.sha256 if source.model else None,
         "recordings": [described_one["sha256"] for described_one in described],
         "mix_db": [level_db for _, level_db in mix],
-        "profile": asdict(modulation.profile),
-        "schedule": modulation.schedule and asdict(modulation.schedule),
+        "profile": asdict(heard.profile),
+        "schedule": heard.schedule and asdict(heard.schedule),
     }
     made = Provenance(
         "session",
-        claims_of(context_named(source.context) if source.context else None, modulation.profile, modulation.rates_hz()),
-        modulation.profile,
+        claims_of(context_named(source.context) if source.context else None, heard.profile, heard.rates_hz()),
+        heard.profile,
         source.context,
         source.conditions,
         seed,
         source.model,
         described,
         {**settings, "finish": asdict(finish)},
+        schedule=heard.schedule,
     )
     return Session(layers, modulation, minutes, finish, settings), made

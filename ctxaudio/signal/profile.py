@@ -170,6 +170,17 @@ class ModulationProfile:
             tones=tuple(replace(tone, jitter=jitter) for tone in self.tones),
         )
 
+    def at(self, rate_hz: float, depth: float) -> Self:
+        """The same with every rate and tone at `rate_hz` and `depth`, as a schedule has it at one time."""
+        return replace(
+            self,
+            rates=tuple(replace(rate, rate_hz=rate_hz, depth=depth) for rate in self.rates),
+            tones=tuple(
+                replace(tone, rate_hz=rate_hz, depth=tone.depth if tone.kind == "binaural" else depth)
+                for tone in self.tones
+            ),
+        )
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
