@@ -86,8 +86,8 @@ def train(
     return training
 
 
-def training_score(clips: PreparedClips, seed: int) -> Score | None:
-    """What tells the best generator from the last: the kernel distance of its clips to real ones (`kernel_score`).
+def training_score(clips: PreparedClips, seed: int, made: int = SCORED_CLIPS) -> Score | None:
+    """What tells the best generator from the last: the kernel distance of `made` clips to real ones (`kernel_score`).
 
     The same latents and noise each time, so that two scores differ by the generators alone. The real clips are the
     validation clips, and, with a printed line, training clips too for conditions with few of them. None where there
@@ -104,14 +104,14 @@ def training_score(clips: PreparedClips, seed: int) -> Score | None:
         return None
     if few:
         print(f"scored beside training clips too, of {', '.join(few)}: fewer than {ENOUGH_VALIDATION} for validation")
-    count = max(3, min(8, SCORED_CLIPS // len(trained)))
+    count = max(3, min(8, made // len(trained)))
 
     def score(generator: Generator) -> dict[str, float]:
-        made = {
+        generated = {
             name: [clip.samples for clip in generate_clips(generator, count, SCORED_S, c, seed, ModulationProfile())]
             for name, c in trained.items()
         }
-        return score_of(made)
+        return score_of(generated)
 
     return score
 
