@@ -116,6 +116,14 @@ def test_a_run_passes_parameters_and_leaves_summary_and_report(
     assert str(report) in printed[-3]
 
 
+def test_the_capstone_trains_its_own_model_as_briefly_as_it_does_by_itself(run: Run, tmp_path: Path) -> None:
+    own = f"{PARAMETERS}\nmax_minutes: float = 0.1"
+    write_notebook(tmp_path / "lessons", "04_train", DUMP.format(name="04"), LEAVE_RESULTS, parameters=own)
+    write_notebook(tmp_path / "lessons", "08_own", DUMP.format(name="08"), parameters=own)
+    run_course(run, TRY, notebooks=tmp_path / "lessons")
+    assert (seen(run, "04")["max_minutes"], seen(run, "08")["max_minutes"]) == (0.25, 0.1)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -40,7 +40,7 @@ class Modulation:
         """What is to be recorded of it: with a schedule, the profile as it is at minute 0, and no depth in a sham."""
         if self.schedule is None:
             return self
-        depth = next(part.depth for part in (*self.profile.rates, *self.profile.tones))
+        depth = max([r.depth for r in self.profile.rates] + [t.depth for t in self.profile.tones])
         heard = self._audible(self.schedule, depth)
         return Modulation(self.profile.at(heard.steps[0].rate_hz, heard.steps[0].depth), heard)
 
