@@ -142,7 +142,6 @@ def test_resuming_keeps_where_the_weights_came_from(clips: PreparedClips, tmp_pa
     assert resume(begin(clips), tmp_path).init_from == {"context": "sleep", "attribution": []}
 
 
-@pytest.mark.skipif(not BASE.exists(), reason="the base does not ship yet")
 @pytest.mark.parametrize("context", ["sleep", "focus", "relaxation", "meditation", "energy", "all"])
 def test_the_base_that_ships_makes_sound_for_every_condition_of_every_context(
     context: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -154,7 +153,6 @@ def test_the_base_that_ships_makes_sound_for_every_condition_of_every_context(
     assert len(pipeline.generate(run, num_samples=1)) == 1
 
 
-@pytest.mark.skipif(not BASE.exists(), reason="the base does not ship yet")
 def test_the_base_that_ships_is_small_and_says_whose_sound_is_in_it():
     generator, about = load_generator(BASE)
     assert BASE.stat().st_size + BASE.with_suffix(".json").stat().st_size <= 3_000_000
