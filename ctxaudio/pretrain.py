@@ -93,9 +93,10 @@ def pretrain(
     batches = MixedBatches(real, made, what.recorded_share, config.batch_size, random)
     model = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_A_CONDITION * len(ALL.conditions))
     given = None
-    if from_scratch:
+    if take_up or from_scratch:
         generator = Generator(model, ModulationProfile())
-        fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
+        if not take_up:  # a checkpoint brings everything that would be fitted
+            fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
     else:
         given = load_generator(BASE)
         generator = for_conditions(given[0], ALL.conditions, ModulationProfile(), model.style_count)
