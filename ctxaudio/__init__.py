@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ctxaudio.version import __version__
 
 if TYPE_CHECKING:
-    from ctxaudio.analysis.batch import batch_analyze_frequencies
     from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS
     from ctxaudio.errors import CtxAudioError
+    from ctxaudio.evaluation.batch import batch_analyze_frequencies
+    from ctxaudio.modulation.layer import FrequencyModulationLayer
+    from ctxaudio.modulation.profile import ModulationProfile, modulation_profile
     from ctxaudio.run import Run
-    from ctxaudio.signal.modulation import FrequencyModulationLayer
-    from ctxaudio.signal.profile import ModulationProfile, modulation_profile
 
 __all__ = [
     "BANDS",
@@ -33,11 +33,11 @@ _HOME = {
     "CONTEXTS": "ctxaudio.contexts",
     "TARGETS": "ctxaudio.contexts",
     "CtxAudioError": "ctxaudio.errors",
-    "FrequencyModulationLayer": "ctxaudio.signal.modulation",
-    "ModulationProfile": "ctxaudio.signal.profile",
+    "FrequencyModulationLayer": "ctxaudio.modulation.layer",
+    "ModulationProfile": "ctxaudio.modulation.profile",
     "Run": "ctxaudio.run",
-    "batch_analyze_frequencies": "ctxaudio.analysis.batch",
-    "modulation_profile": "ctxaudio.signal.profile",
+    "batch_analyze_frequencies": "ctxaudio.evaluation.batch",
+    "modulation_profile": "ctxaudio.modulation.profile",
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ctxaudio.contexts import BANDS, TARGETS, Context, Evidence
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile
 
 SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
@@ -58,7 +58,7 @@ def claims_of(
     `other_rates_hz` are those that the profile does not name, of a schedule for example.
 
     >>> from ctxaudio.contexts import CONTEXTS
-    >>> from ctxaudio.signal.profile import context_profile
+    >>> from ctxaudio.modulation.profile import context_profile
     >>> sleep = CONTEXTS["sleep"]
     >>> [(claim.subject, claim.evidence.grade) for claim in claims_of(sleep, context_profile(sleep))]
     [('context sleep', 'D'), ('target deep_sleep (2.5 Hz)', 'D'), ('band delta (1-4 Hz)', 'B')]

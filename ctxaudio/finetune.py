@@ -11,9 +11,7 @@ import torch
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.engine import Engine, engine_for
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.pretrained import (
     BASE,
@@ -23,11 +21,13 @@ from ctxaudio.model.pretrained import (
     fit_spectra_and_statistics,
     for_conditions,
 )
-from ctxaudio.model.training_config import SIZES, TrainingConfig
-from ctxaudio.model.training_state import LATEST, Training
-from ctxaudio.model.training_state import resume as take_up
+from ctxaudio.modulation.profile import context_profile
 from ctxaudio.run import Run
-from ctxaudio.signal.profile import context_profile
+from ctxaudio.training import loop
+from ctxaudio.training.config import SIZES, TrainingConfig
+from ctxaudio.training.engine import Engine, engine_for
+from ctxaudio.training.state import LATEST, Training
+from ctxaudio.training.state import resume as take_up
 
 #: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
 STYLES_A_CONDITION = 48

@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from ctxaudio.audio_files import audio_writer
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import claims_of
 from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
 from ctxaudio.model.generator import Generator
+from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
+from ctxaudio.signal.audio_files import audio_writer
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
-from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.workers import made_in_order
 
 LUFS = -27.0

@@ -18,17 +18,17 @@ from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import read_json, writable_folder, write_json, write_wav
 from ctxaudio.finetune import begin_training, generator_config, load_given
 from ctxaudio.generate import generate_clips, trained_conditions, write_clips
-from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator, save_generator
-from ctxaudio.model.engine import engine_for
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, for_conditions
-from ctxaudio.model.scoring import Score
-from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import Training
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.plots import clip_grid, save_figure
 from ctxaudio.run import DataSource, Run, find_data, select_context
-from ctxaudio.signal.profile import ModulationProfile, context_profile
+from ctxaudio.training import loop
+from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.engine import engine_for
+from ctxaudio.training.scoring import Score
+from ctxaudio.training.state import Training
 
 #: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
 SCORED_CLIPS = 40

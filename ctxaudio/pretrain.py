@@ -26,14 +26,14 @@ from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.finetune import origin_of
-from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.pretrained import BASE, draw_crops, fill_bank, fit_spectra_and_statistics, for_conditions
-from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import Training, resume
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.pipeline import attributed, write_credits
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.training import loop
+from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.state import Training, resume
 
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.

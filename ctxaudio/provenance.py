@@ -14,9 +14,9 @@ from ctxaudio.data.licences import licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import SAFE_LISTENING, Claim
 from ctxaudio.files import read_json, write_json
+from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import LoudnessGain
-from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.schedule import Schedule
 from ctxaudio.version import __version__
 
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
@@ -158,7 +158,7 @@ def source_file(path: Path) -> dict[str, Any]:
 def profile_text(profile: ModulationProfile) -> str:
     """The modulation in a few words; m is the depth.
 
-    >>> from ctxaudio.signal.profile import modulation_profile
+    >>> from ctxaudio.modulation.profile import modulation_profile
     >>> profile_text(modulation_profile({}, {"deep_sleep": 0.2, "earth": 0.5}))
     '2.5 Hz m 0.2, carrier 432 Hz m 0.5'
     >>> profile_text(modulation_profile({}, {"deep_sleep": 0.2}).sham())
@@ -183,8 +183,8 @@ def profile_text(profile: ModulationProfile) -> str:
 def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None) -> str:
     """`profile_text`, or with a schedule the rate and depth of each of its steps, and what stays the same.
 
-    >>> from ctxaudio.signal.profile import Rate
-    >>> from ctxaudio.signal.schedule import parse_schedule
+    >>> from ctxaudio.modulation.profile import Rate
+    >>> from ctxaudio.modulation.schedule import parse_schedule
     >>> modulation_text(ModulationProfile((Rate(10.0, 0.2),)), parse_schedule("0:alpha 10, 20:theta 6 0.3, 40:off"))
     '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
     """

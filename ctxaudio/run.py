@@ -12,7 +12,7 @@ from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.signal.profile import ModulationProfile, modulation_profile
+from ctxaudio.modulation.profile import ModulationProfile, modulation_profile
 
 DEFAULT_DATA_DIR = Path("./data")
 

@@ -10,8 +10,8 @@ import torch
 from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.model.training_config import TrainingConfig
 from ctxaudio.run import Run
+from ctxaudio.training.config import TrainingConfig
 
 # Threads that wait for each other on a busy machine take many times as long as one.
 torch.set_num_threads(1)

@@ -6,15 +6,15 @@ import torch
 
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.model import training as loop
-from ctxaudio.model.engine import Engine
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.pretrained import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.model.style_bank import Style
-from ctxaudio.model.training_config import TrainingConfig
-from ctxaudio.model.training_state import Training
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run
-from ctxaudio.signal.profile import ModulationProfile, context_profile
+from ctxaudio.training import loop
+from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.engine import Engine
+from ctxaudio.training.state import Training
 
 RATE = 22050
 CONDITIONS = ("Rain", "Wind", "Cricket")

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from ctxaudio.cli import main
 from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, catalogue, context_named
+from ctxaudio.course.notebook import notebook_run
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import Clip, Index, read_index
 from ctxaudio.data.options import SelectionOptions
 from ctxaudio.data.selection import Selection, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.notebook import notebook_run
-from ctxaudio.signal.named import named_profile
-from ctxaudio.signal.profile import ModulationProfile, context_profile
+from ctxaudio.modulation.named import named_profile
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 
 LABELS = [*ALL.conditions, "Bird", "Thunder", "Music", "Drip", "Crow", "Speech", "Doorbell", "Animal"]
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"

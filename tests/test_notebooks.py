@@ -12,7 +12,7 @@ import pytest
 from test_units import UNITS
 
 from ctxaudio.cli import build_parser
-from ctxaudio.notebook import assigned_names, check, unknown_parameters
+from ctxaudio.course.notebook import assigned_names, check, unknown_parameters
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -9,11 +9,12 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxaudio.audio_files import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.contexts import CONTEXTS, TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import SAFE_LISTENING, Claim, claims_of, evidence_lines
 from ctxaudio.files import read_json, write_json
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
+from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.provenance import (
     ModelOrigin,
     Provenance,
@@ -24,9 +25,8 @@ from ctxaudio.provenance import (
     source_file,
 )
 from ctxaudio.render.modulator import Modulation
+from ctxaudio.signal.audio_files import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
-from ctxaudio.signal.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
-from ctxaudio.signal.schedule import parse_schedule
 
 SLEEP = CONTEXTS["sleep"]
 CREDITS = [{"clip": "7", "title": "Rän", "uploader": "ann", "licence": "http://creativecommons.org/licenses/by/4.0/"}]

@@ -13,8 +13,8 @@ from benchmarks.waveform_gan import WaveDiscriminator, WaveGan, WaveGenerator, s
 from ctxaudio.contexts import context_named
 from ctxaudio.data.batches import Batch
 from ctxaudio.files import read_audio, read_json
-from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.profile import context_profile
+from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.profile import context_profile
 
 SAMPLES = 4096 * 4
 

@@ -18,7 +18,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio.course import preset_named, refresh_notebooks, run_course
+    from ctxaudio.course.course import preset_named, refresh_notebooks, run_course
 
     if options.refresh:
         refresh_notebooks(options.refresh)

@@ -55,7 +55,7 @@ def _refuse(because: str, given: dict[str, object]) -> None:
 def _export(options: argparse.Namespace) -> None:
     from ctxaudio.evaluation.dcase import write_dcase
     from ctxaudio.model.checkpoint import load_generator
-    from ctxaudio.signal.profile import ModulationProfile
+    from ctxaudio.modulation.profile import ModulationProfile
 
     generator, about = load_generator(options.model_path)
     profile = generator.modulation.profile if options.modulated else ModulationProfile()
@@ -102,7 +102,7 @@ def _generated(
     from ctxaudio.evaluation.clips import generated_sound
     from ctxaudio.generate import generate_clips, trained_conditions
     from ctxaudio.model.checkpoint import load_generator
-    from ctxaudio.signal.profile import ModulationProfile
+    from ctxaudio.modulation.profile import ModulationProfile
 
     if options.generated_dir is not None:
         rate = options.sample_rate or 22050

@@ -25,9 +25,9 @@ def run(options: argparse.Namespace) -> int:
     from ctxaudio.evidence import claims_of, evidence_lines
     from ctxaudio.files import read_json
     from ctxaudio.model.pretrained import BASE
+    from ctxaudio.modulation.comfort import check_comfort_of
+    from ctxaudio.modulation.profile import ModulationProfile
     from ctxaudio.run import chosen_profile
-    from ctxaudio.signal.comfort import check_comfort_of
-    from ctxaudio.signal.profile import ModulationProfile
 
     run = run_of(options)
     model_path = options.model_path or BASE

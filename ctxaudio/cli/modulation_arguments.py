@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ctxaudio.errors import CtxAudioError
 
 if TYPE_CHECKING:
+    from ctxaudio.modulation.profile import ModulationProfile
     from ctxaudio.render.finish import Finish
     from ctxaudio.render.modulator import Modulation
-    from ctxaudio.signal.profile import ModulationProfile
 
 
 def add_modulation(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +50,10 @@ def finish_of(options: argparse.Namespace, limit_db: float = 0.0) -> Finish:
 
 def modulation_of(options: argparse.Namespace, context: str | None) -> Modulation:
     """What the arguments ask for; `CtxAudioError` where they contradict each other or are beyond comfort."""
+    from ctxaudio.modulation.comfort import check_comfort, check_comfort_of
+    from ctxaudio.modulation.named import control_of, in_audio_band
+    from ctxaudio.modulation.schedule import parse_schedule, read_schedule
     from ctxaudio.render.modulator import Modulation
-    from ctxaudio.signal.comfort import check_comfort, check_comfort_of
-    from ctxaudio.signal.named import control_of, in_audio_band
-    from ctxaudio.signal.schedule import parse_schedule, read_schedule
 
     schedule = None
     if options.schedule is not None:
@@ -72,8 +72,8 @@ def modulation_of(options: argparse.Namespace, context: str | None) -> Modulatio
 
 
 def _profile_of(options: argparse.Namespace, context: str | None) -> ModulationProfile:
-    from ctxaudio.signal.named import method_profile, named_profile
-    from ctxaudio.signal.profile import Pulse
+    from ctxaudio.modulation.named import method_profile, named_profile
+    from ctxaudio.modulation.profile import Pulse
 
     if options.method is None:
         for name in ("rate_hz", "carrier_hz", "duty", "ramp_s"):

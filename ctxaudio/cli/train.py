@@ -38,7 +38,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
-    from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
+    from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 
     if options.max_minutes is not None and options.num_epochs == TrainingConfig.num_epochs:
         options.num_epochs = NO_LIMIT_OF_EPOCHS  # nobody asked for these epochs, somebody did for the minutes

@@ -14,8 +14,8 @@ import numpy as np
 
 from ctxaudio.evaluation.distances import Rows, squared_distances
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.time_course import best_correlation, time_course
 from ctxaudio.signal.sinusoids import Array
-from ctxaudio.signal.time_course import best_correlation, time_course
 
 PIECE_S = 2.0
 SHORTEST_PIECE_S = 1.0

@@ -10,15 +10,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ctxaudio.audio_files import audio_writer
 from ctxaudio.contexts import context_named
 from ctxaudio.evidence import claims_of
 from ctxaudio.files import child_path, writable_folder, write_json
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance
+from ctxaudio.signal.audio_files import audio_writer
 from ctxaudio.signal.filters import resample
-from ctxaudio.signal.profile import ModulationProfile
 
 CLIPS = 100
 DURATION_S = 4.0

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctxaudio.analysis.rates import modulation_figures
 from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds, middle
 from ctxaudio.evaluation.distances import both_noises
 from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
 from ctxaudio.evaluation.features import texture_features
+from ctxaudio.evaluation.rates import modulation_figures
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile
 
 CLIPS_PER_CONDITION = 10
 

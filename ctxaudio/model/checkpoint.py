@@ -16,7 +16,7 @@ from torch import Tensor
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.version import __version__
 
 FORMAT = 7

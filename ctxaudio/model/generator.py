@@ -25,9 +25,9 @@ from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, unif
 from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
-from ctxaudio.signal.modulation import FrequencyModulationLayer
+from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.signal.partials import find_partials, partials_spectrum
-from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.signal.stft import griffin_lim, stft
 
 STYLE_WIDTH = 128

@@ -15,7 +15,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile
 
 BASE = Path(__file__).parent.parent / "base" / "base.safetensors"
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.comfort import LIMITS
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, label_axis, log_axis
-from ctxaudio.signal.comfort import LIMITS
 from ctxaudio.signal.envelope import envelope_depth, fit_envelope, hilbert_envelope
 from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
 from ctxaudio.signal.sinusoids import Array

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ctxaudio.audio_files import AudioReader
 from ctxaudio.data.batches import seamless_loop
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import check_condition, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
+from ctxaudio.signal.audio_files import AudioReader
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter
 from ctxaudio.workers import made_in_order

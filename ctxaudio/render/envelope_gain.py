@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ctxaudio.modulation.profile import Pulse
+from ctxaudio.modulation.waves import mean_and_variance, pulses
 from ctxaudio.render.tracks import Piece, Track, rotation
-from ctxaudio.signal.profile import Pulse
-from ctxaudio.signal.waves import mean_and_variance, pulses
 
 Gain = npt.NDArray[np.float32]
 

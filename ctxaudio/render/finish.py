@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ctxaudio.audio_files import audio_format, audio_writer
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.render.limiter import PeakLimiter
+from ctxaudio.signal.audio_files import audio_format, audio_writer
 from ctxaudio.signal.fades import fade_gain
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 

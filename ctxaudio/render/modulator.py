@@ -9,13 +9,13 @@ import torch
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.kernels import band_kernel, emphasis_kernel
+from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.render.envelope_gain import envelope_gain
 from ctxaudio.render.filtering import CentredFilter
 from ctxaudio.render.tones import tone_block, tone_lufs, tone_track
 from ctxaudio.render.tracks import Track
-from ctxaudio.signal.kernels import band_kernel, emphasis_kernel
-from ctxaudio.signal.profile import ModulationProfile, Rate
-from ctxaudio.signal.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evidence import claims_of
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.pretrained import BASE, for_conditions
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session
 from ctxaudio.render.stream import Layer
-from ctxaudio.signal.profile import ModulationProfile
 from ctxaudio.version import __version__
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.profile import Rate, Tone
 from ctxaudio.render.envelope_gain import envelope_gain
 from ctxaudio.render.tracks import Track, rotation
 from ctxaudio.signal.loudness import integrated_lufs
-from ctxaudio.signal.profile import Rate, Tone
 
 
 def tone_track(tone: Tone) -> Track:

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ctxaudio.signal.profile import Pulse, Rate
-from ctxaudio.signal.schedule import Schedule
-from ctxaudio.signal.waves import wander
+from ctxaudio.modulation.profile import Pulse, Rate
+from ctxaudio.modulation.schedule import Schedule
+from ctxaudio.modulation.waves import wander
 
 Array = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex64]

@@ -15,7 +15,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ctxaudio.analysis.abx import (
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.abx import (
     ALPHA,
     AbxScore,
     AbxTest,
@@ -24,7 +25,6 @@ from ctxaudio.analysis.abx import (
     guessing_chances,
     simulated_score,
 )
-from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots import Picture, abx_scores
 from ctxaudio.signal.loudness import equally_loud

@@ -19,15 +19,15 @@ import numpy as np
 import scipy.optimize
 import soundfile
 
-from ctxaudio.audio_files import audio_writer
+from ctxaudio.modulation.named import in_audio_band, method_profile
+from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.waves import expected_depth
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
+from ctxaudio.signal.audio_files import audio_writer
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
 from ctxaudio.signal.filters import resample
-from ctxaudio.signal.named import in_audio_band, method_profile
-from ctxaudio.signal.profile import ModulationProfile
-from ctxaudio.signal.waves import expected_depth
 
 RATE = 22050
 EDGE_S = 0.1

@@ -46,7 +46,7 @@ def train(options: argparse.Namespace) -> None:
 
     from ctxaudio import Run, pipeline
     from ctxaudio.data.batches import ClipBatches
-    from ctxaudio.model.training_config import NO_LIMIT_OF_EPOCHS, TrainingConfig
+    from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 
     torch.set_num_threads(options.threads)
     for context, variant in jobs():
@@ -75,7 +75,7 @@ def generate(options: argparse.Namespace) -> None:
     from ctxaudio.contexts import CONTEXTS as ABOUT
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.model.pretrained import BASE, for_conditions
-    from ctxaudio.signal.profile import ModulationProfile
+    from ctxaudio.modulation.profile import ModulationProfile
 
     torch.set_num_threads(options.threads)
     for context in CONTEXTS:
@@ -109,7 +109,7 @@ def network_off(generator):
 def write_generated(generator, conditions: list[int], folder: Path, count: int) -> None:
     from ctxaudio.files import write_wav
     from ctxaudio.generate import generate_clips
-    from ctxaudio.signal.profile import ModulationProfile
+    from ctxaudio.modulation.profile import ModulationProfile
 
     known = set(generator.bank.conditions.tolist())
     for c in conditions:

@@ -34,7 +34,7 @@ from ctxaudio.files import FloatArray, write_wav
 from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.pretrained import BASE
-from ctxaudio.signal.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.signal.stft import griffin_lim, stft
 
 RATE = 22050

@@ -15,28 +15,29 @@ import scipy.signal
 import soundfile
 import torch
 
-from ctxaudio.analysis import analyse_file, batch_analyze_frequencies
-from ctxaudio.analysis.measures import clip_row_and_spectrum
-from ctxaudio.audio_files import AudioReader, audio_writer, quantised
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import Batch
+from ctxaudio.evaluation.batch import batch_analyze_frequencies
+from ctxaudio.evaluation.long_file import analyse_file
+from ctxaudio.evaluation.measures import clip_row_and_spectrum
 from ctxaudio.files import FloatArray
 from ctxaudio.generate import generate_clips, write_clips
-from ctxaudio.model import training as loop
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, for_conditions
-from ctxaudio.model.training_config import TrainingConfig
+from ctxaudio.modulation.profile import context_profile
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.render.stream import Layer
+from ctxaudio.signal.audio_files import AudioReader, audio_writer, quantised
 from ctxaudio.signal.loudness import LoudnessMeter, k_weighting_sections, set_loudness
-from ctxaudio.signal.profile import context_profile
 from ctxaudio.signal.stft import inverse_stft, stft
 from ctxaudio.signal.true_peak import TruePeakMeter
+from ctxaudio.training import loop
+from ctxaudio.training.config import TrainingConfig
 
 RATE, SECONDS = 22050, 4.0
 SLEEP = CONTEXTS["sleep"]

@@ -34,10 +34,10 @@ from ctxaudio.data.batches import Batch, ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.files import write_json, write_wav
 from ctxaudio.generate import LUFS, TRUE_PEAK_DB
+from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run, find_data, select_context
 from ctxaudio.signal.loudness import LevelMeter
-from ctxaudio.signal.modulation import FrequencyModulationLayer
-from ctxaudio.signal.profile import ModulationProfile, context_profile
 
 KERNEL, STRIDE, LAYERS = 25, 4, 6
 SHORTEST_FRAMES = 16

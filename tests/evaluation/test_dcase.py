@@ -8,8 +8,8 @@ from ctxaudio.cli import main
 from ctxaudio.evaluation import dcase
 from ctxaudio.files import read_json
 from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.run import Run
-from ctxaudio.signal.profile import ModulationProfile
 
 
 def test_the_export_has_the_form_of_dcase_task_7(trained: Run, tmp_path: Path):

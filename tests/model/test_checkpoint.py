@@ -18,8 +18,8 @@ from ctxaudio.files import read_json, write_json
 from ctxaudio.model import checkpoint
 from ctxaudio.model.checkpoint import FORMAT, load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
-from ctxaudio.signal.profile import ModulationProfile, Rate, context_profile
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from torch import nn
 from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import SHORTEST_S, Generator, GeneratorConfig, unit_courses
 from ctxaudio.model.style_bank import Style
+from ctxaudio.modulation.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.partials import find_partials, steadiness
-from ctxaudio.signal.profile import ModulationProfile, Rate, modulation_profile
 
 
 @pytest.fixture(scope="module")

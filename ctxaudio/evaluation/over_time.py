@@ -1,0 +1,216 @@
+"""The modulation of a long sound over time, in constant memory: a night of sound as well as a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+import scipy.ndimage
+import scipy.signal
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.rates import EARS, named_rates
+from ctxaudio.files import FloatArray
+from ctxaudio.signal.envelope import detect_rates, envelope_depth
+from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.slow_envelope import samples_per_slow_sample, slow_envelope
+
+#: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
+PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)
+MIN_WINDOW_S = 2.0
+BLOCK_S = 4.0
+MARGIN_S = 0.125
+PADDING = 4  # even, so that the last bin is at half the rate
+STRONGEST = 3
+NEIGHBOURHOOD_HZ = 1.5
+FEWEST_NEIGHBOURS = 41
+#: In power; in noise hardly one window in a hundred has such a peak.
+PEAK_OVER_FLOOR = 25.0
+STEADY_HZ = 0.05
+
+
+@dataclass(frozen=True)
+class ModulationOverTime:
+    """What `modulation_over_time` measures in W windows.
+
+    `times_s` `[W]` are their centres, `depths` `{"mono sum": [W, R], "left": ...}` depth at `PICTURE_RATES_HZ`: the
+    largest within each step, so that a line between two steps isn't missed. `table` has a row per window.
+    """
+
+    window_s: float
+    times_s: Array
+    depths: dict[str, Array]
+    table: pd.DataFrame
+
+
+def modulation_over_time(
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    window_s: float = 30.0,
+    step_s: float | None = None,
+    rates_hz: Sequence[float] = (),
+) -> ModulationOverTime:
+    """Measure the envelope of a stream of `blocks` `[channels, any length]` in windows of `window_s`.
+
+    Every `step_s` (half a window if not given) a row of `table`: `start_s`, `time_s` (the centre), for each rate target
+    and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rates found whatever they are,
+    `strongest_1_hz` and `strongest_1_depth` to 3 (NaN where nothing stands out); for several channels of all this
+    the mono sum, and `strongest_1_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds
+    tells rates 1/T apart, and a rate that glides within it is smeared. A silent window is NaN throughout.
+
+    Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
+    """
+    if window_s < MIN_WINDOW_S:
+        raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
+    rates = named_rates(rates_hz)
+    slow_rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
+    length = round(window_s * slow_rate_hz)
+    step = max(1, round((window_s / 2 if step_s is None else step_s) * slow_rate_hz))
+    rows, pictures = [], []
+    held: Array | None = None
+    start = 0
+    for envelopes in slow_envelopes(blocks, sample_rate):
+        held = envelopes if held is None else np.concatenate([held, envelopes], axis=1)
+        while held.shape[1] >= length:
+            window = held[:, :length]
+            spectra = [_spectrum(view) for view in window]
+            rows.append({"start_s": start / slow_rate_hz, **_row(window, slow_rate_hz, rates, spectra[0])})
+            pictures.append(np.stack([_in_picture(spectrum, slow_rate_hz) for spectrum in spectra]))
+            held = held[:, step:]
+            start += step
+    if not rows:
+        raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
+    table = pd.DataFrame(rows)
+    table.insert(1, "time_s", table["start_s"] + window_s / 2)
+    names = _view_names(len(pictures[0]))
+    depths = {name: np.stack([picture[k] for picture in pictures]) for k, name in enumerate(names)}
+    return ModulationOverTime(window_s, table["time_s"].to_numpy(), depths, table)
+
+
+def slow_envelopes(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Array]:
+    """`slow_envelope` of a stream, in pieces: `[1, T']` of mono blocks; of C channels `[1 + C, T']`, the sum first.
+
+    Each piece is measured with 0.125 s of what comes before and after it, so that no border shows.
+    """
+    step = samples_per_slow_sample(sample_rate)
+    margin = round(MARGIN_S * sample_rate / step)
+    size = round(BLOCK_S * sample_rate / step) * step
+    held: FloatArray | None = None
+    before = 0
+    for block in blocks:
+        held = block if held is None else np.concatenate([held, block], axis=1)
+        while held.shape[1] >= size + (before + margin) * step:
+            piece = _views(held[:, : size + (before + margin) * step], sample_rate)
+            yield piece[:, before : before + size // step]
+            held = held[:, size - (margin - before) * step :]
+            before = margin
+    if held is not None and held.shape[1] > before * step:
+        yield _views(held, sample_rate)[:, before:]
+
+
+def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
+    """The strongest rate over time in stretches: `from_s`, `to_s`, `start_hz`, `end_hz` and the median `depth`.
+
+    A stretch is steady (from one window to the next less than 0.05 Hz of change), or a glide (less than `same_hz`); any
+    other change, or a window where nothing stands out, ends it.
+    """
+    stretches = []
+    found = table[["time_s", "strongest_1_hz", "strongest_1_depth"]].to_numpy(dtype=np.float64)
+    change_hz = np.abs(np.diff(found[:, 1]))
+    kinds = np.select([change_hz < STEADY_HZ, change_hz < same_hz], ["steady", "glide"], "")
+    start = 0
+    for end in range(1, len(found) + 1):
+        if end < len(found) and kinds[end - 1] and (end - 1 == start or kinds[end - 1] == kinds[end - 2]):
+            continue
+        if np.isfinite(found[start:end, 1]).all():
+            stretches.append(found[start:end])
+        # A steady stretch and the glide after it share the window between them.
+        start = end - 1 if end < len(found) and kinds[end - 1] else end
+    return [
+        {
+            "from_s": float(stretch[0, 0]),
+            "to_s": float(stretch[-1, 0]),
+            "start_hz": float(stretch[0, 1]),
+            "end_hz": float(stretch[-1, 1]),
+            "depth": float(np.median(stretch[:, 2])),
+        }
+        for stretch in stretches
+    ]
+
+
+def _view_names(count: int) -> list[str]:
+    ears = EARS if count == 3 else tuple(f"channel_{number}" for number in range(1, count))
+    return ["mono sum", *ears] if count > 1 else ["mono"]
+
+
+def _views(samples: FloatArray, sample_rate: int) -> Array:
+    """Slow envelope of the mono mix and, if there are several, of each channel: `[1 or 1 + C, T']`."""
+    views = samples if len(samples) == 1 else np.concatenate([samples.mean(axis=0, keepdims=True), samples])
+    return np.stack([slow_envelope(view, sample_rate)[0] for view in views])
+
+
+def _row(window: Array, rate_hz: float, rates: dict[str, float], spectrum: Array) -> dict[str, float]:
+    names = [f"{name}_{part}" for name in rates for part in ("depth", "p")]
+    ears = _view_names(len(window))[1:]
+    row = dict.fromkeys(names, np.nan)
+    row |= {f"strongest_{n}_{part}": np.nan for n in range(1, STRONGEST + 1) for part in ("hz", "depth")}
+    row |= {f"strongest_1_depth_{ear}": np.nan for ear in ears}
+    if not window[0].mean() > 0.0:
+        return row
+    for name, hertz in rates.items():
+        (found,) = detect_rates(window[0], rate_hz, [hertz])
+        row |= {f"{name}_depth": found.depth, f"{name}_p": found.p_value}
+    strongest = _strongest(spectrum, rate_hz)
+    for number, hertz in enumerate(strongest, 1):
+        row[f"strongest_{number}_hz"] = hertz
+        row[f"strongest_{number}_depth"] = envelope_depth(window[0], rate_hz, hertz)
+    for ear, view in zip(ears, window[1:], strict=True):
+        if strongest and view.mean() > 0.0:
+            row[f"strongest_1_depth_{ear}"] = envelope_depth(view, rate_hz, strongest[0])
+    return row
+
+
+def _spectrum(envelope: Array) -> Array:
+    """Depth at each bin of a Hann window, zero-padded to four times its length; NaN for silence."""
+    padded = PADDING * len(envelope)
+    if not envelope.mean() > 0.0:
+        return np.full(padded // 2 + 1, np.nan)
+    window = scipy.signal.windows.hann(len(envelope), sym=False)
+    mean = float(envelope @ window) / window.sum()
+    waves = scipy.fft.rfft((envelope - mean) * window, padded)
+    return np.asarray(2.0 * np.abs(waves) / window.sum() / mean)
+
+
+def _in_picture(spectrum: Array, rate_hz: float) -> Array:
+    """The largest depth within each step of `PICTURE_RATES_HZ`."""
+    ratio = PICTURE_RATES_HZ[1] / PICTURE_RATES_HZ[0]
+    edges_hz = PICTURE_RATES_HZ[0] * ratio ** (np.arange(len(PICTURE_RATES_HZ) + 1) - 0.5)
+    edges = np.round(edges_hz / _bin_hz(spectrum, rate_hz)).astype(int)
+    return np.asarray(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
+
+
+def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
+    """Up to three rates, 1-100 Hz, whose peak stands far out of the 3 Hz (or 40 bins) around it; the deepest first."""
+    power = spectrum**2
+    bin_hz = _bin_hz(spectrum, rate_hz)
+    bins_hz = np.arange(len(power)) * bin_hz
+    coarse = slice(2 * PADDING, None, PADDING)  # from what the mean, taken away, leaves whole
+    width = max(FEWEST_NEIGHBOURS, round(2.0 * NEIGHBOURHOOD_HZ / (bin_hz * PADDING)))
+    floor = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
+    floor = np.interp(bins_hz, bins_hz[coarse], floor)
+    # Hann's main lobe reaches two cycles per window to either side: nearer peaks are one and the same.
+    peaks, _ = scipy.signal.find_peaks(power, distance=4 * PADDING)
+    inside = (bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0) & (power[peaks] > PEAK_OVER_FLOOR * floor[peaks])
+    peaks = peaks[inside]
+    found = []
+    for peak in peaks[np.argsort(power[peaks])[::-1][:STRONGEST]]:
+        left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
+        found.append(float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bin_hz))
+    return found
+
+
+def _bin_hz(spectrum: Array, rate_hz: float) -> float:
+    return rate_hz / (2 * (len(spectrum) - 1))

@@ -1,0 +1,1 @@
+"""Rates in the envelope and carriers in the spectrum: profile, schedule and the frequency modulation layer."""

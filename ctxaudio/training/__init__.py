@@ -1,0 +1,1 @@
+"""The training loop, its configuration, its state and what watches over it."""

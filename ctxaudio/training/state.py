@@ -1,0 +1,167 @@
+"""Everything that changes while training, and its checkpoint: a training taken up is as one that never stopped."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from ctxaudio.data.batches import Batches
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import written_whole
+from ctxaudio.model.checkpoint import load_state, save_state
+from ctxaudio.model.discriminator import Discriminator
+from ctxaudio.model.generator import Generator
+from ctxaudio.training.engine import Engine
+from ctxaudio.training.health import TERMS, Health
+from ctxaudio.training.scoring import Scores
+
+HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
+LATEST = Path("checkpoints") / "latest.pt"
+BEST = Path("checkpoints") / "best.safetensors"
+
+Losses = dict[str, float]
+
+
+class NoisePictures:
+    """White noise in terms of the eigen-spectra, made once and then drawn at random places: a fresh STFT a take would
+    cost a tenth of a step. The noise is the same for every training, so it is no part of a checkpoint."""
+
+    ROWS = 128
+
+    def __init__(self, generator: Generator, samples: int) -> None:
+        random = torch.Generator().manual_seed(0)
+        basis = generator.spectra.basis
+        self.samples = samples
+        with torch.no_grad():
+            parts = torch.randn(self.ROWS, samples, generator=random).to(basis.device).split(16)
+            self.rows = torch.cat([basis.T @ generator.noise_spectrum(part)[1] for part in parts])
+
+    def courses(self, mixing: Tensor) -> Tensor:
+        """Courses `[B, R, frames]` of noise in the directions of `mixing` `[B, K, R]`, each row turned round in time
+        by a random shift."""
+        rows = torch.randint(self.ROWS, (len(mixing),)).tolist()
+        shifts = torch.randint(self.rows.shape[-1], (len(mixing),)).tolist()
+        turned = torch.stack([torch.roll(self.rows[i], shift, -1) for i, shift in zip(rows, shifts, strict=True)])
+        return F.normalize(mixing, dim=1).transpose(1, 2) @ turned
+
+
+@dataclass
+class Training:
+    """Networks, optimisers, sources of randomness, and what came of them so far."""
+
+    generator: Generator
+    discriminator: Discriminator
+    average: AveragedModel
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    batches: Batches
+    random: torch.Generator
+    context: str
+    engine: Engine
+    noise: NoisePictures
+    lr: float
+    health: Health = field(default_factory=Health)
+    scores: Scores = field(default_factory=Scores)
+    step: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[Losses] = field(default_factory=list)
+    interrupted: bool = False
+    trouble: str = ""
+    init_from: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def averaged(self) -> Generator:
+        """The moving average of the generator's weights, which wobbles less than the last step."""
+        module = self.average.module
+        assert isinstance(module, Generator)
+        return module
+
+    @property
+    def best(self) -> Generator:
+        """The generator to keep: a copy of the average as it was at its best score, or as it is if none was taken."""
+        return self.scores.taken_by(self.averaged)
+
+    def stateful(self) -> dict[str, Any]:
+        """The parts that give and take a state of their own."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "scaler": self.engine.scaler,
+        }
+
+
+def checkpoint(training: Training, output_dir: Path) -> None:
+    """Write the whole training state and the logs; every process has to call it, the first one writes."""
+    engine, scores, health = training.engine, training.scores, training.health
+    state = {
+        **{name: part.state_dict() for name, part in training.stateful().items()},
+        "batch_random": engine.gathered(training.random.get_state()),
+        "torch_random": engine.gathered(engine.random_state()),
+        "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
+        "history": training.history,
+        "scores": {"rows": scores.rows, "best": scores.best, "weights": scores.weights},
+        "beaten": health.beaten,
+        "conditions": training.generator.config.conditions,
+        "init_from": training.init_from,
+    }
+    if engine.rank == 0:
+        save_state(output_dir / LATEST, state)
+        write_logs(training, output_dir)
+
+
+def write_logs(training: Training, output_dir: Path) -> None:
+    """`logs/losses.csv` and, where there are scores, `logs/scores.csv`."""
+    write_rows(output_dir / "logs" / "losses.csv", training.history, HISTORY_COLUMNS)
+    if rows := training.scores.rows:
+        write_rows(output_dir / "logs" / "scores.csv", rows, list({key: None for row in rows for key in row}))
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[str]) -> None:
+    with written_whole(path) as aside, aside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def resume(training: Training, output_dir: Path) -> Training:
+    """Take up the run whose checkpoint lies in `output_dir`; raises `CtxAudioError` if there is none or it differs."""
+    path = output_dir / LATEST
+    engine = training.engine
+    state = engine.broadcast(lambda: load_state(path))
+    try:
+        if tuple(state["conditions"]) != training.generator.config.conditions:
+            raise ValueError("other conditions")
+        training.init_from = state["init_from"]
+        for name, part in training.stateful().items():
+            if state[name]:  # a scaler that has nothing to scale has no state
+                part.load_state_dict(state[name])
+        training.scores = Scores(**state["scores"])
+        training.health = Health(state["beaten"])
+        processes = len(state["torch_random"])
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise CtxAudioError(
+            f"{path} is of another configuration: resume with the context and sizes it was begun with"
+        ) from error
+    if processes != engine.world_size:
+        raise CtxAudioError(f"{path} is of {processes} processes, not {engine.world_size}: resume with as many devices")
+    training.noise = NoisePictures(training.generator, training.noise.samples)  # in the eigen-spectra just loaded
+    for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's
+    training.random.set_state(state["batch_random"][engine.rank])
+    engine.set_random_state(state["torch_random"][engine.rank])
+    training.step, training.epoch = state["progress"]["step"], state["progress"]["epoch"]
+    training.seconds, training.history = state["progress"]["seconds"], state["history"]
+    return training

@@ -1,0 +1,284 @@
+"""Running and refreshing notebooks, with small notebooks made here in place of the course's own."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import nbformat.v4 as nb
+import pytest
+from PIL import Image
+
+from ctxaudio.course import course
+from ctxaudio.course.course import PRESETS, Preset, course_parameters, preset_named, refresh_notebooks, run_course
+from ctxaudio.course.execution import WIDGET_STATE, WIDGET_VIEW, fault_of, strip
+from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.data.prepare import prepare_clips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.run import DataSource, Run, select_context
+
+TRY = Preset("try", max_minutes=0.25, num_samples=1)
+PARAMETERS = """\
+context: str = "sleep"
+data_dir: str = "./data"
+output_dir: str = ""
+sample_rate: int = 22050
+duration: float = 4.0
+latent_dim: int = 100
+seed: int = 0
+interactive: bool = True"""
+DUMP = """\
+import json, pathlib
+kinds = (str, int, float)
+names = [name for name in list(globals()) if name[0] != "_" and isinstance(globals()[name], kinds)]
+path = pathlib.Path(output_dir or ".") / "seen_{name}.json"
+_ = path.write_text(json.dumps({{name: globals()[name] for name in names}}))"""
+LEAVE_RESULTS = """\
+from ctxaudio.files import write_json
+from ctxaudio.plots import counts, save_figure
+import ctxaudio, numpy, pathlib
+run = pathlib.Path(output_dir)
+training = {"config": {}, "steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
+credit = {"clip": "1", "title": "T", "uploader": "U", "licence": "CC0"}
+write_json(run / "models/generator_final.json", {"training": training, "attribution": [credit], "licences": {"CC0": 1}})
+no_distances = {"all_conditions": None, "by_condition": {}}
+no_figures = {"texture_distance": no_distances, "modulation": [], "reference": "none", "notes": [], "verdicts": {}}
+write_json(run / "analysis/figures_of_merit.json", no_figures)
+save_figure(counts({"one": 1}), run / "analysis/analysis.png")
+clip = {"file": "sleep_01_Rain.wav", "condition": "Rain", "seed": 0, "lufs": -27.0}
+write_json(run / "generated/generated.json", {"clips": [clip]})
+ctxaudio.files.write_wav(run / "generated/sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)
+(run / "logs").mkdir()
+_ = (run / "logs/losses.csv").write_text("step,epoch,seconds,texture\\n")"""
+
+
+def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS) -> Path:
+    cells = [nb.new_markdown_cell("# Lesson"), nb.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells += [nb.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / f"{name}.ipynb"
+    folder.mkdir(exist_ok=True)
+    nbformat.write(nb.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_embedded_corpus(tmp_path_factory.mktemp("corpus"), ["Rain"], clips_per_label=4)
+
+
+@pytest.fixture
+def run(data_dir: Path, tmp_path: Path) -> Run:
+    return Run("sleep", data_dir, tmp_path / "a run {context}", sample_rate=8000)
+
+
+def seen(run: Run, name: str) -> dict[str, Any]:
+    return dict(json.loads((run.output_dir / f"seen_{name}.json").read_text()))
+
+
+def test_a_run_passes_parameters_and_leaves_summary_and_report(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebooks = tmp_path / "notebooks"
+    write_notebook(notebooks, "01_look", DUMP.format(name="01"))
+    more = (
+        PARAMETERS + "\nmax_minutes: float = 9.0\nnum_epochs: int = 100\nbatch_size: int = 16\nsample_interval: int = 1"
+    )
+    write_notebook(notebooks, "04_train", DUMP.format(name="04"), LEAVE_RESULTS, parameters=more)
+    report = run_course(run, TRY, notebooks=notebooks)
+
+    common = {"context": "sleep", "data_dir": str(run.data_dir), "output_dir": str(run.output_dir), "sample_rate": 8000}
+    common |= {"duration": 4.0, "latent_dim": 100, "seed": 0, "interactive": False}
+    assert seen(run, "01") == common
+    assert seen(run, "04").items() >= {**common, "max_minutes": 0.25, "batch_size": 16}.items()
+    assert "num_samples" not in seen(run, "04")
+
+    summary = json.loads((run.output_dir / "summary.json").read_text())
+    assert summary["data"]["embedded"] is False
+    assert summary["data"]["clips"]["Rain"] == {"train": 3, "val": 1}
+    assert summary["timings"]["training"] == {"steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
+    assert set(summary["timings"]["notebooks_s"]) == {"01_look", "04_train"}
+    assert summary["versions"]["torch"].startswith("2.")
+    listed = {run.output_dir / name for name in summary["outputs"]}
+    assert {report, run.output_dir / "notebooks" / "01_look.ipynb", run.model_path.with_suffix(".json")} <= listed
+    assert all(path.is_file() for path in listed)
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("data: recordings in")
+    assert [line.rpartition(" ")[0].rpartition(" ")[0] for line in printed if line.startswith("notebook ")] == [
+        "notebook 1 of 2: 01_look",
+        "notebook 2 of 2: 04_train",
+    ]
+    assert str(report) in printed[-3]
+
+
+def test_the_capstone_trains_its_own_model_as_briefly_as_it_does_by_itself(run: Run, tmp_path: Path) -> None:
+    own = f"{PARAMETERS}\nmax_minutes: float = 0.1"
+    write_notebook(tmp_path / "lessons", "04_train", DUMP.format(name="04"), LEAVE_RESULTS, parameters=own)
+    write_notebook(tmp_path / "lessons", "08_own", DUMP.format(name="08"), parameters=own)
+    run_course(run, TRY, notebooks=tmp_path / "lessons")
+    assert (seen(run, "04")["max_minutes"], seen(run, "08")["max_minutes"]) == (0.25, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1 / 0", "02_bad.ipynb failed: ZeroDivisionError: division by zero (as far as it came: "),
+        (
+            "from ctxaudio.errors import CtxAudioError\nraise CtxAudioError('the value\\nis wrong')",
+            "02_bad.ipynb failed: the value is wrong (as far as it came: ",
+        ),
+    ],
+)
+def test_a_failing_notebook_gives_one_line_and_leaves_no_summary(
+    run: Run, tmp_path: Path, source: str, said: str
+) -> None:
+    notebooks = tmp_path / "notebooks"
+    write_notebook(notebooks, "02_bad", source)
+    run.output_dir.mkdir()
+    for name in ("summary.json", "report.html"):
+        (run.output_dir / name).write_text("of an earlier run")
+    with pytest.raises(CtxAudioError) as caught:
+        run_course(run, TRY, notebooks=notebooks)
+    executed = run.output_dir / "notebooks" / "02_bad.ipynb"
+    assert str(caught.value) == f"{said}{executed})"
+    assert executed.is_file()
+    assert not (run.output_dir / "summary.json").exists()
+    assert not (run.output_dir / "report.html").exists()
+
+
+def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path / "notebooks", "01_slow", "import time; time.sleep(60)")
+    with pytest.raises(CtxAudioError, match=r"^01_slow.ipynb failed: a cell took longer than 1 s"):
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
+
+
+def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path / "notebooks", "01_dies", "import os; os._exit(9)")
+    with pytest.raises(CtxAudioError, match=r"^01_dies.ipynb failed: its Python process died"):
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
+
+
+def test_an_error_inside_a_widget_is_found() -> None:
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "bad slider", "traceback": []}
+    for outputs, fault in (([error], "ValueError in a widget: bad slider"), ([], "")):
+        state = {"a": {"state": {"value": 1}}, "b": {"state": {"outputs": [{"output_type": "stream"}, *outputs]}}}
+        notebook = nb.new_notebook(metadata={"widgets": {WIDGET_STATE: {"state": state}}})
+        assert fault_of(notebook) == fault
+
+
+def test_a_cell_that_did_not_complete_is_found() -> None:
+    cells = [nb.new_markdown_cell("x"), nb.new_code_cell("y", metadata={"papermill": {"status": "pending"}})]
+    assert fault_of(nb.new_notebook(cells=cells)) == "cell 2 is pending, not completed"
+
+
+def test_mistakes_are_named_before_any_notebook_runs(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(CtxAudioError, match=r"no notebooks in .* clone"):
+        run_course(run, TRY, notebooks=tmp_path / "nowhere")
+    notebooks = tmp_path / "notebooks"
+    own = write_notebook(notebooks, "01_look", "raise SystemExit")
+    before = own.read_bytes()
+    with pytest.raises(CtxAudioError, match="holds the course's own notebooks"):
+        run_course(Run("sleep", run.data_dir, tmp_path), TRY, notebooks=notebooks)
+    with pytest.raises(CtxAudioError, match="nothing"):
+        run_course(Run("sleep", tmp_path / "nothing", tmp_path / "out"), TRY, notebooks=notebooks)
+    with pytest.raises(CtxAudioError, match=r"none of \d clips is usable for context 'energy'"):
+        run_course(Run("energy", run.data_dir, tmp_path / "out"), TRY, notebooks=notebooks)
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    with pytest.raises(CtxAudioError, match="can't write into"):
+        run_course(Run("sleep", run.data_dir, blocked), TRY, notebooks=notebooks)
+    assert own.read_bytes() == before
+    assert not (tmp_path / "out" / "notebooks").exists()
+
+
+def test_earlier_results_go_and_other_files_stay(run: Run) -> None:
+    stale = ["generated/sleep_07_Wind.wav", "generated/generated.json", "analysis/analysis.csv", "logs/losses.csv"]
+    stale += ["samples/epoch_0002/spectrograms.png", "notebooks/05_x.ipynb"]
+    kept = ["generated/mine.wav", "notes.txt", "notebooks/notes.ipynb", "samples/other/a.png", "models/x.json"]
+    for name in (*stale, *kept):
+        (run.output_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.output_dir / name).write_text("")
+    course.remove_earlier_results(run)
+    assert [name for name in (*stale, *kept) if (run.output_dir / name).exists()] == kept
+
+
+def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
+    clips = prepare_clips(
+        select_context(run, DataSource(run.data_dir, False, "")), run.output_dir / "prepared", 8000, progress=False
+    )
+    embedded = DataSource(run.data_dir, True, "data: embedded corpus")
+    parameters = course_parameters(Run(output_dir=Path("out")), embedded, TRY, clips)
+    assert parameters["data_dir"] == "./data"
+    assert parameters["output_dir"] == str(Path("out").resolve())
+    # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
+    assert parameters["sample_interval"] == 100
+    for device, precision in (("cpu", "32"), ("cuda", "bf16")):
+        parameters = course_parameters(Run(), embedded, PRESETS["full"], clips, device)
+        assert (parameters["device"], parameters["precision"]) == (device, precision)
+
+
+def test_presets() -> None:
+    assert set(PRESETS) == {"quick", "full"}
+    assert preset_named("full").max_minutes == 60 and preset_named("quick").max_minutes <= 4
+    assert TRY.cell_timeout_s == 615
+    with pytest.raises(CtxAudioError, match="unknown preset 'fast': choose one of quick, full"):
+        preset_named("fast")
+
+
+SHOW = """\
+import sys, os, numpy
+from ctxaudio.plots import counts
+from ctxaudio.widgets import explore, play
+print("in", os.getcwd(), output_dir == "", file=sys.stdout)
+print("noise", file=sys.stderr)
+assert interactive is False"""
+
+
+def test_refresh_stores_figures_text_and_small_players_but_no_large_ones_times_or_paths(tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    sounds = [f"play(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
+    path = write_notebook(folder, "01_look", SHOW, sounds[0], "counts({'one': 1})", sounds[1])
+    refresh_notebooks(folder)
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    _, parameters, shown, played, drawn, small = notebook.cells
+    assert "data:audio/mpeg;base64," in small.outputs[0].data["text/html"]
+    assert parameters.metadata == {"tags": ["parameters"]} and parameters.source == PARAMETERS
+    assert [output.text for output in shown.outputs] == ["in . True\n"]
+    assert set(played.outputs[0].data) == {"text/plain"}
+    assert played.outputs[0].data["text/plain"].startswith("<Tone: 1.00 s at 8000 Hz")
+    stored = Image.open(io.BytesIO(base64.b64decode(drawn.outputs[0].data["image/png"])))
+    assert stored.width == 900 and stored.mode == "P"
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4, 5]
+    assert [cell.outputs[0].execution_count for cell in (played, drawn)] == [3, 4]
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert "papermill" not in path.read_text() and str(tmp_path) not in path.read_text()
+
+
+def test_refresh_stores_nothing_if_one_fails_or_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "notebooks"
+    first = write_notebook(folder, "01_fine", "print('x' * 3000)")
+    before = first.read_bytes()
+    monkeypatch.setattr(course, "LARGEST_NOTEBOOK_MB", 0.003)
+    with pytest.raises(CtxAudioError, match=r"01_fine.ipynb would have 0.0. MB"):
+        refresh_notebooks(folder)
+    monkeypatch.undo()
+    write_notebook(folder, "02_bad", "raise ValueError('no')")
+    with pytest.raises(CtxAudioError, match=r"02_bad.ipynb failed: ValueError: no"):
+        refresh_notebooks(folder)
+    assert first.read_bytes() == before
+
+
+def test_strip_drops_widget_views() -> None:
+    view = nb.new_output("display_data", {WIDGET_VIEW: {"model_id": "a"}, "text/plain": "VBox()"})
+    bare = nb.new_output("display_data", {WIDGET_VIEW: {"model_id": "b"}})
+    cell = nb.new_code_cell("x", outputs=[view, bare], metadata={"tags": [], "execution": {}, "collapsed": True})
+    notebook = nb.new_notebook(cells=[cell], metadata={"widgets": {}, "papermill": {}})
+    strip(notebook, Path("/nowhere"))
+    assert [dict(output.data) for output in cell.outputs] == [{"text/plain": "VBox()"}]
+    assert cell.metadata == {"collapsed": True}

@@ -1,0 +1,71 @@
+"""Stored results of longer runs: what is stored is whole, and variants are compared condition by condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ctxaudio import plots
+from ctxaudio.contexts import CONTEXTS
+from ctxaudio.course.stored_results import NAMES, NUMBERS, compared, stored_results
+from ctxaudio.errors import CtxAudioError
+
+
+def rows(**kad: list[float]) -> pd.DataFrame:
+    conditions = ("Rain", "Wind", "Cricket")
+    return pd.DataFrame(
+        [
+            {"context": "sleep", "condition": condition, "variant": variant, "split": "eval", "kad": value}
+            for variant, values in kad.items()
+            for condition, value in zip(conditions, values, strict=True)
+        ]
+    )
+
+
+def test_every_stored_row_is_of_a_condition_of_its_context_and_in_range() -> None:
+    stored = stored_results()
+    assert list(stored.columns) == [*NAMES, *NUMBERS]
+    for row in stored.itertuples():
+        assert row.condition in CONTEXTS[row.context].conditions
+        assert 0.0 <= row.hit5 <= 1.0 and 0.0 <= row.hit5_real <= 1.0 and row.clips > 0
+    assert not stored.duplicated(["context", "condition", "variant"]).any()
+
+
+def test_a_table_without_a_column_or_with_words_for_numbers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("context,condition,variant\nsleep,Rain,off\n")
+    with pytest.raises(CtxAudioError, match=r"results.csv has no column split, clips, kad"):
+        stored_results(path)
+    path.write_text(f"{','.join([*NAMES, *NUMBERS])}\nsleep,Rain,off,eval,20,far,1,1,10,100\n")
+    with pytest.raises(CtxAudioError, match=r"can't read .*results.csv: "):
+        stored_results(path)
+    with pytest.raises(CtxAudioError, match=r"can't read .*none.csv: "):
+        stored_results(tmp_path / "none.csv")
+
+
+def test_variants_are_compared_condition_by_condition_not_in_the_mean() -> None:
+    table = compared(rows(tuned=[10.0, 20.0, 40.0], off=[20.0, 40.0, 400.0])).set_index("variant")
+    assert table.loc["off", ["conditions", "ratio"]].tolist() == [3, 2.0]  # a mean of distances would give 6.6
+    assert table.loc["off", "low"] == 2.0 and 2.0 < table.loc["off", "high"] <= 10.0
+
+
+def test_the_same_distances_have_the_ratio_one_with_no_interval_and_a_perfect_condition_has_none() -> None:
+    table = compared(rows(tuned=[10.0, 20.0, 0.0], base=[10.0, 20.0, 5.0]))
+    assert table[["variant", "conditions", "ratio", "low", "high"]].values.tolist() == [["base", 2, 1.0, 1.0, 1.0]]
+
+
+def test_nothing_stored_or_nothing_to_compare_with_gives_an_empty_table() -> None:
+    assert compared(stored_results().iloc[:0]).empty
+    assert compared(rows(off=[1.0, 2.0, 3.0])).empty
+
+
+def test_the_picture_has_a_mark_and_an_interval_for_each_variant() -> None:
+    table = compared(rows(tuned=[10.0, 20.0, 40.0], off=[20.0, 40.0, 400.0], base=[11.0, 19.0, 50.0]))
+    axis = plots.stored_distances(table).axes[0]
+    assert axis.lines[0].get_xdata().tolist() == table["ratio"].tolist()
+    drawn = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert drawn == table[["low", "high"]].values.tolist()
+    with pytest.raises(CtxAudioError, match="no stored results"):
+        plots.stored_distances(table.iloc[:0])

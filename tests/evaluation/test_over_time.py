@@ -1,0 +1,125 @@
+"""A stream's envelope has no borders, and what changes over time is found when it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from ctxaudio.cli import main
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.long_file import analyse_file
+from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, modulation_over_time, rates_found, slow_envelopes
+from ctxaudio.signal.envelope import envelope_depth
+from ctxaudio.signal.slow_envelope import slow_envelope
+
+RATE = 8000
+
+
+def noise(seconds: float, seed: int = 0, channels: int = 1) -> np.ndarray:
+    samples = np.random.default_rng(seed).standard_normal((channels, round(seconds * RATE)))
+    return (0.05 * samples).astype(np.float32)
+
+
+def modulated(samples: np.ndarray, rate_hz: float | np.ndarray, depth: float) -> np.ndarray:
+    turns = np.cumsum(np.broadcast_to(rate_hz, samples.shape[1])) / RATE
+    return (samples * (1 + depth * np.sin(2 * np.pi * turns))).astype(np.float32)
+
+
+def pieces(samples: np.ndarray, lengths: tuple[int, ...]) -> Iterator[np.ndarray]:
+    start = 0
+    while start < samples.shape[1]:
+        length = lengths[start % len(lengths)]
+        yield samples[:, start : start + length]
+        start += length
+
+
+@pytest.mark.parametrize("lengths", [(8000,), (100000,), (777, 40001)])
+def test_the_envelope_of_a_stream_is_that_of_the_whole(lengths: tuple[int, ...]) -> None:
+    samples = modulated(noise(21.3), 6.0, 0.3)
+    streamed = np.concatenate(list(slow_envelopes(pieces(samples, lengths), RATE)), axis=1)
+    whole, rate_hz = slow_envelope(samples[0], RATE)
+    assert streamed.shape == (1, len(whole))
+    for target_hz in (0.25, 0.5, 6.0, 14.1):  # a border every 4 s would show at 0.25 Hz and its multiples
+        expected = envelope_depth(whole, rate_hz, target_hz)
+        assert envelope_depth(streamed[0], rate_hz, target_hz) == pytest.approx(expected, abs=5e-4)
+
+
+def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
+    rates_hz = np.repeat([10.0, 4.0], 60 * RATE)
+    over_time = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
+    first, second = rates_found(over_time.table)
+    assert (first["start_hz"], second["end_hz"]) == pytest.approx((10.0, 4.0), abs=0.01)
+    assert (first["depth"], second["depth"]) == pytest.approx((0.3, 0.3), abs=0.02)
+    assert 50.0 <= first["to_s"] <= 62.0
+    assert 58.0 <= second["from_s"] <= 70.0
+    picture = over_time.depths["mono"]
+    assert PICTURE_RATES_HZ[picture[2].argmax()] == pytest.approx(10.0, rel=0.02)
+    assert PICTURE_RATES_HZ[picture[-2].argmax()] == pytest.approx(4.0, rel=0.02)
+    assert picture[2].max() == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_glide_is_one_stretch_between_its_ends() -> None:
+    rates_hz = np.interp(np.arange(200 * RATE) / RATE, [0, 60, 140, 200], [10.0, 10.0, 8.0, 8.0])
+    table = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, window_s=10.0).table
+    stretches = [(s["start_hz"], s["end_hz"]) for s in rates_found(table)]
+    assert stretches == [pytest.approx(ends, abs=0.15) for ends in ((10, 10), (10, 8), (8, 8))]
+
+
+def test_nothing_is_found_in_plain_noise() -> None:
+    table = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0).table
+    assert table["strongest_1_hz"].notna().mean() <= 0.01
+    assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
+
+
+def test_a_binaural_beat_is_in_the_sum_and_in_neither_ear() -> None:
+    time_s = np.arange(30 * RATE) / RATE
+    ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
+    over_time = modulation_over_time(iter([ears]), RATE, window_s=10.0)
+    row = over_time.table.iloc[1]
+    assert row["strongest_1_hz"] == pytest.approx(6.0, abs=0.01)
+    assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
+    assert row["strongest_1_depth_left"] < 0.01
+    assert row["strongest_1_depth_right"] < 0.01
+    assert list(over_time.depths) == ["mono sum", "left", "right"]
+
+
+def test_silence_amid_sound_is_no_number() -> None:
+    samples = np.concatenate([noise(20.0), np.zeros((1, 20 * RATE), np.float32)], axis=1)
+    table = modulation_over_time(iter([samples]), RATE, window_s=4.0).table
+    assert np.isfinite(table["focus_depth"].iloc[0])
+    assert np.isnan(table["focus_depth"].iloc[-1])
+
+
+def test_a_file_becomes_a_table_a_summary_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "night.flac", modulated(noise(90.0, 1, 2), 6.0, 0.3).T, RATE)
+    table = analyse_file(tmp_path / "night.flac", tmp_path / "out", rates_hz=[25.0], progress=False)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "night_modulation.csv"), table, check_dtype=False)
+    summary = json.loads((tmp_path / "out" / "night_modulation.json").read_text())
+    assert (summary["duration_s"], summary["window_s"]) == (90.0, 9.0)
+    assert summary["found"][0]["start_hz"] == pytest.approx(6.0, abs=0.01)
+    assert summary["medians"]["meditation_depth"] == pytest.approx(0.3, abs=0.02)
+    assert summary["medians"]["rate_25_hz_depth"] < 0.02
+    assert summary["lufs"] == pytest.approx(table.attrs["lufs"])
+    assert (tmp_path / "out" / "night_modulation.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["analyze", str(tmp_path / "night.flac"), "--window_s", "30"]) == 0
+    assert "6.00 to 6.00 Hz, depth 0." in capsys.readouterr().out
+
+
+def test_files_that_cannot_be_measured_are_named(tmp_path: Path) -> None:
+    for name, samples in {"short": noise(1.0), "silent": np.zeros((1, 4 * RATE)), "fine": noise(4.0)}.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples.T, RATE)
+    with pytest.raises(CtxAudioError, match=r"short\.wav: 1\.00 s is too short"):
+        analyse_file(tmp_path / "short.wav")
+    with pytest.raises(CtxAudioError, match=r"silent\.wav: digital silence"):
+        analyse_file(tmp_path / "silent.wav", progress=False)
+    with pytest.raises(CtxAudioError, match="a window of 10 s is longer"):
+        analyse_file(tmp_path / "fine.wav", window_s=10.0)
+    with pytest.raises(CtxAudioError, match="window 1 s is too short"):
+        analyse_file(tmp_path / "fine.wav", window_s=1.0, progress=False)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".wav"] * 3

@@ -1,0 +1,248 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctxaudio.contexts import CONTEXTS
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.modulation.layer import FrequencyModulationLayer, spectral_emphasis
+from ctxaudio.modulation.profile import (
+    CARRIER_BOOST_DB,
+    Carrier,
+    ModulationProfile,
+    Pulse,
+    Rate,
+    Tone,
+    context_profile,
+    modulation_profile,
+)
+from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
+
+RATE = 22050
+
+
+def tone(frequency_hz: float, seconds: float, sample_rate: int = RATE) -> torch.Tensor:
+    time_s = torch.arange(round(seconds * sample_rate), dtype=torch.float64) / sample_rate
+    return torch.sin(2 * math.pi * frequency_hz * time_s)[None]
+
+
+@pytest.mark.parametrize("rate_hz", [1.0, 2.5, 6.0, 7.83, 14.1, 40.0, 99.0])
+@pytest.mark.parametrize("depth", [0.1, 0.5, 1.0])
+def test_a_tone_gets_exactly_the_rate_and_depth_asked_for(rate_hz, depth):
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(rate_hz, depth),)), RATE)
+    envelope = hilbert_envelope(layer(tone(1000.0, 4.0))[0].numpy(), RATE)
+    inner = slice(RATE // 10, -RATE // 10)  # a Hilbert envelope is wrong near the ends
+    assert joint_depths(envelope[inner], RATE, [rate_hz])[0] == pytest.approx(depth, abs=2e-3)
+
+
+def test_it_matches_the_closed_form_sample_by_sample():
+    rates = (Rate(7.83, 0.3, 0.4), Rate(2.5, 0.2, 2.0))
+    layer = FrequencyModulationLayer(ModulationProfile(rates), RATE)
+    time_s = np.arange(RATE) / RATE
+    gain = 1 + sum(r.depth * np.sin(2 * np.pi * r.rate_hz * time_s + r.phase) for r in rates)
+    expected = gain / math.sqrt(1 + (0.3**2 + 0.2**2) / 2)
+    np.testing.assert_allclose(layer(torch.ones(1, RATE))[0].numpy(), expected, atol=2e-6)
+
+
+def test_it_keeps_the_power_of_steady_noise():
+    noise = torch.randn(1, 20 * RATE, generator=torch.Generator().manual_seed(0))
+    out = FrequencyModulationLayer(modulation_profile({"alpha": 0.5}, {"deep_sleep": 0.5}), RATE)(noise)
+    assert 10 * math.log10(float(out.square().mean() / noise.square().mean())) == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=lambda context: context.name)
+def test_with_all_depths_zero_it_is_the_identity(context):
+    asked = context_profile(context)
+    silent = ModulationProfile(
+        tuple(Rate(rate.rate_hz, 0.0) for rate in asked.rates),
+        tuple(Carrier(c.frequency_hz, 0.0) for c in asked.carriers),
+    )
+    noise = torch.randn(2, RATE)
+    assert torch.equal(FrequencyModulationLayer(silent, RATE)(noise), noise)
+
+
+def test_chunks_with_one_running_phase_are_the_whole():
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(7.83, 0.5), Rate(14.1, 0.4))), RATE)
+    noise = torch.randn(1, 50_000)
+    parts = [layer(noise[:, at : at + 7000], start_sample=at) for at in range(0, 50_000, 7000)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), layer(noise), rtol=0, atol=1e-6)
+
+
+def test_the_phase_is_exact_after_eight_hours():
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(14.1, 1.0),)), RATE)
+    start = 8 * 3600 * RATE
+    time_s = np.arange(start, start + 1000) / RATE
+    expected = (1 + np.sin(2 * np.pi * 14.1 * time_s)) / math.sqrt(1.5)
+    np.testing.assert_allclose(layer(torch.ones(1, 1000), start_sample=start)[0].numpy(), expected, atol=1e-4)
+
+
+def test_each_sound_of_a_batch_gets_its_own_phase():
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(5.0, 0.5),)), RATE)
+    out = layer(torch.ones(2, RATE), phases=torch.tensor([[0.0], [math.pi]], dtype=torch.float64))
+    torch.testing.assert_close(out.mean(0), torch.full((RATE,), 1 / math.sqrt(1.125)), rtol=0, atol=1e-5)
+    assert layer.random_phases(3, torch.Generator().manual_seed(1)).shape == (3, 1)
+
+
+@pytest.mark.parametrize("frequency_hz", [432.0, 528.0])
+def test_a_carrier_is_boosted_by_its_depth_in_decibels_and_its_surroundings_are_not(frequency_hz):
+    def gain_db(heard_hz: float) -> float:
+        sound = tone(heard_hz, 2.0)
+        out = spectral_emphasis(sound, RATE, torch.tensor([frequency_hz]), torch.tensor([0.5]))
+        inner = slice(RATE // 2, -RATE // 2)
+        return 10 * math.log10(float(out[0, inner].square().mean() / sound[0, inner].square().mean()))
+
+    assert gain_db(frequency_hz) == pytest.approx(0.5 * CARRIER_BOOST_DB, abs=0.05)
+    assert gain_db(frequency_hz + 60.0) == pytest.approx(0.0, abs=0.05)
+
+
+def test_the_emphasis_has_no_phase_shift_and_does_not_wrap_round():
+    click = torch.zeros(1, RATE, dtype=torch.float64)
+    click[0, 40] = 1.0
+    added = (spectral_emphasis(click, RATE, torch.tensor([432.0]), torch.ones(1)) - click)[0]
+    assert int(added.abs().argmax()) == 40
+    assert float(added[-RATE // 10 :].abs().max()) < 1e-3 * float(added.abs().max())
+
+
+def test_gradients_reach_the_sound_and_the_depths():
+    profile = ModulationProfile((Rate(8.0, 0.3), Rate(20.0, 0.2)), (Carrier(100.0, 0.5),))
+    layer = FrequencyModulationLayer(profile, 400, learnable=True).double()
+    sound = torch.randn(1, 60, dtype=torch.float64, requires_grad=True)
+
+    def apply(sound, rate_depths, carrier_depths):
+        return torch.func.functional_call(
+            layer, {"rate_depths": rate_depths, "carrier_depths": carrier_depths}, (sound,)
+        )
+
+    assert torch.autograd.gradcheck(apply, (sound, layer.rate_depths, layer.carrier_depths))
+
+
+def test_gradient_descent_finds_the_depth_of_modulated_noise():
+    noise = torch.randn(1, 2 * RATE, generator=torch.Generator().manual_seed(2))
+    wanted = FrequencyModulationLayer(ModulationProfile((Rate(7.83, 0.42),)), RATE)(noise)
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(7.83, 0.1),)), RATE, learnable=True)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
+    for _ in range(80):
+        optimizer.zero_grad()
+        (layer(noise) - wanted).square().mean().backward()
+        optimizer.step()
+    assert layer.rate_depths.item() == pytest.approx(0.42, abs=0.005)
+
+
+@given(
+    rate_hz=st.floats(0.5, 100.0),
+    depth=st.floats(0.0, 1.0),
+    length=st.integers(1, 3000),
+    sample_rate=st.sampled_from([8000, 22050, 44100]),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_profile_gives_finite_sound_of_the_same_length(rate_hz, depth, length, sample_rate):
+    profile = ModulationProfile((Rate(rate_hz, depth),), (Carrier(432.0, depth),))
+    out = FrequencyModulationLayer(profile, sample_rate)(torch.ones(2, length))
+    assert out.shape == (2, length) and bool(out.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Rate(7.83, 1.5), "depth 1.5 is outside 0..1"),
+        (lambda: Rate(120.0, 0.5), "rate 120 Hz is outside"),
+        (lambda: Rate(math.nan, 0.5), "rate nan Hz is outside"),
+        (lambda: Rate(5.0, math.nan), "depth nan is outside"),
+    ],
+)
+def test_values_out_of_range_are_named(make, message):
+    with pytest.raises(CtxAudioError, match=message):
+        ModulationProfile((make(),))
+
+
+def test_depths_that_would_turn_the_envelope_over_are_refused():
+    with pytest.raises(CtxAudioError, match=r"sum to 1\.2"):
+        modulation_profile({"alpha": 0.6}, {"deep_sleep": 0.6})
+
+
+def test_infrasound_is_no_carrier_and_a_carrier_needs_its_sample_rate():
+    with pytest.raises(CtxAudioError, match="not audible"):
+        ModulationProfile(carriers=(Carrier(7.83, 0.5),))
+    with pytest.raises(CtxAudioError, match="needs a sample rate"):
+        FrequencyModulationLayer(ModulationProfile(carriers=(Carrier(5000.0, 0.5),)), 8000)
+
+
+def test_unknown_bands_and_targets_are_answered_with_the_choices():
+    with pytest.raises(CtxAudioError, match="unknown band 'sigma': choose from delta"):
+        modulation_profile({"sigma": 0.1}, {})
+    with pytest.raises(CtxAudioError, match="unknown target '440'"):
+        modulation_profile({}, {"440": 0.1})
+
+
+def test_the_naive_bin_scaling_changes_nothing_that_can_be_heard_and_the_layer_does():
+    noise = torch.randn(1, 4 * RATE, generator=torch.Generator().manual_seed(3))
+    spectrum = torch.fft.rfft(noise)
+    bins_hz = torch.fft.rfftfreq(4 * RATE, 1 / RATE)
+    spectrum[:, (bins_hz >= 8) & (bins_hz <= 13)] *= 3
+    naive = torch.fft.irfft(spectrum, 4 * RATE)
+    audible = scipy.signal.butter(8, 20.0, "highpass", fs=RATE, output="sos")
+
+    def audible_change(changed):
+        before, after = (scipy.signal.sosfiltfilt(audible, x[0].numpy()) for x in (noise, changed))
+        return float(np.std(after - before) / np.std(before))
+
+    assert audible_change(naive) < 0.01
+    assert audible_change(FrequencyModulationLayer(modulation_profile({"alpha": 0.3}, {}), RATE)(noise)) > 0.1
+
+
+def test_gradient_descent_finds_the_depth_of_modulated_sound_at_its_exact_rate():
+    sound = torch.randn(1, 4 * 2000, generator=torch.Generator().manual_seed(0))
+    heard = FrequencyModulationLayer(ModulationProfile((Rate(7.83, 0.4),)), 2000)(sound)
+    neighbours = (7.33, 7.83, 8.33)
+    layer = FrequencyModulationLayer(ModulationProfile(tuple(Rate(r, 0.1) for r in neighbours)), 2000, learnable=True)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.02)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (layer(sound) - heard).square().mean().backward()
+        optimizer.step()
+    assert layer.rate_depths.clamp(0, 1).tolist() == pytest.approx([0.0, 0.4, 0.0], abs=0.01)
+
+
+@pytest.mark.parametrize("pulse", [Pulse(), Pulse(0.3, 0.02)])
+def test_the_layer_gives_pulses_their_depth_and_gradients(pulse):
+    layer = FrequencyModulationLayer(ModulationProfile((Rate(5.0, 0.6, 0.2, pulse),)), 400, learnable=True).double()
+    out = layer(torch.ones(1, 4000, dtype=torch.float64))[0].detach()
+    assert float((out.max() - out.min()) / (out.max() + out.min())) == pytest.approx(0.6, abs=1e-6)
+    sound = torch.randn(1, 80, dtype=torch.float64)
+
+    def apply(depths):
+        return torch.func.functional_call(layer, {"rate_depths": depths}, (sound,))
+
+    assert torch.autograd.gradcheck(apply, (layer.rate_depths,))
+
+
+def test_only_the_audio_band_asked_for_moves():
+    profile = ModulationProfile((Rate(8.0, 0.8),), audio_band_hz=(300.0, 1000.0))
+    layer = FrequencyModulationLayer(profile, RATE)
+    inside, outside = (layer(tone(hz, 4.0))[0].numpy() for hz in (600.0, 3000.0))
+    inner = slice(RATE // 4, -RATE // 4)
+    assert joint_depths(hilbert_envelope(inside, RATE)[inner], RATE, [8.0])[0] == pytest.approx(0.8, abs=5e-3)
+    assert joint_depths(hilbert_envelope(outside, RATE)[inner], RATE, [8.0])[0] < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ModulationProfile((Rate(6.0, 0.6), Rate(8.0, 0.6))), "sum to 1.2"),
+        (lambda: ModulationProfile(audio_band_hz=(500.0, 300.0)), "audio band"),
+        (lambda: Tone("binaural", 6.0, 800.0), "outside 200-500"),
+        (lambda: Tone("binaural", 40.0), "not heard"),
+        (lambda: Tone("binaural", 6.0, depth=0.5), "has no depth"),
+        (lambda: Tone("stereo", 6.0), "unknown method"),
+        (lambda: Pulse(0.99), "duty"),
+        (lambda: Pulse(ramp_s=0.0), "ramp"),
+        (lambda: FrequencyModulationLayer(ModulationProfile(tones=(Tone("am", 6.0),)), RATE), "adds none"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_refused(make, message):
+    with pytest.raises(CtxAudioError, match=message):
+        make()

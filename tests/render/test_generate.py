@@ -1,0 +1,126 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctxaudio import pipeline
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import read_json
+from ctxaudio.generate import generate_clips
+from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.run import Run, chosen_profile
+from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
+from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
+
+
+@pytest.fixture(scope="module")
+def generator(trained: Run):
+    return pipeline.load_model(trained)[0]
+
+
+def test_clips_have_the_length_loudness_and_headroom_asked_for(generator):
+    for clip in generate_clips(generator, 4, duration_s=2.5):
+        assert clip.samples.shape == (round(2.5 * 22050),) and np.isfinite(clip.samples).all()
+        assert integrated_lufs(clip.samples, 22050) == pytest.approx(clip.lufs, abs=0.1)
+        assert clip.lufs <= -26.9 and true_peak_db(clip.samples, 22050) <= -5.99
+
+
+def test_the_third_clip_does_not_depend_on_how_many_are_asked_for(generator):
+    three = list(generate_clips(generator, 3, 1.0, seed=7))
+    four = list(generate_clips(generator, 4, 1.0, seed=7))
+    assert np.array_equal(three[2].samples, four[2].samples)
+    assert not np.array_equal(three[0].samples, next(generate_clips(generator, 1, 1.0, seed=8)).samples)
+
+
+def test_minus_one_goes_round_the_trained_conditions_and_an_index_stays(generator):
+    assert {clip.condition for clip in generate_clips(generator, 3, 1.0)} == {"Rain", "Wind", "Cricket"}
+    assert {clip.condition for clip in generate_clips(generator, 3, 1.0, focus_condition=3)} == {"Cricket"}
+
+
+def test_a_condition_without_training_clips_is_refused(generator):
+    with pytest.raises(CtxAudioError, match="no clip of condition 4: choose from -1 random, 0 Rain, 2 Wind, 3 Cricket"):
+        next(generate_clips(generator, 1, focus_condition=4))
+
+
+def test_the_modulation_asked_for_is_in_the_sound_and_sham_has_none(generator):
+    profile = ModulationProfile((Rate(7.83, 0.6),))
+
+    def depth(chosen: ModulationProfile) -> float:
+        clips = generate_clips(generator, 1, 8.0, focus_condition=0, profile=chosen)
+        return joint_depths(hilbert_envelope(next(clips).samples, 22050), 22050, [7.83])[0]
+
+    assert depth(profile) == pytest.approx(0.6, abs=0.08)
+    assert depth(ModulationProfile()) < 0.1
+
+
+def test_the_files_say_where_they_come_from(trained: Run, tmp_path: Path):
+    paths = pipeline.generate(trained, num_samples=2, folder=tmp_path)
+    about = read_json(tmp_path / "generated.json")
+    assert [entry["file"] for entry in about["clips"]] == [path.name for path in paths]
+    assert about["licences"] and about["context"] == "sleep" and about["evidence"]["grade"] == "D"
+    with soundfile.SoundFile(paths[0]) as sound:
+        assert (sound.samplerate, sound.channels, sound.subtype) == (22050, 1, "PCM_16")
+        assert "context sleep" in sound.comment and "no health claim" in sound.comment
+
+
+def test_each_file_has_its_own_provenance_beside_it(trained: Run, tmp_path: Path):
+    paths = pipeline.generate(trained, num_samples=2, folder=tmp_path)
+    _, about = pipeline.load_model(trained)
+    listed = read_json(tmp_path / "generated.json")["clips"]
+    for path, entry in zip(paths, listed, strict=True):
+        beside = read_json(path.with_suffix(".json"))
+        assert (beside["file"], beside["conditions"], beside["seed"]) == (path.name, [entry["condition"]], 0)
+        assert beside["model"]["sha256"] == about["weights_sha256"]
+        assert beside["model"]["attribution"] == about["attribution"] and beside["model"]["licences"]
+        assert (beside["lufs"], beside["true_peak_db"]) == (entry["lufs"], entry["true_peak_db"])
+        assert beside["true_peak_db"] <= -6.0
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert beside["lufs"] == pytest.approx(integrated_lufs(samples, rate), abs=0.02)
+        assert beside["true_peak_db"] == pytest.approx(true_peak_db(samples, rate), abs=0.05)
+
+
+def test_a_json_of_someone_else_is_not_overwritten(trained: Run, tmp_path: Path):
+    foreign = pipeline.generate(trained, num_samples=1, folder=tmp_path)[0].with_suffix(".json")
+    foreign.write_text('{"mine": 1}')
+    with pytest.raises(CtxAudioError, match="is not ctxaudio's"):
+        pipeline.generate(trained, num_samples=1, folder=tmp_path)
+    assert foreign.read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"context": "focus"}, "trained with context sleep, not focus: pass --context sleep"),
+        ({"sample_rate": 16000}, "pass --sample_rate 22050"),
+        ({"latent_dim": 64}, "pass --latent_dim 100"),
+    ],
+)
+def test_settings_other_than_the_models_are_refused(trained: Run, change, message):
+    with pytest.raises(CtxAudioError, match=message):
+        pipeline.generate(dataclasses.replace(trained, **change))
+
+
+def test_emphasis_is_parsed_or_refused():
+    sleep = Run().about
+    assert chosen_profile(sleep, None, ["earth=0.5"]).carriers[0].depth == 0.5
+    assert chosen_profile(sleep, [], []) == ModulationProfile()
+    with pytest.raises(CtxAudioError, match="'alpha' is not NAME=DEPTH"):
+        chosen_profile(sleep, ["alpha"], None)
+
+
+def test_a_jittered_rate_wanders_otherwise_in_each_clip(generator):
+    exact = ModulationProfile((Rate(6.0, 0.5),))
+
+    def gains(profile: ModulationProfile) -> list[np.ndarray]:
+        moving = generate_clips(generator, 2, 4.0, focus_condition=0, profile=profile)
+        steady = generate_clips(generator, 2, 4.0, focus_condition=0, profile=profile.sham())
+        found = []
+        for ours, bed in zip(moving, steady, strict=True):
+            loud = np.flatnonzero(np.abs(bed.samples) > 1e-3)
+            found.append(np.interp(np.arange(88200), loud, ours.samples[loud] / bed.samples[loud]))
+        return found
+
+    assert np.corrcoef(*gains(exact))[0, 1] > 0.99
+    assert np.corrcoef(*gains(exact.jittered()))[0, 1] < 0.7

@@ -1,0 +1,198 @@
+"""Hours of sound: seamless, the same after an interruption, at its level, in one whole file."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
+from ctxaudio.modulation.schedule import parse_schedule
+from ctxaudio.render import session as rendering
+from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
+from ctxaudio.render.finish import Finish
+from ctxaudio.render.modulator import Modulation
+from ctxaudio.render.session import Session, render_session
+from ctxaudio.render.stream import Layer, rendered_blocks
+from ctxaudio.run import Run
+from ctxaudio.signal.audio_files import audio_writer
+from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
+from ctxaudio.signal.loudness import integrated_lufs
+
+RATE = 8000
+
+
+class NoiseBed(Bed):
+    """White noise in place of a generator: quick, and nothing about it repeats."""
+
+    def piece(self, number: int) -> FloatArray:
+        random = np.random.default_rng((self.seed, number))
+        return (0.045 * random.standard_normal((self.channels, self.block_samples + self.fade_samples))).astype("f4")
+
+
+def noise_session(minutes: float = 0.5, channels: int = 1, profile: ModulationProfile | None = None) -> Session:
+    profile = profile or ModulationProfile((Rate(6.0, 0.5),))
+    bed = NoiseBed(RATE, channels, seed=3)
+    return Session([Layer(bed)], Modulation(profile), minutes, Finish(), {"minutes": minutes, "profile": str(profile)})
+
+
+def recording(path: Path, seconds: float, channels: int = 1, rate: int = RATE) -> Path:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((channels, round(seconds * rate)))
+    with audio_writer(path, rate, channels) as out:
+        out.write(noise.astype("f4").clip(-1, 1))
+    return path
+
+
+def test_blocks_are_the_same_from_any_start() -> None:
+    bed = NoiseBed(RATE, 2, seed=1)
+    whole = list(islice(bed.blocks(), 4))
+    again = list(islice(bed.blocks(2), 2))
+    np.testing.assert_array_equal(np.concatenate(again, 1), np.concatenate(whole[2:], 1))
+    assert not np.array_equal(whole[2], whole[3])
+
+
+def test_the_level_does_not_change_at_a_joint() -> None:
+    sound = np.concatenate(list(islice(NoiseBed(RATE, 1, seed=1).blocks(), 30)), 1)[0]
+    power = (sound.reshape(30, -1) ** 2)[1:]  # block by block, the joint at its start
+    fade = NoiseBed(RATE, 1, 1).fade_samples
+    assert power[:, :fade].mean() == pytest.approx(power[:, fade:].mean(), rel=0.02)
+
+
+def test_the_spectrum_of_a_generated_bed_at_joints_is_within_its_spread_elsewhere(trained: Run) -> None:
+    generator, _ = load_generator(trained.model_path)
+    bed = GeneratedBed(generator, -1, 1, seed=0)
+    sound = np.concatenate(list(islice(bed.blocks(), 5)), 1)[0]
+    length = bed.fade_samples // 4
+    frames = sound[: len(sound) // length * length].reshape(-1, length) * np.hanning(length)
+    levels = np.log(np.abs(np.fft.rfft(frames)) ** 2 + 1e-9)[:, 4:].reshape(len(frames), -1)
+    bands = np.stack([part.mean(1) for part in np.array_split(levels, 16, axis=1)], 1)
+    per_block = bed.block_samples // length
+    at_joint = np.array([i % per_block < 4 and i >= per_block for i in range(len(bands))])
+    mean, spread = bands[~at_joint].mean(0), bands[~at_joint].std(0)
+    assert np.abs((bands[at_joint].mean(0) - mean) / spread).max() < 1.5
+    assert np.abs((bands[at_joint] - mean) / spread).max() < 1.5 * np.abs((bands[~at_joint] - mean) / spread).max()
+
+
+def test_a_generated_bed_has_two_channels_of_one_picture(trained: Run) -> None:
+    generator, _ = load_generator(trained.model_path)
+    left, right = next(GeneratedBed(generator, -1, 2, seed=0).blocks())
+    assert abs(np.corrcoef(left, right)[0, 1]) < 0.1
+    assert integrated_lufs(left, generator.config.sample_rate) == pytest.approx(
+        integrated_lufs(right, generator.config.sample_rate), abs=1.0
+    )
+
+
+def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_back(trained: Run) -> None:
+    generator, _ = load_generator(trained.model_path)
+    bed = GeneratedBed(generator, -1, 1, seed=0)
+    latents, styles = zip(*(bed.character(number) for number in range(241)), strict=True)
+    for kept in ("texture", "level", "deviation", "residual", "mixing"):
+        places = [getattr(style, kept) for style in styles]
+        steps = [float((after - before).norm()) for before, after in pairwise(places)]
+        for scene in (0, 120):  # some styles are further from each other than others
+            apart = float((places[scene] - places[scene + 120]).norm())
+            assert max(steps[scene : scene + 120]) < 0.02 * max(1.0, apart), kept
+    assert all(latent.norm() == pytest.approx(generator.config.latent_dim**0.5, rel=0.4) for latent in latents)
+    assert not latents[0].allclose(latents[120]) and not latents[120].allclose(latents[240])
+    assert not latents[0].allclose(GeneratedBed(generator, -1, 1, seed=1).character(0)[0])
+
+
+@pytest.mark.parametrize("cut_s", [0.001, 9.9, 10.0, 17.3, 29.999])
+def test_a_session_taken_up_is_the_session_in_one_go(cut_s: float, tmp_path: Path, monkeypatch) -> None:
+    session = noise_session(channels=2, profile=ModulationProfile(tones=(Tone("binaural", 6.0),)))
+    render_session(session, tmp_path / "whole.flac", lambda _: "", progress=False)
+
+    def interrupted(*arguments, **rest):
+        for written, block in enumerate(rendered_blocks(*arguments, **rest)):
+            if written * 10 > cut_s - 10:
+                yield block[:, : round((cut_s - written * 10) * RATE)]
+                raise KeyboardInterrupt
+            yield block
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(rendering, "rendered_blocks", interrupted)
+        render_session(session, tmp_path / "cut.flac", lambda _: "", progress=False)
+    assert not (tmp_path / "cut.flac").exists()
+    render_session(session, tmp_path / "cut.flac", lambda _: "", progress=False)
+    whole, cut = (soundfile.read(tmp_path / name, dtype="int16")[0] for name in ("whole.flac", "cut.flac"))
+    assert np.abs(whole.astype(int) - cut).max() <= 1
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_unfinished_session_of_other_settings_is_not_mixed_in(tmp_path: Path, monkeypatch) -> None:
+    def broken(*_: object, **__: object):
+        yield np.zeros((1, 100), "f4")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "night.flac"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(rendering, "rendered_blocks", broken)
+        render_session(noise_session(0.3), path, lambda _: "", progress=False)
+    with pytest.raises(CtxAudioError, match=r"other settings.*--restart"):
+        render_session(noise_session(0.2), path, lambda _: "", progress=False)
+    render_session(noise_session(0.2), path, lambda _: "", restart=True, progress=False)
+    assert soundfile.info(path).frames == round(0.2 * 60 * RATE)
+
+
+def test_a_session_has_its_length_level_fades_and_rate(tmp_path: Path) -> None:
+    session = Session(
+        [Layer(NoiseBed(RATE, 2, 0)), Layer(NoiseBed(RATE, 2, 1), -12.0)],
+        Modulation(ModulationProfile((Rate(6.0, 0.5),))),
+        1.0,
+        Finish(lufs=-30.0, fade_s=2.0),
+        {},
+    )
+    reached = render_session(session, tmp_path / "a.wav", lambda gain: f"{gain.lufs:.1f} LUFS", progress=False)
+    sound, rate = soundfile.read(tmp_path / "a.wav", always_2d=True)
+    assert soundfile.SoundFile(tmp_path / "a.wav").comment == "-30.0 LUFS"
+    assert (sound.shape, rate) == ((60 * RATE, 2), RATE)
+    assert reached.lufs == pytest.approx(-30.0, abs=0.01)
+    assert integrated_lufs(sound.T.astype("f4"), rate) == pytest.approx(-30.0, abs=0.02)
+    assert np.abs(sound[[0, -1]]).max() < 1e-3 and np.abs(sound.mean(0)).max() < 1e-3
+    envelope = hilbert_envelope(sound[5 * RATE : -5 * RATE, 0], rate)
+    assert envelope_depth(envelope, rate, 6.0) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_schedule_is_followed_across_blocks(tmp_path: Path) -> None:
+    schedule = parse_schedule("0:alpha 10 0.5, 0.5:theta 6 0.5", glide_s=5.0)
+    session = Session(
+        [Layer(NoiseBed(RATE, 1, 0))], Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule), 1.0, Finish(), {}
+    )
+    render_session(session, tmp_path / "a.flac", lambda _: "", progress=False)
+    sound, _ = soundfile.read(tmp_path / "a.flac")
+    for part, rate_hz in ((sound[: 30 * RATE], 10.0), (sound[36 * RATE :], 6.0)):
+        assert envelope_depth(hilbert_envelope(part, RATE), RATE, rate_hz) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_long_recording_is_played_from_start_to_end(tmp_path: Path) -> None:
+    path = recording(tmp_path / "a.wav", 40.0)
+    bed = RecordingBed(path, 1, 0, seconds=30.0)
+    played = np.concatenate(list(islice(bed.blocks(), 3)), 1)[0]
+    original = soundfile.read(path, dtype="float32")[0][: len(played)] * bed.gain
+    away_from_joints = np.arange(len(played)) % bed.block_samples > bed.fade_samples
+    np.testing.assert_allclose(played[away_from_joints], original[away_from_joints], atol=1e-6)
+
+
+@pytest.mark.parametrize(("seconds", "rate", "channels"), [(3.0, RATE, 1), (15.0, 16000, 2)])
+def test_a_short_recording_goes_on_in_excerpts(tmp_path: Path, seconds: float, rate: int, channels: int) -> None:
+    bed = RecordingBed(recording(tmp_path / "a.wav", seconds, channels, rate), 2, 0, seconds=600.0, sample_rate=RATE)
+    blocks = list(islice(bed.blocks(), 3))
+    assert not np.array_equal(blocks[1], blocks[2])
+    assert integrated_lufs(np.concatenate(blocks, 1), RATE) == pytest.approx(-27.0, abs=1.0)
+
+
+def test_what_cannot_be_a_bed_is_refused(tmp_path: Path) -> None:
+    with audio_writer(tmp_path / "silent.wav", RATE, 1) as out:
+        out.write(np.zeros((1, 2 * RATE), "f4"))
+    with pytest.raises(CtxAudioError, match="is silent"):
+        RecordingBed(tmp_path / "silent.wav", 1, 0, 60.0)
+    with pytest.raises(ClipError, match="no such file"):
+        RecordingBed(tmp_path / "none.wav", 1, 0, 60.0)
+    with pytest.raises(CtxAudioError, match="minutes 0 is outside"):
+        noise_session(0.0)

@@ -1,0 +1,115 @@
+"""Every trouble made on purpose, and that an ordinary start of a training has none."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from small_model import TRAINING, begin
+
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import read_json
+from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.training import loop
+from ctxaudio.training.health import TERMS, Health, diversity
+from ctxaudio.training.state import BEST
+
+
+def rows(**changed: float) -> list[dict[str, float]]:
+    ordinary = {"discriminator": 1.9, "adversarial": 0.1, "condition": 0.5, "texture": 0.4, "diversity": 0.7}
+    return [{"step": 10 * i, **ordinary, **changed} for i in range(1, 41)]
+
+
+def test_losses_are_judged_by_what_ordinary_trainings_show() -> None:
+    health = Health()
+    assert health.trouble(rows()) == health.warn_if_discriminator_wins(rows()) == ""
+    assert health.trouble(rows()[:1]) == ""
+    for name in TERMS[:-1]:
+        assert f"step 400 (the {name} loss is 1e+03" in health.trouble(rows(**{name: 1000.0}))
+    for name in TERMS:
+        assert "step 400 (a loss is not a number)" in health.trouble(rows(**{name: float("nan")}))
+    spike = rows()
+    spike[-1]["condition"] = 1000.0
+    assert health.trouble(spike) == "", "one bad batch is no divergence"
+
+
+def test_the_same_sound_of_every_latent_is_mode_collapse_once_it_should_have_learnt() -> None:
+    collapsed = rows(diversity=0.02)
+    said = Health().trouble(collapsed)
+    assert said.startswith("mode collapse at step 400: generated textures differ 0.02 times") and "--lr" in said
+    assert "\n" not in said
+    assert Health().trouble(collapsed[:11]) == "", "too early to say"
+    assert Health().trouble([*rows()[:-1], collapsed[-1]]) == "", "one row may be chance"
+
+
+def test_a_beaten_generator_is_mentioned_once_and_not_stopped() -> None:
+    health, beaten = Health(), rows(discriminator=0.01)
+    assert health.trouble(beaten) == ""
+    assert "recognises every fake for 200 steps" in health.warn_if_discriminator_wins(beaten)
+    assert health.warn_if_discriminator_wins(beaten) == "", "said once"
+    assert Health().warn_if_discriminator_wins(beaten[:19]) == "", "too early to say"
+
+
+def test_diversity_is_the_deviation_beside_that_of_the_real_crops() -> None:
+    real = torch.randn(50, 4)
+    assert float(diversity(0.25 * real, real)) == pytest.approx(0.25)
+    assert float(diversity(torch.ones(50, 4), real)) == 0.0
+    assert bool(diversity(real, torch.ones(50, 4)).isfinite())
+
+
+def test_an_ordinary_start_has_no_trouble_and_a_generator_deaf_to_its_style_is_less_diverse(
+    clips: PreparedClips,
+) -> None:
+    config = dataclasses.replace(TRAINING, batch_size=8)
+    seen = []
+    for deaf in (False, True):
+        training = begin(clips, config)
+        if deaf:
+            torch.nn.init.zeros_(training.generator.head.weight)
+            torch.nn.init.zeros_(training.generator.to_style[0].weight)
+        values = loop.training_step(training, training.batches.next(), config)
+        loop.log(training, values)
+        assert Health().trouble(training.history) == ""
+        seen.append(float(values["diversity"]))
+    assert all(value >= 0 for value in seen) and seen[0] != seen[1]
+
+
+def test_too_large_a_rate_stops_the_training_and_leaves_the_best(clips: PreparedClips, tmp_path: Path) -> None:
+    config = dataclasses.replace(TRAINING, lr=1000.0, score_interval=1, num_epochs=1000, save_interval=1000)
+    training = begin(clips, config)
+    with pytest.raises(
+        CtxAudioError, match=r"diverged at step \d+ .*lower --lr.*; the best so far, of step 1, is "
+    ) as error:
+        loop.train(training, config, tmp_path, progress=False, score=lambda generator: {"Rain": float(training.step)})
+    assert "\n" not in str(error.value) and str(tmp_path / BEST) in str(error.value)
+    assert not (tmp_path / "checkpoints" / "latest.pt").exists()
+    assert (tmp_path / "logs" / "losses.csv").exists() and (tmp_path / "logs" / "scores.csv").exists()
+    load_generator(tmp_path / BEST)
+    assert read_json((tmp_path / BEST).with_suffix(".json"))["training"]["best_step"] == 1
+
+
+def test_divergence_is_said_and_not_saved(clips: PreparedClips, tmp_path: Path) -> None:
+    training = begin(clips)
+    with torch.no_grad():
+        training.generator.start.weight.fill_(float("nan"))
+    with pytest.raises(CtxAudioError, match="diverged at step 1"):
+        loop.train(training, TRAINING, tmp_path, progress=False)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_keep_going_says_it_and_goes_on(
+    clips: PreparedClips, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(TRAINING, num_epochs=1, keep_going=True)
+    training = begin(clips, config)
+    monkeypatch.setattr(training.health, "trouble", lambda history: "the sky is falling")
+    loop.train(training, config, tmp_path, progress=False)
+    assert training.step == 4 and capsys.readouterr().out.count("the sky is falling") == 4
+    stopped = begin(clips, dataclasses.replace(config, keep_going=False))
+    monkeypatch.setattr(stopped.health, "trouble", lambda history: "the sky is falling")
+    with pytest.raises(CtxAudioError, match="the sky is falling; nothing was kept"):
+        loop.train(stopped, dataclasses.replace(config, keep_going=False), tmp_path, progress=False)
+    assert stopped.step == 1

@@ -1,0 +1,173 @@
+"""A training that was stopped, by Ctrl-C or by a kill, goes on as one that never was."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, some_styles
+
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.model.generator import Generator
+from ctxaudio.run import Run
+from ctxaudio.training import loop
+from ctxaudio.training.state import LATEST, NoisePictures, Training, resume
+
+CONFIG = dataclasses.replace(TRAINING, num_epochs=2, score_interval=1)
+
+
+def everything(training: Training) -> dict[str, torch.Tensor]:
+    """All weights and states of both networks, of the average and of the optimisers."""
+    found: dict[str, torch.Tensor] = {}
+    for name, part in training.stateful().items():
+        if isinstance(part, torch.optim.Optimizer):
+            moments = part.state_dict()["state"]
+            found |= {f"{name} {i} {key}": value for i, state in moments.items() for key, value in state.items()}
+        else:
+            found |= {f"{name} {key}": value for key, value in part.state_dict().items()}
+    return found | {"latents": torch.get_rng_state(), "crops": training.random.get_state()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def without_times(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def wasteful_score(generator: Generator) -> dict[str, float]:
+    """A score that draws random numbers, as generating does; it is the lower the larger the first weight."""
+    torch.randn(7)
+    return {"Rain": -float(generator.start.weight.detach()[0, 0]), "Wind": 1.0}
+
+
+def watched(training: Training, folder: Path) -> Training:
+    return loop.train(training, CONFIG, folder, lambda state: torch.randn(9), False, wasteful_score)
+
+
+def other_beginning(clips: PreparedClips) -> Training:
+    """Other crops for the styles and other chance, all of which the checkpoint replaces."""
+    torch.manual_seed(99)
+    fresh = begin(clips, dataclasses.replace(CONFIG, batch_size=3, seed=5), kind=Pairs)
+    fresh.batches = Pairs(clips, "train", 44100, CONFIG.batch_size, fresh.random)
+    return fresh
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
+    clips: PreparedClips, tmp_path: Path, stop: int
+):
+    """Ctrl-C in an epoch (of two steps) or at its end, with samples and scores on the way or without: bit for bit."""
+    plain = loop.train(begin(clips, CONFIG, kind=Pairs), CONFIG, tmp_path / "whole", progress=False)
+    whole = everything(plain)
+
+    parts = begin(clips, CONFIG, kind=Pairs)
+    draw = parts.batches.next
+
+    def pressed():
+        if parts.step == stop - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw()
+
+    parts.batches.next = pressed
+    assert watched(parts, tmp_path).interrupted and parts.step == stop
+    resumed = resume(other_beginning(clips), tmp_path)
+    assert not watched(resumed, tmp_path).interrupted and resumed.step == plain.step == 4
+    same(everything(resumed), whole)
+    assert without_times(resumed.history) == without_times(plain.history)
+    assert [row["step"] for row in resumed.scores.rows] == [1, 2, 3, 4]
+    same(resumed.averaged.state_dict(), plain.averaged.state_dict())
+
+
+@pytest.mark.parametrize("kill", [2, 3])
+def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
+    clips: PreparedClips, tmp_path: Path, kill: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Score and checkpoint are both due at step 2; killed right after the checkpoint, or in the step that follows."""
+    plain = watched(begin(clips, CONFIG, kind=Pairs), tmp_path / "whole")
+
+    parts = begin(clips, CONFIG, kind=Pairs)
+    written = loop.checkpoint
+    if kill == 2:
+
+        def then_killed(training: Training, folder: Path) -> None:
+            written(training, folder)
+            raise MemoryError("killed")
+
+        monkeypatch.setattr(loop, "checkpoint", then_killed)
+    else:
+        draw = parts.batches.next
+
+        def killed():
+            if parts.step == kill - 1:
+                raise MemoryError("killed")
+            return draw()
+
+        parts.batches.next = killed
+    with pytest.raises(MemoryError):
+        watched(parts, tmp_path)
+    monkeypatch.setattr(loop, "checkpoint", written)
+    resumed = watched(resume(other_beginning(clips), tmp_path), tmp_path)
+    same(everything(resumed), everything(plain))
+    assert without_times(resumed.scores.rows) == without_times(plain.scores.rows)
+    same(resumed.best.state_dict(), plain.best.state_dict())
+
+
+def test_the_noise_of_a_resumed_training_is_in_the_eigen_spectra_of_its_checkpoint(
+    clips: PreparedClips, tmp_path: Path
+):
+    training = begin(clips)
+    loop.checkpoint(training, tmp_path)
+    fresh = begin(clips)
+    fresh.generator.spectra.basis.copy_(torch.eye(SLEEP.bins, SLEEP.components))
+    fresh.noise = NoisePictures(fresh.generator, fresh.noise.samples)
+    assert not torch.equal(fresh.noise.rows, training.noise.rows)
+    assert torch.equal(resume(fresh, tmp_path).noise.rows, training.noise.rows)
+
+
+def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedClips, trained: Run, tmp_path: Path):
+    with pytest.raises(CtxAudioError, match="nothing to resume"):
+        resume(begin(clips), tmp_path)
+    with pytest.raises(CtxAudioError, match="another configuration"):
+        resume(begin(clips), trained.output_dir)
+    (tmp_path / LATEST).parent.mkdir()
+    (tmp_path / LATEST).write_bytes(b"not a checkpoint")
+    with pytest.raises(CtxAudioError, match="damaged"):
+        resume(begin(clips), tmp_path)
+
+
+def test_other_conditions_of_the_same_number_are_another_configuration(clips: PreparedClips, tmp_path: Path):
+    loop.checkpoint(begin(clips), tmp_path)
+    renamed = dataclasses.replace(SLEEP, conditions=("Hail", *SLEEP.conditions[1:]))
+    with pytest.raises(CtxAudioError, match="another configuration"):
+        resume(begin(clips, shape=renamed), tmp_path)
+
+
+def test_the_noise_is_the_same_for_every_training_and_its_courses_differ_from_take_to_take():
+    generator, mixing = small_generator(), some_styles(3).mixing
+    noise, again = NoisePictures(generator, RATE), NoisePictures(generator, RATE)
+    assert torch.equal(noise.rows, again.rows) and len(noise.rows) == NoisePictures.ROWS
+    torch.manual_seed(0)
+    one, other = noise.courses(mixing), noise.courses(mixing)
+    torch.manual_seed(0)
+    assert torch.equal(again.courses(mixing), one)
+    assert one.shape == (3, mixing.shape[2], noise.rows.shape[-1]) and not torch.allclose(one, other)
+
+
+def test_drawn_noise_has_the_courses_that_a_fresh_stft_has():
+    """Variance and smoothness over time of each course, over many draws, in a crop's directions."""
+    generator = small_generator()
+    mixing = some_styles(1).mixing.expand(64, -1, -1)
+    drawn = NoisePictures(generator, RATE).courses(mixing)
+    white = torch.randn(64, RATE, generator=torch.Generator().manual_seed(9))
+    fresh = generator.spectra.courses_of_noise(generator.noise_spectrum(white)[1], mixing)
+    assert fresh.shape == drawn.shape
+    for lag in (0, 1, 2):
+        found, wanted = ((c * torch.roll(c, lag, -1)).mean((0, 2)) for c in (drawn, fresh))
+        torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.05)
