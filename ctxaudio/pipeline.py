@@ -17,12 +17,12 @@ from ctxaudio.evaluation.merit import figures_of_merit
 from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import read_json, writable_folder, write_json, write_wav
 from ctxaudio.finetune import begin_training, generator_config, load_given
-from ctxaudio.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.model.checkpoint import load_generator, save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.plots import clip_grid, save_figure
+from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.run import DataSource, Run, find_data, select_context
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig

@@ -24,7 +24,6 @@ FLOORS = (
     ("modulation",),
     ("evidence", "data"),
     ("model", "provenance"),
-    ("generate",),
     ("render",),
     ("plots",),
     ("run",),

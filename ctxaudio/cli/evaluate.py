@@ -100,9 +100,9 @@ def _generated(
 ) -> tuple[dict[str, Any], int, str | None, tuple[str, ...], str, list[str]]:
     """Clips by condition, their sample rate, the context and all conditions to look for, what they are, what failed."""
     from ctxaudio.evaluation.clips import generated_sound
-    from ctxaudio.generate import generate_clips, trained_conditions
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.modulation.profile import ModulationProfile
+    from ctxaudio.render.generate import generate_clips, trained_conditions
 
     if options.generated_dir is not None:
         rate = options.sample_rate or 22050

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctxaudio.evaluation.distances import Rows, squared_distances
+from ctxaudio.evaluation.time_course import best_correlation, time_course
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.time_course import best_correlation, time_course
 from ctxaudio.signal.sinusoids import Array
 
 PIECE_S = 2.0

@@ -10,9 +10,9 @@ import scipy.fft
 
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError
+from ctxaudio.evaluation.carriers import carrier_level_db, carrier_prominences_db
 from ctxaudio.evaluation.rates import LOWEST_DB, RATE_TARGETS, ear_measures, named_rates, rate_measures
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.carriers import carrier_level_db, carrier_prominences_db
 from ctxaudio.signal.envelope import modulation_spectrum
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 from ctxaudio.signal.sinusoids import Array

@@ -15,9 +15,9 @@ from ctxaudio.evaluation.distances import both_noises
 from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.evaluation.rates import modulation_figures
-from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.render.generate import generate_clips, trained_conditions
 
 CLIPS_PER_CONDITION = 10
 

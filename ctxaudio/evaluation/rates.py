@@ -8,8 +8,8 @@ from statistics import median
 import numpy as np
 
 from ctxaudio.contexts import TARGETS
+from ctxaudio.evaluation.carriers import carrier_prominence_db
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.carriers import carrier_prominence_db
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.signal.envelope import RateDetection, detect_rates, detect_rates_in_bands, hilbert_envelope, joint_depths
 from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz

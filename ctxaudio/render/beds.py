@@ -17,9 +17,9 @@ import torch
 from ctxaudio.data.batches import seamless_loop
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.generate import check_condition, trained_conditions
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
+from ctxaudio.render.generate import check_condition, trained_conditions
 from ctxaudio.signal.audio_files import AudioReader
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter

@@ -108,8 +108,8 @@ def network_off(generator):
 
 def write_generated(generator, conditions: list[int], folder: Path, count: int) -> None:
     from ctxaudio.files import write_wav
-    from ctxaudio.generate import generate_clips
     from ctxaudio.modulation.profile import ModulationProfile
+    from ctxaudio.render.generate import generate_clips
 
     known = set(generator.bank.conditions.tolist())
     for c in conditions:

@@ -31,10 +31,10 @@ from ctxaudio.errors import ClipError
 from ctxaudio.evaluation.distances import kernel_distance, matched_noise
 from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import FloatArray, write_wav
-from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.pretrained import BASE
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.stft import griffin_lim, stft
 
 RATE = 22050

@@ -21,13 +21,13 @@ from ctxaudio.evaluation.batch import batch_analyze_frequencies
 from ctxaudio.evaluation.long_file import analyse_file
 from ctxaudio.evaluation.measures import clip_row_and_spectrum
 from ctxaudio.files import FloatArray
-from ctxaudio.generate import generate_clips, write_clips
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.finish import Finish
+from ctxaudio.render.generate import generate_clips, write_clips
 from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session

@@ -33,9 +33,9 @@ from ctxaudio.cli.arguments import add_common, run_of
 from ctxaudio.data.batches import Batch, ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.files import write_json, write_wav
-from ctxaudio.generate import LUFS, TRUE_PEAK_DB
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.render.generate import LUFS, TRUE_PEAK_DB
 from ctxaudio.run import Run, find_data, select_context
 from ctxaudio.signal.loudness import LevelMeter
 

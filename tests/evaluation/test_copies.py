@@ -3,7 +3,7 @@ import pytest
 from sounds import RATE, gusts, noise, windows
 
 from ctxaudio.evaluation.copies import find_copies, nearest_training_distance
-from ctxaudio.modulation.time_course import best_correlation, time_course
+from ctxaudio.evaluation.time_course import best_correlation, time_course
 
 
 def test_the_best_correlation_is_that_of_the_best_lag():

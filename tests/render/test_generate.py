@@ -8,8 +8,8 @@ import soundfile
 from ctxaudio import pipeline
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.generate import generate_clips
 from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.render.generate import generate_clips
 from ctxaudio.run import Run, chosen_profile
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db

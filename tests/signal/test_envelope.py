@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.carriers import carrier_level_db, carrier_prominence_db
+from ctxaudio.evaluation.carriers import carrier_level_db, carrier_prominence_db
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.envelope import (

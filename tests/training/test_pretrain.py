@@ -20,12 +20,12 @@ from ctxaudio.data.batches import MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.generate import generate_clips, trained_conditions
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.model.pretrained import for_conditions
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.pretrain import Pretraining
+from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
