@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
@@ -83,39 +81,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CtxAudioError(f"{path} holds {type(content).__name__}, not a JSON object")
     return content
-
-
-def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[FloatArray, int]:
-    """Samples `[channels, T]` in -1..1 and the sample rate, of any format libsndfile reads.
-
-    `start` and `stop` (sample frames) read a part, without holding the rest in memory.
-    Raises `ClipError` for a file that is missing, unreadable, empty or holds NaN or infinity.
-    """
-    try:
-        samples, sample_rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
-    except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
-        reason = "no such file" if not path.exists() else "not readable as audio"
-        raise ClipError(f"{path}: {reason}") from error
-    if len(samples) == 0:
-        raise ClipError(f"{path}: holds no samples")
-    if not np.isfinite(samples).all():
-        raise ClipError(f"{path}: holds NaN or infinite samples")
-    return np.ascontiguousarray(samples.T), int(sample_rate)
-
-
-def write_wav(path: Path, samples: FloatArray, sample_rate: int, comment: str = "") -> None:
-    """Write `samples` (`[T]` or `[channels, T]`, in -1..1) as 16-bit WAV with `comment` in its metadata.
-
-    Raises `CtxAudioError` for samples that are not finite or would clip.
-    """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if not np.isfinite(peak) or peak > 1.0:
-        raise CtxAudioError(f"refusing to write {path}: peak {peak:.3g} is outside -1..1")
-    channels = 1 if samples.ndim == 1 else samples.shape[0]
-    encoded = io.BytesIO()  # libsndfile does not always say that a disk is full; Python's own writing does
-    with soundfile.SoundFile(encoded, "w", sample_rate, channels, "PCM_16", format="WAV") as sound:
-        if comment:
-            sound.comment = comment
-        sound.write(samples.T)
-    with written_whole(path) as aside:
-        aside.write_bytes(encoded.getvalue())

@@ -15,7 +15,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import held_out_sound, prepared_sound
 from ctxaudio.evaluation.merit import figures_of_merit
 from ctxaudio.evaluation.score import kernel_score
-from ctxaudio.files import read_json, writable_folder, write_json, write_wav
+from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.finetune import begin_training, generator_config, load_given
 from ctxaudio.model.checkpoint import load_generator, save_generator
 from ctxaudio.model.generator import Generator
@@ -24,6 +24,7 @@ from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.plots import clip_grid, save_figure
 from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.run import DataSource, Run, find_data, select_context
+from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.engine import engine_for
@@ -172,7 +173,7 @@ def save_samples(run: Run, training: Training) -> None:
     pictures = {}
     for condition in trained_conditions(generator):
         clip = next(generate_clips(generator, 1, run.duration, condition, run.seed))
-        write_wav(folder / f"{clip.condition}.wav", clip.samples, run.sample_rate)
+        write_audio(folder / f"{clip.condition}.wav", clip.samples, run.sample_rate)
         pictures[clip.condition] = clip.samples
     save_figure(clip_grid(pictures, run.sample_rate), folder / "spectrograms.png")
 

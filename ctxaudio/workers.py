@@ -1,14 +1,15 @@
-"""Sounds made one by one, in order, the next ones already under way on the other cores."""
+"""Threads: sounds made in order with the next ones already under way, and one thread for small matrix products."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import torch
+from threadpoolctl import ThreadpoolController
 
 Made = TypeVar("Made")
 
@@ -41,9 +42,28 @@ def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: 
 @contextmanager
 def one_torch_thread_each() -> Iterator[None]:
     """Several Python threads with several torch threads each would fight for the cores."""
+    import torch  # which takes its time, and measuring needs none of it
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Within it NumPy's products are not shared out among threads, which would mostly wait for each other.
+
+    >>> import numpy
+    >>> from threadpoolctl import threadpool_info
+    >>> with one_blas_thread():
+    ...     {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    {1}
+    """
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@functools.lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries, which takes its time

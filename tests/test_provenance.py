@@ -25,7 +25,7 @@ from ctxaudio.provenance import (
     source_file,
 )
 from ctxaudio.render.modulator import Modulation
-from ctxaudio.signal.audio_files import WAV_COMMENT_BYTES, audio_writer
+from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
 
 SLEEP = CONTEXTS["sleep"]

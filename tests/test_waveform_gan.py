@@ -12,9 +12,10 @@ from benchmarks.waveform_gan import WaveDiscriminator, WaveGan, WaveGenerator, s
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data.batches import Batch
-from ctxaudio.files import read_audio, read_json
+from ctxaudio.files import read_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import context_profile
+from ctxaudio.signal.audio import read_audio
 
 SAMPLES = 4096 * 4
 

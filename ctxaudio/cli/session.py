@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from ctxaudio.provenance import json_beside
     from ctxaudio.render import plan
     from ctxaudio.render.session import render_session
-    from ctxaudio.signal.audio_files import audio_format
+    from ctxaudio.signal.audio import audio_format
 
     if options.model_path is not None and options.input is not None:
         raise CtxAudioError("give --model_path or --input (a recording), not both: one of them is the bed")

@@ -21,8 +21,9 @@ from pygments.formatters import HtmlFormatter
 
 from ctxaudio import plots
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import child_path, read_audio, read_json, written_whole
+from ctxaudio.files import child_path, read_json, written_whole
 from ctxaudio.run import Run
+from ctxaudio.signal.audio import read_audio
 
 POINTS_OF_CURVE = 60
 SMALL_IN = (6.0, 2.8)

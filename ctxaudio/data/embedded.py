@@ -20,7 +20,8 @@ from ctxaudio.data.recipes.grains import SAMPLE_RATE, Samples, fade
 from ctxaudio.data.recipes.notes import NOTES
 from ctxaudio.data.recipes.textures import TEXTURES, Recipe
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json, write_wav, written_whole
+from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json, written_whole
+from ctxaudio.signal.audio import write_audio
 
 VERSION = 3
 MANIFEST = "embedded_corpus.json"
@@ -140,7 +141,7 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     for name in before.get("clips", []):
         child_path(_audio_folder(folder), f"{name}.wav").unlink(missing_ok=True)
     for row in rows:
-        write_wav(_audio_folder(folder) / f"{row.name}.wav", _heard(row, seed), SAMPLE_RATE)
+        write_audio(_audio_folder(folder) / f"{row.name}.wav", _heard(row, seed), SAMPLE_RATE)
     _write_tables(folder, rows)
     write_json(folder / MANIFEST, manifest)
     return folder

@@ -25,7 +25,8 @@ from tqdm import tqdm
 from ctxaudio.data.fsd50k import Clip, LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray, read_audio, read_json, writable_folder, write_json
+from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
+from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.filters import high_pass, resample
 
 FORMAT_VERSION = 1

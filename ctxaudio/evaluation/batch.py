@@ -19,9 +19,10 @@ from ctxaudio.contexts import TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.measures import SPECTRUM_RATES_HZ, clip_row_and_spectrum, mono_mix
 from ctxaudio.evaluation.psychoacoustics import ASSUMED_LEVEL, mosqito_metrics, psychoacoustic_measures
-from ctxaudio.files import read_audio, writable_folder, write_json, written_whole
+from ctxaudio.files import writable_folder, write_json, written_whole
 from ctxaudio.plots import analysis_summary, save_figure
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.audio import read_audio
+from ctxaudio.signal.envelope import Array
 
 SUFFIXES = (".wav", ".flac")
 #: Starting processes takes about as long as measuring this many clips of 4 s.

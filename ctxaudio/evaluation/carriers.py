@@ -11,7 +11,7 @@ import scipy.fft
 import scipy.signal
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.signal.sinusoids import Array, sinusoid_fits
+from ctxaudio.signal.envelope import Array, sinusoid_fits
 
 NARROW_HZ = 5.0
 NEIGHBOURHOOD_HZ = (10.0, 60.0)

@@ -18,7 +18,7 @@ from ctxaudio.evaluation.measures import SPECTRUM_RATES_HZ
 from ctxaudio.evaluation.rates import SAME_RATE_HZ, named_rates
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.plots import comparison_summary, save_figure
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array
 
 ALPHA = 0.05
 CARRIERS = tuple(target for target in TARGETS.values() if target.kind == "carrier")

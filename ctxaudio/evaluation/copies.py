@@ -15,7 +15,7 @@ import numpy as np
 from ctxaudio.evaluation.distances import Rows, squared_distances
 from ctxaudio.evaluation.time_course import best_correlation, time_course
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array
 
 PIECE_S = 2.0
 SHORTEST_PIECE_S = 1.0

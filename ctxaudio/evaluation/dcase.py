@@ -17,7 +17,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance
 from ctxaudio.render.generate import generate_clips, trained_conditions
-from ctxaudio.signal.audio_files import audio_writer
+from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.filters import resample
 
 CLIPS = 100

@@ -19,8 +19,8 @@ import scipy.linalg
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.blas import one_blas_thread
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array
+from ctxaudio.workers import one_blas_thread
 
 #: The features `[n, K]` of each clip of a set.
 Rows = Sequence[Array]

@@ -18,8 +18,8 @@ import numpy as np
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.envelope import Array
 from ctxaudio.signal.filters import resample
-from ctxaudio.signal.sinusoids import Array
 
 Embedding = Callable[[FloatArray, int], Array]
 

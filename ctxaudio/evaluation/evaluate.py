@@ -29,7 +29,7 @@ from ctxaudio.evaluation.embeddings import Embedding
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.evaluation.recall import fit_classifier, recall, recall_across_folds
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array
 
 #: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
 MIDDLE_WINDOWS = 3

@@ -15,10 +15,9 @@ from functools import lru_cache
 import numpy as np
 
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.blas import one_blas_thread
-from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
-from ctxaudio.signal.modulation_bank import modulation_rates_hz, modulation_response
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, modulation_rates_hz, modulation_response
+from ctxaudio.signal.envelope import Array
+from ctxaudio.workers import one_blas_thread
 
 LOWEST_BAND_HZ = 60.0
 COMPRESSION = 0.3

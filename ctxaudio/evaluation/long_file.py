@@ -14,7 +14,7 @@ from ctxaudio.evaluation.batch import finite
 from ctxaudio.evaluation.over_time import MIN_WINDOW_S, PICTURE_RATES_HZ, modulation_over_time, rates_found
 from ctxaudio.files import FloatArray, writable_folder, write_json, written_whole
 from ctxaudio.plots import modulation_spectrogram, save_figure
-from ctxaudio.signal.audio_files import AudioReader
+from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.loudness import LevelMeter
 
 BLOCK_S = 4.0

@@ -13,10 +13,9 @@ from ctxaudio.errors import ClipError
 from ctxaudio.evaluation.carriers import carrier_level_db, carrier_prominences_db
 from ctxaudio.evaluation.rates import LOWEST_DB, RATE_TARGETS, ear_measures, named_rates, rate_measures
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.envelope import modulation_spectrum
+from ctxaudio.signal.cochlea import slow_envelope
+from ctxaudio.signal.envelope import Array, modulation_spectrum
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
-from ctxaudio.signal.sinusoids import Array
-from ctxaudio.signal.slow_envelope import slow_envelope
 
 MIN_DURATION_S = 2.0
 INFRASOUND_HZ = 20.0

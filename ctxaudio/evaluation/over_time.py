@@ -14,9 +14,8 @@ import scipy.signal
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.rates import EARS, named_rates
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.envelope import detect_rates, envelope_depth
-from ctxaudio.signal.sinusoids import Array
-from ctxaudio.signal.slow_envelope import samples_per_slow_sample, slow_envelope
+from ctxaudio.signal.cochlea import samples_per_slow_sample, slow_envelope
+from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
 PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)

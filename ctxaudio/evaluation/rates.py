@@ -11,10 +11,15 @@ from ctxaudio.contexts import TARGETS
 from ctxaudio.evaluation.carriers import carrier_prominence_db
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.signal.envelope import RateDetection, detect_rates, detect_rates_in_bands, hilbert_envelope, joint_depths
-from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
-from ctxaudio.signal.sinusoids import Array
-from ctxaudio.signal.slow_envelope import slow_envelope
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, slow_envelope
+from ctxaudio.signal.envelope import (
+    Array,
+    RateDetection,
+    detect_rates,
+    detect_rates_in_bands,
+    hilbert_envelope,
+    joint_depths,
+)
 
 LOWEST_DB = -200.0
 #: Quieter bands than this against the loudest one hold the noise of 16 bits, or another band's skirt.

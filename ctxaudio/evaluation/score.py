@@ -8,7 +8,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import equal_weights, kernel_form
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.blas import one_blas_thread
+from ctxaudio.workers import one_blas_thread
 
 ByCondition = Mapping[str, Sequence[FloatArray]]
 

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.fft
 
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
+from ctxaudio.signal.envelope import Array
 
 BAND_STEP = 3
 COMPRESSION = 0.3

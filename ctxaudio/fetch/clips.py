@@ -23,7 +23,8 @@ from ctxaudio.fetch.hub import REPOSITORY, Hub, HubFile, hub_path
 from ctxaudio.fetch.network import DigestError, Network, bytes_bar, digest_of
 from ctxaudio.fetch.plan import Candidate, FetchPlan, FetchRequest, plan_fetch
 from ctxaudio.fetch.zenodo import check_space, fetch_tables
-from ctxaudio.files import read_audio, writable_folder
+from ctxaudio.files import writable_folder
+from ctxaudio.signal.audio import read_audio
 
 STAGING_DIR = ".fetching"
 SET_ASIDE_DIR = "set_aside"

@@ -23,7 +23,7 @@ from ctxaudio.plots.style import (
     rate_axis,
     spaced_name,
 )
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array
 
 
 def analysis_summary(table: pd.DataFrame, rates_hz: Array, spectra: Array, title: str = "") -> Picture:

@@ -25,8 +25,7 @@ from ctxaudio.plots.style import (
     rate_axis,
     spaced_name,
 )
-from ctxaudio.signal.envelope import hilbert_envelope, modulation_spectrum
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.envelope import Array, hilbert_envelope, modulation_spectrum
 
 QUIETEST_DEPTH_DB = -50.0
 #: Name, seconds, and the shortest span shown in it.

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.comfort import LIMITS
 from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, label_axis, log_axis
-from ctxaudio.signal.envelope import envelope_depth, fit_envelope, hilbert_envelope
-from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz
-from ctxaudio.signal.sinusoids import Array
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
+from ctxaudio.signal.envelope import Array, envelope_depth, fit_envelope, hilbert_envelope
 
 LINES = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
 #: Depths in dB (20 log10 m) from which listeners notice modulation of broadband noise: -26 to -23 dB up to 50-60 Hz,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctxaudio.plots.style import BLUE, RED, Picture, label_axis
-from ctxaudio.signal.fades import fade_gain
+from ctxaudio.signal.filters import fade_gain
 
 QUIETEST_DB = -40.0
 _STEPS = 2000

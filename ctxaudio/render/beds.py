@@ -20,7 +20,7 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.render.generate import check_condition, trained_conditions
-from ctxaudio.signal.audio_files import AudioReader
+from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter
 from ctxaudio.workers import made_in_order

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.render.limiter import PeakLimiter
-from ctxaudio.signal.audio_files import audio_format, audio_writer
-from ctxaudio.signal.fades import fade_gain
+from ctxaudio.signal.audio import audio_format, audio_writer
+from ctxaudio.signal.filters import fade_gain
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 
 #: A true peak of the oversampled waveform; the samples themselves then stay inside -1..1.

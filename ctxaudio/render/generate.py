@@ -17,7 +17,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
-from ctxaudio.signal.audio_files import audio_writer
+from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order
 

@@ -12,7 +12,7 @@ import scipy.signal
 
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.filters import resample
-from ctxaudio.signal.true_peak import OVERSAMPLING, true_peak_db
+from ctxaudio.signal.loudness import OVERSAMPLING, true_peak_db
 
 REACH_S = 0.005
 #: Peaks are found between the samples too, and a smooth gain moves them a little: stay this much below.

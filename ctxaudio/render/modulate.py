@@ -15,7 +15,7 @@ from ctxaudio.files import FloatArray
 from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.render.finish import Finish, Format, write_finished
 from ctxaudio.render.modulator import Modulation, Modulator
-from ctxaudio.signal.audio_files import AudioReader
+from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.loudness import LoudnessMeter
 
 BLOCK_S = 10.0

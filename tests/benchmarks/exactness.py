@@ -25,7 +25,7 @@ from ctxaudio.modulation.waves import expected_depth
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
-from ctxaudio.signal.audio_files import audio_writer
+from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
 from ctxaudio.signal.filters import resample
 

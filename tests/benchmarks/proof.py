@@ -107,9 +107,9 @@ def network_off(generator):
 
 
 def write_generated(generator, conditions: list[int], folder: Path, count: int) -> None:
-    from ctxaudio.files import write_wav
     from ctxaudio.modulation.profile import ModulationProfile
     from ctxaudio.render.generate import generate_clips
+    from ctxaudio.signal.audio import write_audio
 
     known = set(generator.bank.conditions.tolist())
     for c in conditions:
@@ -117,7 +117,7 @@ def write_generated(generator, conditions: list[int], folder: Path, count: int) 
         if c not in known or len(list(target.glob("*.wav"))) >= count:
             continue
         for i, clip in enumerate(generate_clips(generator, count, SECONDS, c, 0, ModulationProfile())):
-            write_wav(target / f"{i:02d}.wav", clip.samples, generator.config.sample_rate)
+            write_audio(target / f"{i:02d}.wav", clip.samples, generator.config.sample_rate)
 
 
 def write_real(clips, folder: Path, count: int) -> None:
@@ -125,7 +125,7 @@ def write_real(clips, folder: Path, count: int) -> None:
     import torch
 
     from ctxaudio.data.batches import ClipBatches
-    from ctxaudio.files import write_wav
+    from ctxaudio.signal.audio import write_audio
 
     found: dict[int, int] = {c: 0 for c in range(len(clips.condition_names)) if clips.of("train", c)}
     batches = ClipBatches(clips, "train", round(SECONDS * clips.sample_rate), 16, torch.Generator().manual_seed(5))
@@ -133,7 +133,7 @@ def write_real(clips, folder: Path, count: int) -> None:
         batch = batches.next()
         for crop, c in zip(batch.audio, batch.condition.tolist(), strict=True):
             if found[c] < count:
-                write_wav(folder / clips.condition_names[c] / f"{found[c]:02d}.wav", crop.numpy(), clips.sample_rate)
+                write_audio(folder / clips.condition_names[c] / f"{found[c]:02d}.wav", crop.numpy(), clips.sample_rate)
                 found[c] += 1
 
 

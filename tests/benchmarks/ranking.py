@@ -30,11 +30,12 @@ from ctxaudio.data.prepare import decode_clip
 from ctxaudio.errors import ClipError
 from ctxaudio.evaluation.distances import kernel_distance, matched_noise
 from ctxaudio.evaluation.score import kernel_score
-from ctxaudio.files import FloatArray, write_wav
+from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.pretrained import BASE
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.render.generate import generate_clips, trained_conditions
+from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.stft import griffin_lim, stft
 
 RATE = 22050
@@ -137,7 +138,7 @@ def make_folders(data: Path, work: Path, labels: Sequence[str], models: Sequence
 def keep(folder: Path, clips: Iterator[FloatArray] | Sequence[FloatArray]) -> None:
     if not folder.exists():
         for number, clip in enumerate(clips):
-            write_wav(folder / f"{number:02d}.wav", 0.5 * clip / np.abs(clip).max(), RATE)
+            write_audio(folder / f"{number:02d}.wav", 0.5 * clip / np.abs(clip).max(), RATE)
 
 
 def middle(clip: FloatArray) -> FloatArray:

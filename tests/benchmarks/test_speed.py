@@ -32,10 +32,9 @@ from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.render.stream import Layer
-from ctxaudio.signal.audio_files import AudioReader, audio_writer, quantised
-from ctxaudio.signal.loudness import LoudnessMeter, k_weighting_sections, set_loudness
+from ctxaudio.signal.audio import AudioReader, audio_writer, quantised
+from ctxaudio.signal.loudness import LoudnessMeter, TruePeakMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.stft import inverse_stft, stft
-from ctxaudio.signal.true_peak import TruePeakMeter
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
 

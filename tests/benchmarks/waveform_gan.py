@@ -32,11 +32,12 @@ from torch.nn import functional as F
 from ctxaudio.cli.arguments import add_common, run_of
 from ctxaudio.data.batches import Batch, ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.files import write_json, write_wav
+from ctxaudio.files import write_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.render.generate import LUFS, TRUE_PEAK_DB
 from ctxaudio.run import Run, find_data, select_context
+from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter
 
 KERNEL, STRIDE, LAYERS = 25, 4, 6
@@ -197,7 +198,7 @@ class WaveGan:
                 meter = LevelMeter(rate)
                 meter.add(sound)
                 levelled = meter.gain_to(LUFS, TRUE_PEAK_DB).applied_to(sound)
-                write_wav(folder / name / f"{name}_{number:02d}.wav", levelled, rate)
+                write_audio(folder / name / f"{name}_{number:02d}.wav", levelled, rate)
 
 
 def begin(run: Run, clips: PreparedClips, profile: ModulationProfile, options: argparse.Namespace) -> WaveGan:

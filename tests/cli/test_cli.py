@@ -10,8 +10,9 @@ import soundfile
 
 from ctxaudio import pipeline
 from ctxaudio.cli import build_parser, main
-from ctxaudio.files import read_json, write_wav
+from ctxaudio.files import read_json
 from ctxaudio.run import Run
+from ctxaudio.signal.audio import write_audio
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
 
 
@@ -166,7 +167,7 @@ def test_focus_condition_out_of_range_is_named(trained: Run, tmp_path: Path, cap
 
 
 def test_a_silent_folder_is_no_traceback(tmp_path: Path, capsys):
-    write_wav(tmp_path / "silence.wav", np.zeros(88200, np.float32), 22050)
+    write_audio(tmp_path / "silence.wav", np.zeros(88200, np.float32), 22050)
     assert "silence" in one_line_and_two(["analyze", str(tmp_path)], capsys)
 
 

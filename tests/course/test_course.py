@@ -51,7 +51,7 @@ write_json(run / "analysis/figures_of_merit.json", no_figures)
 save_figure(counts({"one": 1}), run / "analysis/analysis.png")
 clip = {"file": "sleep_01_Rain.wav", "condition": "Rain", "seed": 0, "lufs": -27.0}
 write_json(run / "generated/generated.json", {"clips": [clip]})
-ctxaudio.files.write_wav(run / "generated/sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)
+ctxaudio.files.write_audio(run / "generated/sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)
 (run / "logs").mkdir()
 _ = (run / "logs/losses.csv").write_text("step,epoch,seconds,texture\\n")"""
 

@@ -16,8 +16,9 @@ import soundfile
 from ctxaudio import plots
 from ctxaudio.course.report import first_and_last_samples, loss_curve, rendered_notebook, write_report
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import write_json, write_wav
+from ctxaudio.files import write_json
 from ctxaudio.run import Run
+from ctxaudio.signal.audio import write_audio
 
 RATE = 8000
 EVIL = "<script>alert('title')</script>"
@@ -100,7 +101,7 @@ def finished_run(folder: Path) -> Run:
     write_json(run.model_path.with_suffix(".json"), {"attribution": [credit], "licences": {"CC0": 1}})
     files = ["relaxation_01_Stream.wav", "relaxation_02_Chirp_and_tweet.wav"]
     for name in files:
-        write_wav(run.generated_dir / name, hum(), RATE)
+        write_audio(run.generated_dir / name, hum(), RATE)
     entries = [{"file": name, "condition": name[14:-4], "seed": 0, "lufs": -27.04} for name in files]
     write_json(run.generated_dir / "generated.json", {"clips": entries})
     picture = plots.counts({"one": 1})

@@ -18,7 +18,8 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.recipes import grains
 from ctxaudio.data.selection import select_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_audio, read_json
+from ctxaudio.files import read_json
+from ctxaudio.signal.audio import read_audio
 
 RATE = grains.SAMPLE_RATE
 
@@ -228,19 +229,19 @@ def test_the_same_corpus_is_left_as_it_is_and_another_takes_its_place(tmp_path):
 
 def test_an_interrupted_corpus_is_not_taken_for_whole(tmp_path, monkeypatch):
     whole = contents(write_embedded_corpus(tmp_path / "whole", ["Bell"], clips_per_label=3))
-    written, write_wav = [], embedded.write_wav
+    written, write_audio = [], embedded.write_audio
 
     def power_cut(path, *rest):
         if len(written) == 2:
             raise KeyboardInterrupt
         written.append(path)
-        write_wav(path, *rest)
+        write_audio(path, *rest)
 
-    monkeypatch.setattr(embedded, "write_wav", power_cut)
+    monkeypatch.setattr(embedded, "write_audio", power_cut)
     with pytest.raises(KeyboardInterrupt):
         write_embedded_corpus(tmp_path / "cut", ["Bell"], clips_per_label=3)
     assert read_json(tmp_path / "cut" / MANIFEST)["whole"] is False
-    monkeypatch.setattr(embedded, "write_wav", write_wav)
+    monkeypatch.setattr(embedded, "write_audio", write_audio)
     assert contents(write_embedded_corpus(tmp_path / "cut", ["Bell"], clips_per_label=3)) == whole
 
 

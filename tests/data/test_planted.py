@@ -14,7 +14,7 @@ from ctxaudio.data.licences import licence_name
 from ctxaudio.data.options import SelectionOptions
 from ctxaudio.data.planted import PLANTED_FROM, Planted, corpus_rows
 from ctxaudio.data.selection import select_clips
-from ctxaudio.files import read_audio
+from ctxaudio.signal.audio import read_audio
 
 EVERY_CONTEXT = pytest.mark.parametrize("context", CONTEXTS.values(), ids=lambda context: context.name)
 

@@ -21,7 +21,8 @@ from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.prepare import PreparedClips, decode_clip, prepare_clips
 from ctxaudio.data.selection import Selection
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, read_audio
+from ctxaudio.files import FloatArray
+from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.filters import high_pass, resample
 
 SLEEP = context_named("sleep")

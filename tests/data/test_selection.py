@@ -15,7 +15,7 @@ from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
 from ctxaudio.data.selection import Selection, select_clips, selection_table
 from ctxaudio.data.uploaders import keep_uploaders_apart
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import write_wav
+from ctxaudio.signal.audio import write_audio
 
 SLEEP = context_named("sleep")
 CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
@@ -127,7 +127,7 @@ def test_ratings_that_cannot_be_read_are_named(rated: Path, content: str | None,
 
 def test_min_seconds_looks_at_the_clips_on_disk(tmp_path: Path) -> None:
     for name, seconds in (("long", 1.0), ("short", 0.4)):
-        write_wav(tmp_path / f"{name}.wav", np.zeros(round(44100 * seconds), np.float32), 44100)
+        write_audio(tmp_path / f"{name}.wav", np.zeros(round(44100 * seconds), np.float32), 44100)
     clips = [Clip(name, tmp_path / f"{name}.wav", ("Rain",), "train", "", "", CC0) for name in ("long", "short")]
     selection = select(clips, min_seconds=0.5)
     assert ids(selection) == ["long"]

@@ -19,8 +19,8 @@ from ctxaudio.evaluation.batch import batch_analyze_frequencies
 from ctxaudio.evaluation.measures import analyse_clip
 from ctxaudio.evaluation.psychoacoustics import psychoacoustic_measures
 from ctxaudio.evaluation.rates import modulation_figures
-from ctxaudio.files import read_audio, write_wav
 from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.signal.audio import read_audio, write_audio
 from ctxaudio.signal.loudness import integrated_lufs
 
 RATE = 22050
@@ -38,8 +38,8 @@ def modulated_noise(rate_hz: float, depth: float, seed: int = 0, seconds: float 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     clips = tmp_path / "clips"
-    write_wav(clips / "b.wav", modulated_noise(2.5, 0.3, 1), RATE)
-    write_wav(clips / "a.wav", modulated_noise(2.5, 0.3, 2), RATE)
+    write_audio(clips / "b.wav", modulated_noise(2.5, 0.3, 1), RATE)
+    write_audio(clips / "a.wav", modulated_noise(2.5, 0.3, 2), RATE)
     soundfile.write(clips / "c.flac", modulated_noise(6.0, 0.3, 3, seconds=2.5), RATE)
     return clips
 
@@ -219,7 +219,7 @@ def test_the_same_table_by_two_processes_elsewhere(folder: Path, tmp_path: Path)
 
 def test_clips_that_cannot_be_measured_are_listed_and_warned_of(folder: Path) -> None:
     (folder / "broken.wav").write_bytes(b"RIFF but no more")
-    write_wav(folder / "short.wav", modulated_noise(6.0, 0.1, seconds=0.5), RATE)
+    write_audio(folder / "short.wav", modulated_noise(6.0, 0.1, seconds=0.5), RATE)
     (folder / "._a.wav").write_bytes(b"resource fork")
     with pytest.warns(UserWarning, match=r"2 of 5 clips left out.*broken\.wav.*short\.wav: 0\.50 s is too short"):
         table = batch_analyze_frequencies(folder, progress=False)
@@ -229,7 +229,7 @@ def test_clips_that_cannot_be_measured_are_listed_and_warned_of(folder: Path) ->
 
 
 def test_a_clip_below_the_gate_is_null_in_json(folder: Path) -> None:
-    write_wav(folder / "faint.wav", (modulated_noise(6.0, 0.1) * 0.004).astype(np.float32), RATE)
+    write_audio(folder / "faint.wav", (modulated_noise(6.0, 0.1) * 0.004).astype(np.float32), RATE)
     table = batch_analyze_frequencies(folder, progress=False)
     assert table.set_index("file").loc["faint.wav", "lufs"] == -np.inf
     rows = json.loads((folder / "analysis.json").read_text(), parse_constant=lambda name: pytest.fail(name))["rows"]

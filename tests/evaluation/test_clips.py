@@ -10,7 +10,7 @@ from sounds import RATE, noise
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import generated_sound, held_out_sound, middle, prepared_sound, real_sound
-from ctxaudio.files import write_wav
+from ctxaudio.signal.audio import write_audio
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def with_eval(recordings: Path, tmp_path: Path) -> Path:
     shutil.copytree(recordings, root)
     rows = ["fname,labels,mids"]
     for number, label in enumerate(("Rain", "Rain", "Rain", "Wind")):
-        write_wav(root / "FSD50K.eval_audio" / f"{number}.wav", noise(number, 6.0), RATE)
+        write_audio(root / "FSD50K.eval_audio" / f"{number}.wav", noise(number, 6.0), RATE)
         rows.append(f"{number},{label},/m/0")
     (root / "FSD50K.ground_truth" / "eval.csv").write_text("\n".join(rows) + "\n")
     return root
@@ -43,7 +43,7 @@ def test_other_references_are_said_to_flatter(recordings: Path, split, said):
 
 def test_all_clips_of_a_plain_folder_are_said_to_flatter(tmp_path: Path):
     for number in range(5):
-        write_wav(tmp_path / "Rain" / f"{number}.wav", noise(number), RATE)
+        write_audio(tmp_path / "Rain" / f"{number}.wav", noise(number), RATE)
     everything, held_out = real_sound(tmp_path, ("Rain",), RATE), real_sound(tmp_path, ("Rain",), RATE, "val")
     assert len(everything.reference["Rain"]) == 5 and "every clip of the folder" in everything.notes[0]
     assert len(held_out.reference["Rain"]) == 1 and len(held_out.training["Rain"]) == 4
@@ -79,7 +79,7 @@ def test_prepared_clips_are_cut_to_their_middle(clips: PreparedClips):
 
 def test_a_flat_folder_is_of_its_label_or_of_what_generated_json_says(tmp_path: Path):
     for i in range(2):
-        write_wav(tmp_path / f"{i}.wav", noise(i), RATE)
+        write_audio(tmp_path / f"{i}.wav", noise(i), RATE)
     with pytest.raises(CtxAudioError, match="say what its clips are with --label"):
         generated_sound(tmp_path, RATE)
     assert set(generated_sound(tmp_path, RATE, "Rain")[0]["Rain"]) == {"0.wav", "1.wav"}

@@ -14,8 +14,9 @@ import scipy.stats
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.comparison import AskedProfile, asked_profile, compare_folders, comparison, holm
 from ctxaudio.evaluation.rates import named_rates
-from ctxaudio.files import write_json, write_wav
+from ctxaudio.files import write_json
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate
+from ctxaudio.signal.audio import write_audio
 
 RATE = 16000
 CLIPS = 11
@@ -26,7 +27,7 @@ def write_clips(folder: Path, depth: float, first_seed: int = 0, name: str = "cl
     for number in range(CLIPS):
         noise = 0.05 * np.random.default_rng(first_seed + number).standard_normal(len(time_s))
         samples = noise * (1 + depth * np.sin(2 * np.pi * 10.0 * time_s)) / np.sqrt(1 + depth**2 / 2)
-        write_wav(folder / f"{name}_{number:02d}.wav", samples.astype(np.float32), RATE)
+        write_audio(folder / f"{name}_{number:02d}.wav", samples.astype(np.float32), RATE)
     return folder
 
 
@@ -110,7 +111,7 @@ def test_holm_corrects_as_published() -> None:
 
 def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_wav(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
+        write_audio(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
     assert asked_profile(tmp_path) == AskedProfile({}, {})
     rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=Pulse())
     profile = ModulationProfile(rates, (Carrier(432.0, 0.4),))

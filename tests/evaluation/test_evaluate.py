@@ -11,8 +11,8 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import RealSound, generated_sound, real_sound
 from ctxaudio.evaluation.evaluate import by_recording, evaluate, mean_row
 from ctxaudio.evaluation.results import printed_table, write_evaluation
-from ctxaudio.files import write_wav
 from ctxaudio.run import Run
+from ctxaudio.signal.audio import write_audio
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -36,9 +36,9 @@ def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("made")
     real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE, "val")
     for i, clip in enumerate(list(real.training["Rain"].values())[:3]):
-        write_wav(root / "Rain" / f"{i}.wav", 0.5 * clip[: 4 * RATE], RATE)
-        write_wav(root / "Cricket" / f"{i}.wav", noise(i), RATE)
-    write_wav(root / "Wind" / "0.wav", noise(9), RATE)
+        write_audio(root / "Rain" / f"{i}.wav", 0.5 * clip[: 4 * RATE], RATE)
+        write_audio(root / "Cricket" / f"{i}.wav", noise(i), RATE)
+    write_audio(root / "Wind" / "0.wav", noise(9), RATE)
     return root
 
 

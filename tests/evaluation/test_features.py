@@ -7,8 +7,7 @@ from sounds import RATE, TIME_S, noise, pulsed, tone
 
 from ctxaudio.evaluation import features as auditory
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.signal.gammatone import centre_frequencies_hz
-from ctxaudio.signal.modulation_bank import modulation_rates_hz, modulation_response
+from ctxaudio.signal.cochlea import centre_frequencies_hz, modulation_rates_hz, modulation_response
 
 
 @pytest.mark.parametrize("per_octave", [1.0, 2.0, 3.0])

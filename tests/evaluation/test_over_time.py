@@ -15,8 +15,8 @@ from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.long_file import analyse_file
 from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, modulation_over_time, rates_found, slow_envelopes
+from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import envelope_depth
-from ctxaudio.signal.slow_envelope import slow_envelope
 
 RATE = 8000
 

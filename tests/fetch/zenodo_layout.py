@@ -13,7 +13,7 @@ import numpy as np
 from split_archives import SMALLEST_PART, write_split_zip
 
 from ctxaudio.fetch.zenodo import FSD50K_RECORD, RECORD_ID, Archive, Part
-from ctxaudio.files import write_wav
+from ctxaudio.signal.audio import write_audio
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 
@@ -44,7 +44,7 @@ def write_source(folder: Path, clips: int) -> Path:
             shutil.copyfile(path, audio / path.name)
         for number in range(count - len(list(audio.iterdir()))):
             noise = rng.uniform(-0.5, 0.5, 10_000 + 3_000 * number).astype(np.float32)
-            write_wav(audio / f"{1000 + number}.wav", noise, 44100)
+            write_audio(audio / f"{1000 + number}.wav", noise, 44100)
     names = {
         subset: sorted(p.stem for p in (folder / f"FSD50K.{subset}_audio").iterdir()) for subset in ("dev", "eval")
     }

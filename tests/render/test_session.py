@@ -21,7 +21,7 @@ from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.render.stream import Layer, rendered_blocks
 from ctxaudio.run import Run
-from ctxaudio.signal.audio_files import audio_writer
+from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
 from ctxaudio.signal.loudness import integrated_lufs
 

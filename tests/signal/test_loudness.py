@@ -13,12 +13,12 @@ from ctxaudio.files import FloatArray
 from ctxaudio.signal.loudness import (
     LevelMeter,
     LoudnessMeter,
+    TruePeakMeter,
     equally_loud,
     integrated_lufs,
     set_loudness,
     true_peak_db,
 )
-from ctxaudio.signal.true_peak import TruePeakMeter
 
 
 def noise(level: float = 0.1, sample_rate: int = 22050, duration_s: float = 2.0) -> FloatArray:

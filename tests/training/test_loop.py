@@ -12,11 +12,11 @@ from small_model import SLEEP, TRAINING, begin, seeded, weights
 from ctxaudio import finetune, pipeline
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_audio
 from ctxaudio.model import losses
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator, unit_courses
 from ctxaudio.run import Run
+from ctxaudio.signal.audio import read_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import SIZES, TrainingConfig
 from ctxaudio.training.state import Training, resume

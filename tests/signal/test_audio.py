@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray, read_audio
-from ctxaudio.signal import audio_files
-from ctxaudio.signal.audio_files import AudioReader, audio_writer
+from ctxaudio.files import FloatArray
+from ctxaudio.signal import audio
+from ctxaudio.signal.audio import AudioReader, audio_writer, read_audio
 
 RATE = 8000
 
@@ -114,8 +114,8 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch, name, share):
                 raise OSError(errno.ENOSPC, "No space left on device")
             return self.file.write(content)
 
-    sink = audio_files._Sink
-    monkeypatch.setattr(audio_files, "_Sink", lambda file: sink(SmallDisk(file)))
+    sink = audio._Sink
+    monkeypatch.setattr(audio, "_Sink", lambda file: sink(SmallDisk(file)))
     with pytest.raises(CtxAudioError, match=f"can't write .*{name}: No space left on device"):
         write(tmp_path / name, noise())
     assert list(tmp_path.iterdir()) == []
@@ -127,7 +127,7 @@ def test_no_other_format_is_written(tmp_path):
 
 
 def test_wav_above_4_gb_becomes_rf64_or_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio_files, "WAV_LIMIT_BYTES", 4 * 10_000)
+    monkeypatch.setattr(audio, "WAV_LIMIT_BYTES", 4 * 10_000)
     samples = noise()
     write(tmp_path / "a.wav", samples, frames=samples.shape[1], comment="long")
     with soundfile.SoundFile(tmp_path / "a.wav") as sound:

@@ -9,9 +9,15 @@ import scipy.stats
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.rates import combined_p
+from ctxaudio.signal.cochlea import (
+    band_envelopes,
+    centre_frequencies_hz,
+    erb_hz,
+    gammatone_response,
+    samples_per_slow_sample,
+    slow_envelope,
+)
 from ctxaudio.signal.envelope import detect_rates, detect_rates_in_bands, envelope_depth, hilbert_envelope
-from ctxaudio.signal.gammatone import band_envelopes, centre_frequencies_hz, erb_hz, gammatone_response
-from ctxaudio.signal.slow_envelope import samples_per_slow_sample, slow_envelope
 
 RATE = 22050
 TIME_S = np.arange(4 * RATE) / RATE
