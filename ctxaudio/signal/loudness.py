@@ -25,7 +25,7 @@ OVERSAMPLING = 4
 INTERPOLATOR_TAPS = 64
 INTERPOLATOR_CUTOFF = 0.96  # of half the sample rate; with these taps within 0.1 dB of soxr HQ on noise of any colour
 ROW_OUTPUTS = 32
-PIECE_SAMPLES = 16384  # what the processor keeps at hand: half the time of 65536
+PIECE_SAMPLES = 16384
 
 
 class TruePeakMeter:
@@ -269,7 +269,8 @@ def set_loudness(
 ) -> tuple[FloatArray, float]:
     """Scale `samples` (`[T]` or stereo `[2, T]`) by one gain to `lufs`, or less where the true peak would be too high.
 
-    Nothing is compressed. Returns the scaled samples and the loudness that they have, in LUFS. Raises `CtxAudioError` for silent samples (below -70 LUFS throughout) and as `integrated_lufs` does.
+    Returns the scaled samples and their loudness in LUFS. Raises `CtxAudioError` for silent samples (below -70 LUFS
+    throughout) and as `integrated_lufs` does.
     """
     meter = LevelMeter(sample_rate, count_channels(samples))
     meter.add(samples)
@@ -280,7 +281,6 @@ def set_loudness(
 def equally_loud(sounds: Sequence[FloatArray], sample_rate: int) -> tuple[list[FloatArray], float]:
     """`sounds` (`[T]` or `[2, T]` each) by one gain each to the same loudness, and that in LUFS: as `set_loudness`,
     or as quiet as the one whose true peak holds it back most. Of two sounds the louder one seems the better.
-    Raises `CtxAudioError` as `set_loudness` does.
     """
     softest = min(set_loudness(samples, sample_rate)[1] for samples in sounds)
     return [set_loudness(samples, sample_rate, softest)[0] for samples in sounds], softest
