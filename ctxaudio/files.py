@@ -1,12 +1,15 @@
-"""Reading and writing files: nothing half-written, nothing outside its folder, audio through soundfile."""
+"""Files: nothing half-written, nothing outside its folder, and one line for whatever goes wrong."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import secrets
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +18,65 @@ import numpy.typing as npt
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
+try:
+    import fcntl
+except ImportError:  # Windows: there, what a killed writer leaves stays
+    fcntl = None  # type: ignore[assignment]
+
 FloatArray = npt.NDArray[np.float32]
+
+UNFINISHED = ".writing-"
+LONGEST_NAME_BYTES = 255
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` only if the block succeeds.
 
-    Raises `CtxAudioError` where the folder can't be written to or the disk is full.
+    Raises `CtxAudioError` where `path` can't be written to (before the block) or the disk is full.
     """
-    aside: Path | None = None
+    aside = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
-        yield aside
-        aside.chmod(0o644)
-        aside.replace(path)
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OSError("there is something that is not a file")
+        _clear_unfinished(path.parent)
+        with _created(aside):
+            yield aside
+            aside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CtxAudioError(f"can't write {path}: {reason}; free space or choose another output folder") from error
     finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
+
+
+@contextmanager
+def _created(aside: Path) -> Iterator[None]:
+    """An empty file, with the permissions that the umask leaves; locked until its writer ends, however."""
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    if fcntl is None:
+        os.close(handle)  # Windows replaces no file that is open
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@functools.lru_cache(maxsize=1024)
+def _clear_unfinished(folder: Path) -> None:
+    """Once a process and folder, remove what killed writers left there: what nobody holds a lock on."""
+    if fcntl is not None:
+        for left in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError), left.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
 
 def writable_folder(path: Path) -> Path:
@@ -53,30 +91,45 @@ def writable_folder(path: Path) -> Path:
 
 
 def child_path(folder: Path, name: str) -> Path:
-    """`folder / name`, refusing a name (from a CSV, say) that is not a plain file name inside `folder`."""
+    """`folder / name`; raises `ClipError` for a name (from a CSV, say) that is no plain file name inside `folder`."""
     if name in ("", ".", "..") or any(mark in name for mark in ("/", "\\", "\0", ":")):
         raise ClipError(f"file name {name!r} points outside {folder}")
+    try:
+        too_long = len(os.fsencode(name)) > LONGEST_NAME_BYTES
+    except UnicodeEncodeError as error:
+        raise ClipError(f"file name {name!r} is not valid text") from error
+    if too_long:
+        raise ClipError(f"file name {name[:20]!r}... is longer than {LONGEST_NAME_BYTES} bytes")
     return folder / name
 
 
-def write_json(path: Path, content: Mapping[str, Any], line_each: bool = False) -> None:
-    """Write `content` as JSON, indented, or with a line for each entry: twenty times as fast, for long lists."""
-    if line_each:
-        lines = (f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in content.items())
-        text = "{\n" + ",\n".join(lines) + "\n}\n"
-    else:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+def why_unreadable(path: Path) -> str | None:
+    """Why `path` can't be read as a file, or None if it can: to open a pipe or a device may take for ever."""
+    try:
+        return None if stat.S_ISREG(path.stat().st_mode) else "not a file"
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as indented JSON; errors as `written_whole`."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with written_whole(path) as aside:
         # a lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark
         aside.write_text(text, encoding="utf-8", errors="replace")
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; raises `CtxAudioError` where there is none."""
+    if reason := why_unreadable(path):
+        raise CtxAudioError(f"can't read {path}: {reason}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CtxAudioError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise CtxAudioError(f"{path} holds {type(content).__name__}, not a JSON object")

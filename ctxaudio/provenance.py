@@ -127,7 +127,7 @@ class Provenance:
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""
         path = json_beside(audio)
-        write_json(path, {"file": audio.name, **self.as_json()}, line_each=True)
+        write_json(path, {"file": audio.name, **self.as_json()})
         return path
 
 
