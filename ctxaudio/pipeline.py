@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ctxaudio.contexts import condition_index
-from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
+from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.data.folder import holds_sound, select_folder
+from ctxaudio.data.fsd50k import is_fsd50k, read_index
+from ctxaudio.data.licences import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import Selection, SelectionOptions, selection_table
+from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import held_out_sound, prepared_sound
 from ctxaudio.evaluation.merit import figures_of_merit
@@ -22,8 +25,9 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.plots import clip_grid, save_figure
+from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
-from ctxaudio.run import DataSource, Run, find_data, select_context
+from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
@@ -38,6 +42,48 @@ SCORED_S = 4.0
 ENOUGH_VALIDATION = 5
 #: Real clips of a condition and split that a generator is scored and judged by.
 REAL_CLIPS = 20
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The folder a run reads, one line that says what it is, and whether it is FSD50K or the user's own sound."""
+
+    folder: Path
+    embedded: bool
+    description: str
+    own: bool = False
+
+
+def find_data(run: Run) -> DataSource:
+    """The run's data folder: FSD50K, or a plain folder of audio. Where the default folder is neither, the embedded
+    corpus, synthesised on the spot.
+
+    A folder that was *given* and is neither is an error (raised by `select_context`), never replaced.
+    """
+    given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
+    if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
+        return DataSource(folder, False, f"data: recordings in {folder}")
+    if given or holds_sound(folder):
+        return DataSource(folder, False, f"data: your own sound in {folder}", own=True)
+    folder = write_embedded_corpus(run.output_dir / "embedded_corpus", run.about.conditions, run.seed)
+    return DataSource(
+        folder, True, f"data: embedded corpus, synthesised, no recordings (no FSD50K in {run.data_dir}; set data_dir)"
+    )
+
+
+def select_context(run: Run, source: DataSource, options: SelectionOptions | None = None) -> Selection:
+    """The clips of the run's context in `source` that are as `options` say (None: all).
+
+    The conditions of your own sound are its sub-folders, not the context's, and there are no options for it. Raises
+    `CtxAudioError` for these, for a folder that is neither FSD50K nor audio, and for one that takes the output too.
+    """
+    if source.own:
+        if options is not None:
+            raise CtxAudioError(f"{source.folder} is your own sound: labels, licences and ratings are FSD50K's")
+        if source.folder.resolve() == run.output_dir.resolve():
+            raise CtxAudioError(f"output_dir {run.output_dir} is the folder of your sound: choose another output_dir")
+        return select_folder(source.folder, run.about, apart_from=run.output_dir)
+    return select_clips(read_index(source.folder), run.about, options)
 
 
 def select(run: Run, options: SelectionOptions | None = None) -> tuple[DataSource, Selection]:
@@ -156,12 +202,9 @@ def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict
 
 def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
     """Write `ATTRIBUTION.md` beside the model."""
-    credits = [
-        Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"], freesound_link(entry["clip"]))
-        for entry in attribution
-    ]
+    credits = [Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"]) for entry in attribution]
     about = f"The sound that the generator {model_path.name} was trained on."
-    if any(credit.link for credit in credits):
+    if any(freesound_link(credit.clip_id) for credit in credits):
         about += f" {FSD50K_CREDIT}"
     write_attribution(model_path.with_name(ATTRIBUTION), credits, about)
 
@@ -181,15 +224,15 @@ def save_samples(run: Run, training: Training) -> None:
 def generate(
     run: Run,
     num_samples: int = 5,
-    focus_condition: int = -1,
+    focus_condition: int | str = -1,
     model_path: Path | None = None,
     profile: ModulationProfile | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
     """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`)."""
     generator, about = load_model(run, model_path)
-    condition_index(replace(run.about, conditions=generator.config.conditions), focus_condition)
-    clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
+    condition = condition_index(generator.config.conditions, focus_condition)
+    clips = generate_clips(generator, num_samples, run.duration, condition, run.seed, profile)
     used = profile if profile is not None else generator.modulation.profile
     return write_clips(clips, run.sample_rate, folder or run.generated_dir, about, used)
 

@@ -1,26 +1,88 @@
-"""Where a sound comes from, carried by the file itself: a comment in its metadata, and a JSON of its name beside it."""
+"""Where a sound comes from and what is claimed for it: a comment in the file, a JSON beside it, credits as text.
+
+`claims_of` says which graded claims a sound rests on, `Provenance` how one file came about, `write_attribution` whose
+recordings are in a model or a folder, as CC-BY asks.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
-from ctxaudio.data.licences import licence_name
+from ctxaudio import __version__
+from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
+from ctxaudio.data.licences import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evidence import SAFE_LISTENING, Claim
-from ctxaudio.files import read_json, write_json
+from ctxaudio.files import read_json, write_json, written_whole
+from ctxaudio.modulation.named import modulation_text
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import LoudnessGain
-from ctxaudio.version import __version__
 
+ATTRIBUTION = "ATTRIBUTION.md"
+_MARKUP = re.compile(r"([\\`*_\[\]<>|#&])")
+
+#: A rate or carrier this near to a target is that target.
+SAME_RATE_HZ = 0.005
+SAME_CARRIER_HZ = 0.5
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
 PART_CHARACTERS = (500, 140)  # at most so many for a part of the comment; the second fits whatever the parts are
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that a sound is made for or with, and the evidence for it."""
+
+    subject: str
+    evidence: Evidence
+
+
+def claims_of(
+    context: Context | None, profile: ModulationProfile, other_rates_hz: Sequence[float] = ()
+) -> tuple[Claim, ...]:
+    """The claims behind a sound: its context, and every target, band and method that its modulation touches.
+
+    A rate that is a target's is that target; any other counts for its band. What has depth 0 is not there.
+    `other_rates_hz` are those that the profile does not name, of a schedule for example.
+
+    >>> from ctxaudio.contexts import CONTEXTS
+    >>> from ctxaudio.modulation.profile import context_profile
+    >>> sleep = CONTEXTS["sleep"]
+    >>> [(claim.subject, claim.evidence.grade) for claim in claims_of(sleep, context_profile(sleep))]
+    [('context sleep', 'D'), ('target deep_sleep (2.5 Hz)', 'D'), ('band delta (1-4 Hz)', 'B')]
+    """
+    tones = [tone for tone in profile.tones if tone.depth > 0.0]
+    rates = [rate for rate in profile.rates if rate.depth > 0.0]
+    rates_hz = [*(rate.rate_hz for rate in rates), *(tone.rate_hz for tone in tones), *other_rates_hz]
+    carriers_hz = [carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0]
+    carriers_hz += [tone.carrier_hz for tone in profile.tones]
+    claims = [Claim(f"context {context.name}", context.evidence)] if context is not None else []
+    named: set[float] = set()
+    for target in TARGETS.values():
+        given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
+        if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
+            claims.append(Claim(f"target {target.name} ({target.frequency_hz:g} Hz)", target.evidence))
+            named |= met
+    for band in BANDS.values():
+        if any(band.low_hz <= hz < band.high_hz for hz in rates_hz if hz not in named):
+            claims.append(Claim(f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)", band.evidence))
+    used = {f"{tone.kind} beats" for tone in tones} | {"isochronic pulses" for rate in rates if rate.pulse}
+    return (*claims, *(Claim(name, evidence) for name, evidence in METHODS.items() if name in used))
+
+
+def evidence_line(claims: Iterable[Claim]) -> str:
+    """What a person is told with every sound: the grade of each claim, and where to read more."""
+    return f"evidence grades: {_graded(claims)} (what they mean, and how to listen safely: ctxaudio contexts)"
+
+
+def _graded(claims: Iterable[Claim]) -> str:
+    return ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in claims) or "nothing claimed"
 
 
 @dataclass(frozen=True)
@@ -51,7 +113,7 @@ class Provenance:
 
     Args:
         made_by: the command: generate, modulate or session.
-        claims: from `ctxaudio.evidence.claims_of`.
+        claims: from `claims_of`.
         conditions: the labels that were generated.
         sources: recordings that the sound is made from, each as `source_file` describes it.
         settings: whatever else it takes to make the file again, ready for JSON.
@@ -87,9 +149,7 @@ class Provenance:
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
             f"model {model.sha256[:12]}, trained on {licences_text(model.licences)}" if model else "",
             "credits in the JSON beside the file" if model or self.sources else "",
-            "evidence grades: " + ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in self.claims)
-            if self.claims
-            else "",
+            f"evidence grades: {_graded(self.claims)}" if self.claims else "",
         ]
         said = [_plain(part) for part in parts if part]
         comments = (
@@ -135,9 +195,6 @@ def json_beside(audio: Path) -> Path:
     """NAME.json for NAME.wav or NAME.flac: call it before hours of work.
 
     Raises `CtxAudioError` where a file of that name is there and is no provenance: it would be lost.
-
-    >>> json_beside(Path("night.flac")).name
-    'night.json'
     """
     path = audio.with_suffix(".json")
     if path.exists() and not str(read_json(path).get("made_by", "")).startswith("ctxaudio "):
@@ -155,47 +212,6 @@ def source_file(path: Path) -> dict[str, Any]:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
 
 
-def profile_text(profile: ModulationProfile) -> str:
-    """The modulation in a few words; m is the depth.
-
-    >>> from ctxaudio.modulation.profile import modulation_profile
-    >>> profile_text(modulation_profile({}, {"deep_sleep": 0.2, "earth": 0.5}))
-    '2.5 Hz m 0.2, carrier 432 Hz m 0.5'
-    >>> profile_text(modulation_profile({}, {"deep_sleep": 0.2}).sham())
-    'none (sham of 2.5 Hz)'
-    """
-    everything = [
-        *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in profile.rates),
-        *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in profile.tones),
-        *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in profile.carriers),
-    ]
-    if not any(depth > 0.0 for _, depth, _ in everything):
-        return f"none (sham of {', '.join(text for text, *_ in everything)})" if everything else "none"
-    said = [
-        f"{text} m {depth:.2g}" + (f" jittered by {jitter:g}" if jitter else "")
-        for text, depth, jitter in everything
-        if depth > 0.0
-    ]
-    band = profile.audio_band_hz
-    return ", ".join(said) + (f" (rates in {band[0]:g}-{band[1]:g} Hz only)" if band else "")
-
-
-def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None) -> str:
-    """`profile_text`, or with a schedule the rate and depth of each of its steps, and what stays the same.
-
-    >>> from ctxaudio.modulation.profile import Rate
-    >>> from ctxaudio.modulation.schedule import parse_schedule
-    >>> modulation_text(ModulationProfile((Rate(10.0, 0.2),)), parse_schedule("0:alpha 10, 20:theta 6 0.3, 40:off"))
-    '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
-    """
-    if schedule is None or not any(step.depth > 0.0 for step in schedule.steps):
-        return profile_text(profile)
-    moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=(), audio_band_hz=None)
-    steps = [(step.minute, moving.at(step.rate_hz, step.depth)) for step in schedule.steps]
-    said = [f"{'none' if at == at.sham() else profile_text(at)} from {minute:g} min" for minute, at in steps]
-    return ", ".join([*said, *([profile_text(steady)] if steady.carriers else [])])
-
-
 def licences_text(licences: Mapping[str, int]) -> str:
     """How many clips are under which licence; a licence that has no short name is given as it is.
 
@@ -209,6 +225,64 @@ def licences_text(licences: Mapping[str, int]) -> str:
     if not clips:
         return "clips of unknown licence"
     return f"{clips.total()} clips ({', '.join(f'{count} {name}' for name, count in clips.most_common())})"
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Whose a clip is; `licence` is its URI, or what the metadata say instead."""
+
+    clip_id: str
+    title: str
+    uploader: str
+    licence: str
+
+
+def freesound_link(clip_id: str) -> str:
+    """The page of an FSD50K clip, whose id is Freesound's; empty for an id that can't be."""
+    return f"https://freesound.org/s/{clip_id}/" if clip_id.isascii() and clip_id.isdigit() else ""
+
+
+def attribution_text(credits: Iterable[Credit], about: str) -> str:
+    r"""The credits as Markdown, a section a licence, each clip once: title, uploader, id, link and licence.
+
+    >>> rain = Credit("7", "Rain [take 2]", "ann", "http://creativecommons.org/licenses/by/3.0/")
+    >>> print(attribution_text([rain], "Where it comes from.").splitlines()[-1])
+    - "Rain \[take 2\]" by ann, clip 7, https://freesound.org/s/7/, http://creativecommons.org/licenses/by/3.0/
+    """
+    once = {credit.clip_id: credit for credit in credits}
+    lines = ["# Attribution", "", about]
+    for name, title in LICENCES.items():
+        of_licence = [credit for credit in once.values() if licence_name(credit.licence) == name]
+        if of_licence:
+            lines += ["", f"## {title}: {len(of_licence)} clips", ""]
+            lines += [
+                _credit_line(credit) for credit in sorted(of_licence, key=lambda credit: credit.clip_id.zfill(20))
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
+    """Write `attribution_text`; raises `CtxAudioError` where `path` can't be written."""
+    with written_whole(path) as aside:
+        # a lone surrogate, which metadata may hold and UTF-8 may not, becomes a question mark
+        aside.write_text(attribution_text(credits, about), encoding="utf-8", errors="replace")
+
+
+def _credit_line(credit: Credit) -> str:
+    title = f'"{_without_markup(credit.title)}"' if credit.title else "Untitled"
+    parts = [
+        f"{title} by {_without_markup(credit.uploader) or 'an unnamed uploader'}",
+        f"clip {_without_markup(credit.clip_id)}",
+        freesound_link(credit.clip_id),
+        _without_markup(credit.licence) or "unknown",
+    ]
+    return f"- {', '.join(part for part in parts if part)}"
+
+
+def _without_markup(text: str) -> str:
+    """Text from the metadata, in one line and with nothing that Markdown or HTML would act on."""
+    line = " ".join(text.split())
+    return line if re.fullmatch(r"https?://[\w./+%-]+", line) else _MARKUP.sub(r"\\\1", line)
 
 
 def _plain(text: str) -> str:

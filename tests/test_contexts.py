@@ -67,11 +67,15 @@ def test_every_claim_has_a_grade_and_a_source():
 
 
 def test_unknown_names_are_answered_with_the_choices():
-    with pytest.raises(CtxAudioError, match="unknown context 'slep': choose one of sleep, focus"):
+    with pytest.raises(CtxAudioError, match=r"context 'slep' \(did you mean sleep\?\): choose one of sleep, focus"):
         context_named("slep")
-    with pytest.raises(CtxAudioError, match=r"focus_condition 9 .* 0 Rain"):
-        condition_index(CONTEXTS["sleep"], 9)
-    assert condition_index(CONTEXTS["sleep"], -1) == -1
+    labels = CONTEXTS["sleep"].conditions
+    for wrong in (9, -2, "", "1.0", "²"):
+        with pytest.raises(CtxAudioError, match=f"focus_condition '{wrong}'.*: choose one of -1 random, 0 Rain"):
+            condition_index(labels, wrong)
+    with pytest.raises(CtxAudioError, match="did you mean 3 Cricket"):
+        condition_index(labels, "Crickets")
+    assert [condition_index(labels, asked) for asked in (-1, "-1", 2, "2", "waves_and_surf")] == [-1, -1, 2, 2, 1]
 
 
 def test_the_command_prints_the_catalogue_as_json_and_as_text():

@@ -9,19 +9,20 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxaudio.contexts import CONTEXTS, TARGETS
+from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, TARGETS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evidence import SAFE_LISTENING, Claim, claims_of, evidence_lines
 from ctxaudio.files import read_json, write_json
+from ctxaudio.modulation.named import modulation_text, profile_text
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.provenance import (
+    Claim,
     ModelOrigin,
     Provenance,
+    claims_of,
+    evidence_line,
     json_beside,
     licences_text,
-    modulation_text,
-    profile_text,
     source_file,
 )
 from ctxaudio.render.modulator import Modulation
@@ -142,11 +143,10 @@ def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
     assert subjects(ModulationProfile((Rate(0.2, 0.3),))) == []  # slower than any band: a swell
 
 
-def test_what_is_printed_has_grade_reason_source_and_the_note() -> None:
-    *lines, note = evidence_lines(claims_of(SLEEP, context_profile(SLEEP)))
-    assert len(lines) == 3 and lines[0].startswith("evidence grade D, context sleep: Nature sounds mark")
-    assert all("doi:" in line for line in lines)
-    assert note == f"safe listening: {SAFE_LISTENING}" and "80 dBA for 40 hours" in note
+def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> None:
+    line = evidence_line(claims_of(SLEEP, context_profile(SLEEP)))
+    assert "context sleep D, target deep_sleep (2.5 Hz) D, band delta (1-4 Hz) B" in line
+    assert "ctxaudio contexts" in line and "\n" not in line
 
 
 @pytest.mark.parametrize(

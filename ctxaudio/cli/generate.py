@@ -22,12 +22,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
-    from ctxaudio.evidence import claims_of, evidence_lines
     from ctxaudio.files import read_json
     from ctxaudio.model.pretrained import BASE
     from ctxaudio.modulation.comfort import check_comfort_of
+    from ctxaudio.modulation.named import chosen_profile
     from ctxaudio.modulation.profile import ModulationProfile
-    from ctxaudio.run import chosen_profile
+    from ctxaudio.provenance import claims_of, evidence_line
 
     run = run_of(options)
     model_path = options.model_path or BASE
@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
     for path in paths:
         print(path)
     written = read_json(paths[0].with_name("generated.json"))["profile"]  # the model's own, where none was asked for
-    print("\n".join(evidence_lines(claims_of(run.about, ModulationProfile.from_dict(written)))))
+    print(evidence_line(claims_of(run.about, ModulationProfile.from_dict(written))))
     return 0

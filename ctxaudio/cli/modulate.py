@@ -17,7 +17,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio.evidence import evidence_lines
+    from ctxaudio.provenance import evidence_line
     from ctxaudio.render.modulate import modulate_file
 
     modulation = modulation_of(options, options.context)
@@ -25,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
         options.input, options.output, modulation, finish_of(options), options.context, on_a_terminal()
     )
     print(made.summary(options.output))
-    print("\n".join(evidence_lines(made.claims)))
+    print(evidence_line(made.claims))
     return 0

@@ -29,8 +29,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio.evidence import evidence_lines
-    from ctxaudio.provenance import json_beside
+    from ctxaudio.provenance import evidence_line, json_beside
     from ctxaudio.render import plan
     from ctxaudio.render.session import render_session
     from ctxaudio.signal.audio import audio_format
@@ -57,5 +56,5 @@ def run(options: argparse.Namespace) -> int:
     )
     made.write_beside(path)
     print(made.summary(path))
-    print("\n".join(evidence_lines(made.claims)))
+    print(evidence_line(made.claims))
     return 0

@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ctxaudio import pipeline
+from ctxaudio import __version__, pipeline
 from ctxaudio.course.notebook import check_one_context
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
-from ctxaudio.run import DataSource, Run
+from ctxaudio.pipeline import DataSource
+from ctxaudio.run import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 from ctxaudio.training.engine import existing_device
-from ctxaudio.version import __version__
 
 try:
     import nbformat

@@ -11,10 +11,23 @@ from urllib.parse import unquote
 
 from ctxaudio.errors import CtxAudioError
 
-LICENCES = ("cc0", "cc-by", "cc-by-nc", "sampling+", "unknown")
+#: Short names, and what they ask for.
+LICENCES = {
+    "cc0": "CC0 (no credit needed, given all the same)",
+    "cc-by": "CC BY (credit the uploader)",
+    "cc-by-nc": "CC BY-NC (credit the uploader; not for commercial use)",
+    "sampling+": "Sampling+ (credit the uploader; for parts and mixes; not in advertising)",
+    "unknown": "Other or unknown licences",
+}
 
 #: May be used for anything, CC-BY with the credit that ATTRIBUTION.md gives.
 DEFAULT_LICENCES = ("cc0", "cc-by")
+
+FSD50K_CREDIT = (
+    "Clips of FSD50K (Eduardo Fonseca, Xavier Favory, Jordi Pons, Frederic Font, Xavier Serra: FSD50K: an Open Dataset "
+    "of Human-Labeled Sound Events, IEEE/ACM TASLP 30:829-852, 2022, https://doi.org/10.5281/zenodo.4060432), a data "
+    "set under CC BY 4.0 of recordings from Freesound, each under its uploader's licence as listed here."
+)
 
 _NAMES = {"zero": "cc0", "by": "cc-by", "by-nc": "cc-by-nc", "sampling+": "sampling+"}
 _URI = re.compile(

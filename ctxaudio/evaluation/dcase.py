@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ctxaudio.contexts import context_named
-from ctxaudio.evidence import claims_of
 from ctxaudio.files import child_path, writable_folder, write_json
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.provenance import ModelOrigin, Provenance
+from ctxaudio.provenance import ModelOrigin, Provenance, claims_of
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.filters import resample

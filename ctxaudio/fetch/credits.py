@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctxaudio.data.attribution import ATTRIBUTION, FSD50K_CREDIT, Credit, freesound_link, write_attribution
 from ctxaudio.data.fsd50k import Clip, Subset, audio_folder, clips_on_disk, read_index
+from ctxaudio.data.licences import FSD50K_CREDIT
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
+from ctxaudio.provenance import ATTRIBUTION, Credit, write_attribution
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -47,9 +48,7 @@ class Manifest:
         clips = [self.clips[key] for key in sorted(self.clips)]
         content = {"format": FORMAT, "source": self.source, "clips": clips, "set_aside": [*self.set_aside.values()]}
         write_json(data_dir / MANIFEST, content)
-        credits = [
-            Credit(c["clip_id"], c["title"], c["uploader"], c["licence"], freesound_link(c["clip_id"])) for c in clips
-        ]
+        credits = [Credit(c["clip_id"], c["title"], c["uploader"], c["licence"]) for c in clips]
         write_attribution(data_dir / ATTRIBUTION, credits, FSD50K_CREDIT)
 
     def forget_deleted(self, data_dir: Path) -> None:

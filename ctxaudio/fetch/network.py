@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, TypeVar
 import requests
 from tqdm import tqdm
 
+from ctxaudio import __version__
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.version import __version__
 
 _CHUNK = 1 << 16  # as much as a broken connection can lose
 _WORTH_GOING_ON = 1 << 20

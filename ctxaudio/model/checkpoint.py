@@ -13,11 +13,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from ctxaudio import __version__
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.version import __version__
 
 FORMAT = 7
 #: Names of conditions go into file names and tables.

@@ -11,12 +11,11 @@ import torch
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evidence import claims_of
 from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.provenance import ModelOrigin, Provenance, json_beside
+from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, json_beside
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order

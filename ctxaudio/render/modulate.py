@@ -10,9 +10,8 @@ import numpy as np
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evidence import claims_of
 from ctxaudio.files import FloatArray
-from ctxaudio.provenance import Provenance, json_beside, source_file
+from ctxaudio.provenance import Provenance, claims_of, json_beside, source_file
 from ctxaudio.render.finish import Finish, Format, write_finished
 from ctxaudio.render.modulator import Modulation, Modulator
 from ctxaudio.signal.audio import AudioReader

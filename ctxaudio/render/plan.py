@@ -7,19 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ctxaudio import __version__
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evidence import claims_of
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.provenance import ModelOrigin, Provenance, source_file
+from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session
 from ctxaudio.render.stream import Layer
-from ctxaudio.version import __version__
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_the_references_mode_is_understood(trained: Run, tmp_path: Path, capsys)
     model = ["--model_path", str(trained.model_path), "--num_samples", "1", "--duration", "1"]
     assert main(["--mode", "generate", "--context", "sleep", *model, "--output_dir", str(tmp_path)]) == 0
     assert len(list(tmp_path.glob("sleep_01_*.wav"))) == 1
-    assert "evidence grade D, context sleep" in capsys.readouterr().out
+    assert "evidence grades: context sleep D" in capsys.readouterr().out
     assert "neither train nor generate" in one_line_and_two(["--mode", "play"], capsys)
 
 
@@ -162,8 +162,8 @@ def test_own_sound_from_folder_to_files_and_from_there_to_a_finer_model(tmp_path
 
 def test_focus_condition_out_of_range_is_named(trained: Run, tmp_path: Path, capsys):
     model = ["--model_path", str(trained.model_path), "--output_dir", str(tmp_path)]
-    assert "condition 17" in one_line_and_two(["generate", *model, "--focus_condition", "17"], capsys)
-    assert "condition -2" in one_line_and_two(["generate", *model, "--focus_condition", "-2"], capsys)
+    assert "focus_condition '17'" in one_line_and_two(["generate", *model, "--focus_condition", "17"], capsys)
+    assert "focus_condition '-2'" in one_line_and_two(["generate", *model, "--focus_condition", "-2"], capsys)
 
 
 def test_a_silent_folder_is_no_traceback(tmp_path: Path, capsys):

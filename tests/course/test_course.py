@@ -19,7 +19,8 @@ from ctxaudio.course.execution import WIDGET_STATE, WIDGET_VIEW, fault_of, strip
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import prepare_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.run import DataSource, Run, select_context
+from ctxaudio.pipeline import DataSource, select_context
+from ctxaudio.run import Run
 
 TRY = Preset("try", max_minutes=0.25, num_samples=1)
 PARAMETERS = """\

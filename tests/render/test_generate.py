@@ -8,9 +8,10 @@ import soundfile
 from ctxaudio import pipeline
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
+from ctxaudio.modulation.named import chosen_profile
 from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.render.generate import generate_clips
-from ctxaudio.run import Run, chosen_profile
+from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 

@@ -1,0 +1,130 @@
+"""Options stated once, as fields of frozen dataclasses: name, type, default, range and help.
+
+The command line is built from them (`add_dataclass`, `from_options`); notebook parameters and the README's table are
+checked against them by tests.
+
+>>> @dataclasses.dataclass(frozen=True)
+... class Cooking:
+...     minutes: float = option(4.0, "time in the water", within=(0.5, 30.0))
+...     def __post_init__(self) -> None:
+...         check_ranges(self)
+>>> parser = argparse.ArgumentParser()
+>>> add_dataclass(parser, Cooking)
+>>> from_options(Cooking, parser.parse_args(["--minutes", "6"]))
+Cooking(minutes=6.0)
+>>> Cooking(minutes=0.0)
+Traceback (most recent call last):
+    ...
+ctxaudio.errors.CtxAudioError: minutes 0.0 is outside 0.5-30.0
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Collection
+from dataclasses import MISSING, Field
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ctxaudio.errors import CtxAudioError, unknown
+
+Settings = TypeVar("Settings")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    within: tuple[float, float] | None = None,
+    choices: Collection[str] = (),
+    metavar: str | tuple[str, ...] | None = None,
+    flag: str = "",
+) -> Any:
+    """A field that is an option of the command line.
+
+    Args:
+        default: `...` for an option that must be given.
+        within: smallest and largest value, checked by `check_ranges`; None is let through.
+        choices: names, checked by `check_ranges`.
+        metavar: as in argparse; `A,B` takes several in one argument, parted by commas.
+        flag: the name on the command line where it is another than the field's; without dashes a positional argument.
+    """
+    about = {"help": help, "within": within, "choices": tuple(choices), "metavar": metavar, "flag": flag}
+    return dataclasses.field(default=MISSING if default is ... else default, metadata=about)
+
+
+def options_of(cls: type[Any]) -> list[Field[Any]]:
+    """The fields of a dataclass that are options."""
+    return [field for field in dataclasses.fields(cls) if "help" in field.metadata]
+
+
+def check_ranges(settings: Any) -> None:
+    """Raise `CtxAudioError` for a value outside its range or choices; NaN is outside of all."""
+    for field in options_of(type(settings)):
+        value, within, choices = getattr(settings, field.name), field.metadata["within"], field.metadata["choices"]
+        if value is None:
+            continue
+        if within and not within[0] <= value <= within[1]:
+            raise CtxAudioError(f"{field.name} {value} is outside {within[0]}-{within[1]}")
+        if choices and value not in choices:
+            raise unknown(field.name, value, choices)
+
+
+def add_dataclass(
+    parser: argparse.ArgumentParser, cls: type[Any], *names: str, title: str = "", **defaults: Any
+) -> None:
+    """Add the options of a dataclass, or those of `names` only, with other `defaults` where given.
+
+    A bool is a switch, `tuple[float, float]` takes two values, any other tuple or list as many as follow.
+    """
+    add = parser.add_argument_group(title).add_argument if title else parser.add_argument
+    hints = get_type_hints(cls)
+    for field in options_of(cls):
+        if names and field.name not in names:
+            continue
+        about = field.metadata
+        flag = about["flag"] or f"--{field.name}"
+        default = defaults.get(field.name, field.default)
+        arguments: dict[str, Any] = {"help": about["help"]}
+        if flag.startswith("--"):
+            arguments |= {"dest": field.name, "required": default is MISSING}
+        if default is not MISSING:
+            arguments["default"] = default
+        if hints[field.name] is bool:
+            add(flag, action="store_true", **arguments)
+            continue
+        if about["metavar"]:
+            arguments["metavar"] = about["metavar"]
+        add(flag, **_values_of(hints[field.name], about["metavar"]), **arguments)
+
+
+def _values_of(hint: Any, metavar: Any) -> dict[str, Any]:
+    """How argparse reads values of that type."""
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
+    kind = kinds[0]
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    if get_origin(kind) not in (tuple, list):
+        return {"type": kind}
+    inner = get_args(kind)
+    if metavar == "A,B":
+        return {"type": listed}
+    if get_origin(kind) is tuple and Ellipsis not in inner:
+        return {"type": inner[0], "nargs": len(inner)}
+    return {"type": inner[0], "nargs": "*"}
+
+
+def from_options(cls: type[Settings], options: argparse.Namespace) -> Settings:
+    """An instance of a dataclass from parsed options; what they don't hold keeps its default."""
+    known = {name: value for name, value in vars(options).items() if name in get_type_hints(cls)}
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """`"a, b"` as `("a", "b")`.
+
+    >>> listed("Rain, Wind,")
+    ('Rain', 'Wind')
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
