@@ -11,7 +11,6 @@ from ctxaudio.contexts import condition_index
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
-from ctxaudio.data.licences import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
@@ -19,20 +18,24 @@ from ctxaudio.evaluation.clips import held_out_sound, prepared_sound
 from ctxaudio.evaluation.merit import figures_of_merit
 from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import read_json, writable_folder, write_json
-from ctxaudio.finetune import begin_training, generator_config, load_given
-from ctxaudio.model.checkpoint import load_generator, save_generator
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.plots import clip_grid, save_figure
-from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.engine import engine_for
-from ctxaudio.training.scoring import Score
+from ctxaudio.training.monitor import Score
+from ctxaudio.training.start import (
+    attributed,
+    begin_training,
+    check_device,
+    generator_config,
+    load_given,
+    write_credits,
+)
 from ctxaudio.training.state import Training
 
 #: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
@@ -118,18 +121,16 @@ def train(
     from_scratch: bool = False,
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
-    engine = engine_for(config)  # before the clips are prepared, which may take minutes
-    with engine.rank_zero_stdout():
-        load_given(init_from, from_scratch, generator_config(run, (), config), resume)
-        check_context_of_model(run)
-        clips = prepare(run, num_workers, progress, options)
-        training = begin_training(run, config, clips, resume, init_from, from_scratch, engine)
-        score = training_score(clips, config.seed) if engine.rank == 0 else None
-        loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
-        if engine.rank == 0:
-            save_model(run, training, config, clips)
-        if training.interrupted:
-            print(f"interrupted after {training.step} steps; --resume goes on from there")
+    load_given(init_from, from_scratch, generator_config(run, (), config), resume)  # before the clips are prepared
+    check_device(config.device)
+    check_context_of_model(run)
+    clips = prepare(run, num_workers, progress, options)
+    training = begin_training(run, config, clips, resume, init_from, from_scratch)
+    score = training_score(clips, config.seed)
+    loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
+    save_model(run, training, config, clips)
+    if training.interrupted:
+        print(f"interrupted after {training.step} steps; --resume goes on from there")
     return training
 
 
@@ -189,24 +190,6 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
     kept = f", the best of step {lowest['step']:.0f}: {lowest['score']:.1f}" if lowest else ""
     print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s{kept})", flush=True)
     return path
-
-
-def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Whose clips are in the weights: those trained on and, after them, those of the model that was begun from."""
-    used = [
-        {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
-        for clip in (clips.clips[i] for i in clips.of("train"))
-    ]
-    return used + [entry for entry in earlier if entry not in used]
-
-
-def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
-    """Write `ATTRIBUTION.md` beside the model."""
-    credits = [Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"]) for entry in attribution]
-    about = f"The sound that the generator {model_path.name} was trained on."
-    if any(freesound_link(credit.clip_id) for credit in credits):
-        about += f" {FSD50K_CREDIT}"
-    write_attribution(model_path.with_name(ATTRIBUTION), credits, about)
 
 
 def save_samples(run: Run, training: Training) -> None:

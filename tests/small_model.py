@@ -7,13 +7,12 @@ import torch
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.pretrained import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.engine import Engine
+from ctxaudio.training.start import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.training.state import Training
 
 RATE = 22050
@@ -86,9 +85,8 @@ def begin(
     config: TrainingConfig = TRAINING,
     shape: GeneratorConfig = SLEEP,
     kind: type[ClipBatches] = FourSteps,
-    engine: Engine | None = None,
 ) -> Training:
-    """As `finetune.begin_training` from scratch, with small networks and few steps an epoch."""
+    """As `start.begin_training` from scratch, with small networks and few steps an epoch."""
     torch.manual_seed(config.seed)
     random = seeded(config.seed)
     batches = kind(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
@@ -96,7 +94,7 @@ def begin(
     crops, conditions = draw_crops(batches, shape.style_count)
     fit_spectra_and_statistics(generator, crops)
     fill_bank(generator, crops, conditions)
-    return loop.begin(generator, batches, random, clips.context, config, engine)
+    return loop.begin(generator, batches, random, clips.context, config)
 
 
 def weights(generator: Generator) -> torch.Tensor:

@@ -23,7 +23,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
     from ctxaudio.files import read_json
-    from ctxaudio.model.pretrained import BASE
+    from ctxaudio.model.checkpoint import BASE
     from ctxaudio.modulation.comfort import check_comfort_of
     from ctxaudio.modulation.named import chosen_profile
     from ctxaudio.modulation.profile import ModulationProfile

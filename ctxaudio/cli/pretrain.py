@@ -23,8 +23,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio.pretrain import Pretraining, pretrain
     from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
+    from ctxaudio.training.pretrain import Pretraining, pretrain
 
     config = TrainingConfig(
         batch_size=options.batch_size,

@@ -30,9 +30,6 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--score_interval", type=int, default=100, help="steps between scores, without max_minutes")
     add("--size", default="small", help="of the generator: small, or large with layers twice as wide")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
-    add("--precision", default="32", help="bits of the networks: 32, bf16 or 16 (mixed)")
-    add("--devices", type=int, default=1, help="processes on this machine, one a device (extra `distributed`)")
-    add("--num_nodes", type=int, default=1, help="machines, each started with NODE_RANK, MASTER_ADDR and MASTER_PORT")
     add("--keep_going", action="store_true", help="say what is wrong with the training, but don't stop for it")
 
 

@@ -21,7 +21,7 @@ from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.pipeline import DataSource
 from ctxaudio.run import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
-from ctxaudio.training.engine import existing_device
+from ctxaudio.training.start import check_device
 
 try:
     import nbformat
@@ -87,7 +87,7 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     Raises `CtxAudioError` for these, and for a notebook that fails; then neither summary nor report is left.
     """
     check_one_context(run)
-    existing_device(device)
+    check_device(device)
     sources = find_notebooks(notebooks)
     check_apart(run, notebooks)
     source, selection = pipeline.select(run)
@@ -158,7 +158,6 @@ def course_parameters(
         "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
         "num_samples": preset.num_samples,
         "device": device,
-        "precision": "32" if device == "cpu" else "bf16",
     }
 
 

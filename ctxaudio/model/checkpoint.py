@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from ctxaudio import __version__
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile
 
 FORMAT = 7
+#: The generator that ships with the package.
+BASE = Path(__file__).parent.parent / "base" / "base.safetensors"
 #: Names of conditions go into file names and tables.
 LONGEST_NAME = 100
 #: No weight tells whether so many were meant, and each takes as long as the sound itself.
@@ -144,3 +148,33 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CtxAudioError(f"{path} holds no training state: start again without --resume")
     return state
+
+
+def for_conditions(
+    given: Generator, conditions: Sequence[str], profile: ModulationProfile, style_count: int | None = None
+) -> Generator:
+    """A generator of `conditions` with the weights of `given`, and the styles that it has of them.
+
+    A condition of the same name keeps its embedding; a new one starts from the mean of the given ones. Eigen-spectra
+    and texture statistics are those of `given`, so its courses and codes mean what they did. With `style_count` the
+    bank has that many places, all unused.
+    """
+    names = given.config.conditions
+    chosen = torch.tensor([names[c] in conditions if c >= 0 else False for c in given.bank.conditions.tolist()])
+    count = max(1, int(chosen.sum())) if style_count is None else style_count
+    generator = Generator(replace(given.config, conditions=tuple(conditions), style_count=count), profile)
+    shared = {
+        name: value
+        for name, value in given.state_dict().items()
+        if not name.startswith(("bank.", "modulation.", "embedding."))
+    }
+    generator.load_state_dict({**generator.state_dict(), **shared})
+    rows = given.embedding.weight.detach()
+    with torch.no_grad():
+        for i, name in enumerate(conditions):
+            generator.embedding.weight[i] = rows[names.index(name)] if name in names else rows.mean(0)
+        if style_count is None and chosen.any():
+            style = Style(*(given.bank.get_buffer(name)[chosen] for name in Style._fields))
+            old = given.bank.conditions[chosen].tolist()
+            generator.bank.fill(style, torch.tensor([tuple(conditions).index(names[c]) for c in old]))
+    return generator

@@ -249,7 +249,9 @@ class Generator(nn.Module):
         white = gaussian((len(latent) * channels, samples), random, latent.device)
         noise = self.noise_spectrum(white)
         of_each = Style(*(values.repeat_interleave(channels, 0) for values in style))
-        noise_courses = self.spectra.courses_of_noise(noise[1], of_each.mixing)
+        # turned round by half: what the courses do and what they leave open are independent, as they are in a crop
+        turned = noise[1].roll(noise[1].shape[-1] // 2, -1)
+        noise_courses = self.spectra.courses_of_noise(turned, of_each.mixing)
         courses = self.courses(latent, condition, style, noise_courses, random)
         return self.render(courses, of_each, noise, samples, random)[:, :wanted]
 

@@ -10,8 +10,7 @@ from typing import Any
 from ctxaudio import __version__
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.pretrained import BASE, for_conditions
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ctxaudio.errors import CtxAudioError
 
-PRECISIONS = ("32", "bf16", "16")
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
 #: Widths of the generator's layers against the default ones.
@@ -22,8 +21,8 @@ class TrainingConfig:
     is the length of a training crop; the generator makes any length.
 
     Scores are taken every `score_interval_s` of training, or every `score_interval` steps where `num_epochs` rules,
-    so that such a run does not depend on the machine's speed. `precision` bf16 or 16 runs the networks in that,
-    transforms and losses in 32 bits. `keep_going`: report what is wrong with a training, but don't stop for it.
+    so that such a run does not depend on the machine's speed.
+    `keep_going`: report what is wrong with a training, but don't stop for it.
     """
 
     batch_size: int = 16
@@ -42,15 +41,12 @@ class TrainingConfig:
     ema_decay: float = 0.999
     score_interval_s: float = 60.0
     score_interval: int = 100
-    precision: str = "32"
     size: str = "small"
-    devices: int = 1
-    num_nodes: int = 1
     keep_going: bool = False
 
     def __post_init__(self) -> None:
         above_zero = ("batch_size", "num_epochs", "lr", "log_interval", "sample_interval", "save_interval")
-        for name in (*above_zero, "score_interval_s", "score_interval", "devices", "num_nodes", "crop_s"):
+        for name in (*above_zero, "score_interval_s", "score_interval", "crop_s"):
             if not getattr(self, name) > 0:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
         for name in ("lambda_aux", "lambda_adversarial", "lambda_texture"):
@@ -58,6 +54,5 @@ class TrainingConfig:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise CtxAudioError(f"max_minutes {self.max_minutes} must be above 0")
-        for name, known in (("precision", PRECISIONS), ("size", tuple(SIZES))):
-            if getattr(self, name) not in known:
-                raise CtxAudioError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(known)}")
+        if self.size not in SIZES:
+            raise CtxAudioError(f"size {self.size!r}: choose one of {', '.join(SIZES)}")

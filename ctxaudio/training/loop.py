@@ -18,14 +18,12 @@ from tqdm.auto import tqdm
 from ctxaudio.data.batches import Batch, Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
+from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.engine import Engine
-from ctxaudio.training.health import diversity
-from ctxaudio.training.interruption import finishing_the_step_on_ctrl_c
-from ctxaudio.training.scoring import Score
-from ctxaudio.training.state import BEST, NoisePictures, Training, checkpoint, write_logs
+from ctxaudio.training.monitor import Score, diversity, finishing_the_step_on_ctrl_c
+from ctxaudio.training.state import BEST, NoisePictures, Training, checkpoint, preserve_rng, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -50,55 +48,58 @@ def train(
 
     Writes `output_dir/checkpoints/latest.pt` every `save_interval` epochs and at the end, `logs/losses.csv`, and
     calls `on_samples` every `sample_interval` epochs (with `max_minutes` less often, where that would take more than
-    a twentieth of them). With `score` (lower is better) the averaged generator is scored
-    on the way, within `max_minutes`, and at the end: the best lies in `checkpoints/best.safetensors` and is
-    `training.best`. Neither changes what is trained. Shows a progress bar, or without `progress` prints a line
-    every half minute.
+    a twentieth of them). With `score` (lower is better) the averaged generator is scored on the way, within
+    `max_minutes`, and at the end: the best lies in `checkpoints/best.safetensors` and is `training.best`. Neither
+    changes what is trained. Shows a progress bar, or without `progress` prints a line every half minute.
 
     Raises `CtxAudioError` when the losses stop being numbers and, unless `keep_going`, when they explode or the
-    generator makes the same of every style and latent (`model.health`).
+    generator makes the same of every style and latent (`training.monitor`).
     """
-    engine, scores = training.engine, training.scores
-    steps_per_epoch = training.batches.steps_per_epoch
+    scores, steps_per_epoch = training.scores, training.batches.steps_per_epoch
     started = time.monotonic() - training.seconds
     budget = math.inf if config.max_minutes is None else 60.0 * config.max_minutes
-    show = Display(training, config.num_epochs * steps_per_epoch, progress and engine.rank == 0)
-    sampled_at, sampling_s = -math.inf, 0.0
+    sampled_at, sampling_s, printed_at = -math.inf, 0.0, time.monotonic()
     training.generator.train()
     training.interrupted, training.trouble = False, ""
+    total = config.num_epochs * steps_per_epoch
+    bar = tqdm(total=total, initial=training.step, disable=not progress, unit="step", desc="train")
 
-    with finishing_the_step_on_ctrl_c() as asked_to_stop:
-        while training.epoch < config.num_epochs and not engine.any(training.seconds + scores.took_s >= budget):
+    with bar, finishing_the_step_on_ctrl_c() as asked_to_stop:
+        while training.epoch < config.num_epochs and training.seconds + scores.took_s < budget:
             values = training_step(training, training.batches.next(), config)
             training.step += 1
             training.seconds = time.monotonic() - started
             if training.step % config.log_interval == 0:
-                show.line(log(training, values))
+                line = log(training, values)
+                bar.set_postfix_str(line)
+                if not progress and time.monotonic() - printed_at > SECONDS_BETWEEN_LINES:
+                    printed_at = time.monotonic()
+                    print(f"{training.seconds:5.0f} s, step {training.step}: {line}", flush=True)
                 check_health(training, config)
-            if engine.any(training.trouble != ""):
+            if training.trouble:
                 break
             if score and scores.due(training.step, training.seconds, config):
                 keep_if_best(training, score, output_dir)
             if training.step % steps_per_epoch == 0:
                 training.epoch += 1
-                wanted = on_samples and engine.rank == 0 and training.epoch % config.sample_interval == 0
                 soon = training.seconds - sampled_at < sampling_s / LARGEST_SHARE_OF_SAMPLES
-                if on_samples and wanted and not (soon and config.max_minutes):
-                    with engine.preserve_rng():
+                if on_samples and training.epoch % config.sample_interval == 0 and not (soon and config.max_minutes):
+                    with preserve_rng(training.device):
                         on_samples(training)
                     sampled_at = time.monotonic() - started
                     sampling_s = sampled_at - training.seconds
                 if training.epoch % config.save_interval == 0:
                     checkpoint(training, output_dir)  # after the score of this step, which a resumed run won't take
             training.seconds = time.monotonic() - started
-            show.step()
-            training.interrupted = engine.any(asked_to_stop())
+            bar.update()
+            training.interrupted = asked_to_stop()
             if training.interrupted:
                 break
-    show.close()
-    if engine.any(training.trouble != ""):
-        stop_for_trouble(training, output_dir)
-        return training
+    if training.trouble:  # the last checkpoint stays as it was before
+        write_logs(training, output_dir)
+        best = scores.best
+        where = f"the best so far, of step {best['step']:.0f}, is {output_dir / BEST}" if best else "nothing was kept"
+        raise CtxAudioError(f"{training.trouble}; {where}")
     if score and training.step and not (scores.rows and scores.rows[-1]["step"] == training.step):
         keep_if_best(training, score, output_dir)
         training.seconds = time.monotonic() - started
@@ -107,39 +108,39 @@ def train(
 
 
 def training_step(training: Training, batch: Batch, config: TrainingConfig) -> dict[str, Tensor]:
-    """One update of the discriminator and one of the generator; gives back the losses, and the fakes' diversity.
+    """One update of the discriminator and one of the generator; returns the losses and the fakes' diversity.
 
     The game is played on courses. Modulation and phase come after them, in real and fake alike, so rendering both
     would cost most of a step and could tell the discriminator nothing more.
     """
-    generator, discriminator, engine = training.generator, training.discriminator, training.engine
-    audio, condition = batch.audio.to(engine.device), batch.condition.to(engine.device)
+    generator, discriminator = training.generator, training.discriminator
+    audio, condition = batch.audio.to(training.device), batch.condition.to(training.device)
     with torch.no_grad():
         real, statistics, style = generator.analyse(audio)
 
     def take() -> Tensor:
-        latent = torch.randn(len(audio), generator.config.latent_dim, device=engine.device)
-        return engine.run(generator.courses, latent, condition, style, training.noise.courses(style.mixing))
+        latent = torch.randn(len(audio), generator.config.latent_dim, device=training.device)
+        return generator.courses(latent, condition, style, training.noise.courses(style.mixing))
 
     fake = take()
     with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
         again = generator.statistics(take())
 
-    verdict_real = engine.run(discriminator, real, condition, style.texture)
-    verdict_fake = engine.run(discriminator, fake.detach(), condition, style.texture)
+    verdict_real = discriminator(real, condition, style.texture)
+    verdict_fake = discriminator(fake.detach(), condition, style.texture)
     hinge = losses.discriminator_hinge(verdict_real, verdict_fake)
     naming_real = losses.condition_loss(verdict_real, condition)
-    engine.descend(hinge + config.lambda_aux * naming_real, training.discriminator_optimizer)
+    descend(hinge + config.lambda_aux * naming_real, training.discriminator_optimizer)
 
     discriminator.requires_grad_(False)
-    verdict = engine.run(discriminator, fake, condition, style.texture)
+    verdict = discriminator(fake, condition, style.texture)
     adversarial = losses.generator_hinge(verdict)
     naming = losses.condition_loss(verdict, condition)
     found = generator.statistics(fake)
     target = statistics.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
     texture = losses.energy_loss(found, again, target, generator.statistics.weight)
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
-    engine.descend(total, training.generator_optimizer, LARGEST_GRADIENT)
+    descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
     training.average.update_parameters(generator)
     return {
@@ -151,8 +152,17 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     }
 
 
+def descend(loss: Tensor, optimizer: torch.optim.Optimizer, largest_norm: float = math.inf) -> None:
+    """One update of the optimizer's parameters down the gradient of `loss`, the gradient's norm limited."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if largest_norm < math.inf:
+        torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], largest_norm)
+    optimizer.step()
+
+
 def log(training: Training, values: dict[str, Tensor]) -> str:
-    """Add a row to the history and give it back as text."""
+    """Add a row to the history and return it as text."""
     row = {name: float(value) for name, value in values.items()}
     training.history.append({"step": training.step, "epoch": training.epoch, "seconds": training.seconds, **row})
     return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
@@ -160,8 +170,6 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
 
 def check_health(training: Training, config: TrainingConfig) -> None:
     """Note in `training.trouble` what should stop it; what need not, or need not with `keep_going`, is printed."""
-    if training.engine.rank > 0:
-        return
     if warning := training.health.warn_if_discriminator_wins(training.history):
         print(warning, flush=True)
     found = training.health.trouble(training.history)
@@ -173,51 +181,33 @@ def check_health(training: Training, config: TrainingConfig) -> None:
 
 def keep_if_best(training: Training, score: Score, output_dir: Path) -> None:
     """Score the averaged generator, and write it where it is the best so far."""
-    if training.engine.rank > 0:
-        return
     when = {"step": training.step, "epoch": training.epoch, "seconds": training.seconds}
-    with training.engine.preserve_rng():
+    with preserve_rng(training.device):
         if training.scores.add(training.averaged, score, when):
-            training.scores.save_best(output_dir / BEST, training.averaged, training.context)
+            facts = {"training": training.scores.facts()}
+            save_generator(output_dir / BEST, training.best, training.context, facts)
     write_logs(training, output_dir)
 
 
-def stop_for_trouble(training: Training, output_dir: Path) -> None:
-    """Leave the logs, and say where the best generator lies; the last checkpoint stays as it was before."""
-    if training.engine.rank == 0:
-        write_logs(training, output_dir)
-        best = training.scores.best
-        where = f"the best so far, of step {best['step']:.0f}, is {output_dir / BEST}" if best else "nothing was kept"
-        raise CtxAudioError(f"{training.trouble}; {where}")
-
-
 def begin(
-    generator: Generator,
-    batches: Batches,
-    random: torch.Generator,
-    context: str,
-    config: TrainingConfig,
-    engine: Engine | None = None,
+    generator: Generator, batches: Batches, random: torch.Generator, context: str, config: TrainingConfig
 ) -> Training:
     """A fresh discriminator, optimisers and average for `generator`, whose style bank is filled already."""
-    engine = engine or Engine(config.device, config.precision)
-    generator = generator.to(engine.device)
-    discriminator = Discriminator(generator.config).to(engine.device)
-    if engine.rank > 0:  # from here on each process draws crops and latents of its own
-        torch.manual_seed(config.seed + 1_000_003 * engine.rank)
-        random.manual_seed(config.seed + 1_000_003 * engine.rank)
+    generator = generator.to(config.device)
+    discriminator = Discriminator(generator.config).to(config.device)
+    lr = LR_FACTOR * config.lr
     return Training(
         generator,
         discriminator,
         AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
-        torch.optim.Adam(generator.parameters(), lr=LR_FACTOR * config.lr, betas=(0.5, 0.95)),
-        torch.optim.Adam(discriminator.parameters(), lr=LR_FACTOR * config.lr, betas=(0.5, 0.95)),
+        torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.95)),
+        torch.optim.Adam(discriminator.parameters(), lr=lr, betas=(0.5, 0.95)),
         batches,
         random,
         context,
-        engine,
+        torch.device(config.device),
         NoisePictures(generator, round(config.crop_s * generator.config.sample_rate)),
-        LR_FACTOR * config.lr,
+        lr,
     )
 
 
@@ -230,23 +220,3 @@ def moving_average(decay: float) -> Callable[[ParamList, ParamList, Tensor | int
         torch._foreach_lerp_(averaged, current, 1.0 - min(decay, (1 + steps) / (10 + steps)))
 
     return average
-
-
-class Display:
-    """A progress bar, or a line every half minute."""
-
-    def __init__(self, training: Training, steps: int, progress: bool) -> None:
-        self.training, self.progress, self.printed_at = training, progress, time.monotonic()
-        self.bar = tqdm(total=steps, initial=training.step, disable=not progress, unit="step", desc="train")
-
-    def step(self) -> None:
-        self.bar.update()
-
-    def line(self, text: str) -> None:
-        self.bar.set_postfix_str(text)
-        if not self.progress and time.monotonic() - self.printed_at > SECONDS_BETWEEN_LINES:
-            self.printed_at = time.monotonic()
-            print(f"{self.training.seconds:5.0f} s, step {self.training.step}: {text}", flush=True)
-
-    def close(self) -> None:
-        self.bar.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,7 @@ from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
-from ctxaudio.training.engine import Engine
-from ctxaudio.training.health import TERMS, Health
-from ctxaudio.training.scoring import Scores
+from ctxaudio.training.monitor import TERMS, Health, Scores
 
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
@@ -65,7 +64,7 @@ class Training:
     batches: Batches
     random: torch.Generator
     context: str
-    engine: Engine
+    device: torch.device
     noise: NoisePictures
     lr: float
     health: Health = field(default_factory=Health)
@@ -98,27 +97,43 @@ class Training:
             "average": self.average,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
-            "scaler": self.engine.scaler,
         }
 
 
+def random_state(device: torch.device) -> Tensor:
+    """The state of torch's own random numbers, those of the device included, as bytes."""
+    state = torch.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state(device)]) if device.type == "cuda" else state
+
+
+def set_random_state(device: torch.device, state: Tensor) -> None:
+    size = len(torch.get_rng_state())
+    torch.set_rng_state(state[:size])
+    if device.type == "cuda" and len(state) > size:
+        torch.cuda.set_rng_state(state[size:], device)
+
+
+def preserve_rng(device: torch.device) -> AbstractContextManager[None]:
+    """Inside, random numbers may be drawn: the training goes on as if none had been."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
 def checkpoint(training: Training, output_dir: Path) -> None:
-    """Write the whole training state and the logs; every process has to call it, the first one writes."""
-    engine, scores, health = training.engine, training.scores, training.health
+    """Write the whole training state and the logs."""
+    scores = training.scores
     state = {
         **{name: part.state_dict() for name, part in training.stateful().items()},
-        "batch_random": engine.gathered(training.random.get_state()),
-        "torch_random": engine.gathered(engine.random_state()),
+        "batch_random": training.random.get_state(),
+        "torch_random": random_state(training.device),
         "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
         "history": training.history,
         "scores": {"rows": scores.rows, "best": scores.best, "weights": scores.weights},
-        "beaten": health.beaten,
+        "beaten": training.health.beaten,
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
     }
-    if engine.rank == 0:
-        save_state(output_dir / LATEST, state)
-        write_logs(training, output_dir)
+    save_state(output_dir / LATEST, state)
+    write_logs(training, output_dir)
 
 
 def write_logs(training: Training, output_dir: Path) -> None:
@@ -138,30 +153,24 @@ def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[s
 def resume(training: Training, output_dir: Path) -> Training:
     """Take up the run whose checkpoint lies in `output_dir`; raises `CtxAudioError` if there is none or it differs."""
     path = output_dir / LATEST
-    engine = training.engine
-    state = engine.broadcast(lambda: load_state(path))
+    state = load_state(path)
     try:
         if tuple(state["conditions"]) != training.generator.config.conditions:
             raise ValueError("other conditions")
-        training.init_from = state["init_from"]
         for name, part in training.stateful().items():
-            if state[name]:  # a scaler that has nothing to scale has no state
-                part.load_state_dict(state[name])
+            part.load_state_dict(state[name])
         training.scores = Scores(**state["scores"])
         training.health = Health(state["beaten"])
-        processes = len(state["torch_random"])
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        training.step, training.epoch, training.seconds = (state["progress"][n] for n in ("step", "epoch", "seconds"))
+        training.history, training.init_from = state["history"], state["init_from"]
+        training.random.set_state(state["batch_random"])
+        set_random_state(training.device, state["torch_random"])
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise CtxAudioError(
             f"{path} is of another configuration: resume with the context and sizes it was begun with"
         ) from error
-    if processes != engine.world_size:
-        raise CtxAudioError(f"{path} is of {processes} processes, not {engine.world_size}: resume with as many devices")
     training.noise = NoisePictures(training.generator, training.noise.samples)  # in the eigen-spectra just loaded
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's
-    training.random.set_state(state["batch_random"][engine.rank])
-    engine.set_random_state(state["torch_random"][engine.rank])
-    training.step, training.epoch = state["progress"]["step"], state["progress"]["epoch"]
-    training.seconds, training.history = state["progress"]["seconds"], state["history"]
     return training

@@ -73,8 +73,7 @@ def generate(options: argparse.Namespace) -> None:
 
     from ctxaudio import Run, pipeline
     from ctxaudio.contexts import CONTEXTS as ABOUT
-    from ctxaudio.model.checkpoint import load_generator
-    from ctxaudio.model.pretrained import BASE, for_conditions
+    from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
     from ctxaudio.modulation.profile import ModulationProfile
 
     torch.set_num_threads(options.threads)

@@ -31,8 +31,7 @@ from ctxaudio.errors import ClipError
 from ctxaudio.evaluation.distances import kernel_distance, matched_noise
 from ctxaudio.evaluation.score import kernel_score
 from ctxaudio.files import FloatArray
-from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.pretrained import BASE
+from ctxaudio.model.checkpoint import BASE, load_generator
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.audio import write_audio

@@ -21,9 +21,8 @@ from ctxaudio.evaluation.batch import batch_analyze_frequencies
 from ctxaudio.evaluation.long_file import analyse_file
 from ctxaudio.evaluation.measures import clip_row_and_spectrum
 from ctxaudio.files import FloatArray
-from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.pretrained import BASE, for_conditions
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.finish import Finish

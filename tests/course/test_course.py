@@ -218,9 +218,8 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     assert parameters["output_dir"] == str(Path("out").resolve())
     # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
     assert parameters["sample_interval"] == 100
-    for device, precision in (("cpu", "32"), ("cuda", "bf16")):
-        parameters = course_parameters(Run(), embedded, PRESETS["full"], clips, device)
-        assert (parameters["device"], parameters["precision"]) == (device, precision)
+    for device in ("cpu", "cuda"):
+        assert course_parameters(Run(), embedded, PRESETS["full"], clips, device)["device"] == device
 
 
 def test_presets() -> None:

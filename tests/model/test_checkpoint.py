@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_model import SHAPE, TRAINING, small_generator
 
-from ctxaudio import finetune, pipeline
+from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
@@ -20,6 +20,7 @@ from ctxaudio.model.checkpoint import FORMAT, load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
+from ctxaudio.training import start
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def once(run: Run) -> Generator:
     config = dataclasses.replace(TRAINING, num_epochs=1, batch_size=8)
     with pytest.MonkeyPatch.context() as patch:
         shape = partial(GeneratorConfig, **SHAPE)
-        patch.setattr(finetune, "GeneratorConfig", shape)
+        patch.setattr(start, "GeneratorConfig", shape)
         pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
     return load_generator(run.model_path)[0]
 

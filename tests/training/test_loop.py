@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_model import SLEEP, TRAINING, begin, seeded, weights
 
-from ctxaudio import finetune, pipeline
+from ctxaudio import pipeline
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
@@ -17,7 +17,7 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator, unit_courses
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
-from ctxaudio.training import loop
+from ctxaudio.training import loop, start
 from ctxaudio.training.config import SIZES, TrainingConfig
 from ctxaudio.training.state import Training, resume
 
@@ -164,11 +164,11 @@ def test_settings_out_of_range_are_named(name: str):
 
 def test_a_large_generator_has_wider_layers_and_styles_enough_for_all_conditions():
     names = tuple(map(str, range(26)))
-    small, large = (finetune.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
+    small, large = (start.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
     for name in ("slow_width", "middle_width", "fast_width", "frame_width"):
         assert getattr(large, name) == 2 * getattr(small, name)
     assert (
-        small.style_count >= 26 * finetune.STYLES_A_CONDITION
+        small.style_count >= 26 * start.STYLES_A_CONDITION
         and small.components == large.components
         and small.courses == large.courses
     )

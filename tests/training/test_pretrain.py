@@ -13,22 +13,21 @@ import pytest
 import torch
 from small_model import SHAPE
 
-from ctxaudio import finetune, pipeline, pretrain
+from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.checkpoint import for_conditions, load_generator
 from ctxaudio.model.generator import GeneratorConfig
-from ctxaudio.model.pretrained import for_conditions
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.pretrain import Pretraining
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.run import Run
-from ctxaudio.training import loop
+from ctxaudio.training import loop, pretrain, start
 from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.pretrain import Pretraining
 
 CONFIG = TrainingConfig(batch_size=4, num_epochs=1, log_interval=1, save_interval=1)
 CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
@@ -49,7 +48,7 @@ def small() -> Iterator[None]:
         patch.setattr(pretrain, "write_embedded_corpus", partial(write_embedded_corpus, clips_per_label=2))
         patch.setattr(MixedBatches, "steps_per_epoch", 2)
         shape = partial(GeneratorConfig, **SHAPE)
-        for module in (pretrain, finetune):
+        for module in (pretrain, start):
             patch.setattr(module, "GeneratorConfig", shape)
         yield
 
@@ -125,11 +124,11 @@ def test_the_base_makes_sound_of_a_context_s_conditions(made: Pretraining, tmp_p
 def test_training_begins_from_the_base_and_credits_it(
     made: Pretraining, recordings: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(finetune, "BASE", made.path)
+    monkeypatch.setattr(start, "BASE", made.path)
     run = Run(data_dir=recordings, output_dir=tmp_path, duration=1.0)
     config = dataclasses.replace(CONFIG, lr=1e-9, ema_decay=0.0)
     clips = pipeline.prepare(run, 1, progress=False)
-    training = finetune.begin_training(run, config, clips)
+    training = start.begin_training(run, config, clips)
     assert "starting from the base that ships with ctxaudio" in capsys.readouterr().out
     base, about = load_generator(made.path)
     assert torch.equal(training.generator.head.weight, base.head.weight)
@@ -138,27 +137,27 @@ def test_training_begins_from_the_base_and_credits_it(
     assert model["init_from"]["weights_sha256"] == about["weights_sha256"]
     assert all(entry in model["attribution"] for entry in about["attribution"])
     assert len(model["attribution"]) > len(about["attribution"])
-    fresh = finetune.begin_training(run, config, clips, from_scratch=True)
+    fresh = start.begin_training(run, config, clips, from_scratch=True)
     assert not torch.equal(fresh.generator.head.weight, base.head.weight) and fresh.init_from == {}
 
 
 def test_a_run_that_is_taken_up_needs_no_base_and_does_not_claim_to_start_from_one(
     made: Pretraining, recordings: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(finetune, "BASE", made.path)
+    monkeypatch.setattr(start, "BASE", made.path)
     run = Run(data_dir=recordings, output_dir=tmp_path, duration=1.0)
     clips = pipeline.prepare(run, 1, progress=False)
-    begun = finetune.begin_training(run, CONFIG, clips)
+    begun = start.begin_training(run, CONFIG, clips)
     loop.checkpoint(begun, tmp_path)
     capsys.readouterr()
-    monkeypatch.setattr(finetune, "BASE", tmp_path / "nothing.safetensors")
-    resumed = finetune.begin_training(run, CONFIG, clips, resume=True)
+    monkeypatch.setattr(start, "BASE", tmp_path / "nothing.safetensors")
+    resumed = start.begin_training(run, CONFIG, clips, resume=True)
     assert "starting" not in capsys.readouterr().out
     for name, value in begun.generator.state_dict().items():
         assert torch.equal(resumed.generator.state_dict()[name], value), name
     assert torch.equal(resumed.noise.rows, begun.noise.rows) and resumed.init_from == begun.init_from
     with pytest.raises(CtxAudioError, match="no model at"):
-        finetune.begin_training(run, CONFIG, clips)
+        start.begin_training(run, CONFIG, clips)
 
 
 def test_it_is_taken_up_where_it_stopped(made: Pretraining) -> None:

@@ -25,15 +25,20 @@ from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
-from ctxaudio.finetune import origin_of
-from ctxaudio.model.checkpoint import load_generator, save_generator
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.pretrained import BASE, draw_crops, fill_bank, fit_spectra_and_statistics, for_conditions
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.pipeline import attributed, write_credits
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.state import Training, resume
+from ctxaudio.training.start import (
+    attributed,
+    draw_crops,
+    fill_bank,
+    fit_spectra_and_statistics,
+    origin_of,
+    write_credits,
+)
+from ctxaudio.training.state import Training, preserve_rng, resume
 
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
@@ -105,7 +110,7 @@ def pretrain(
     if take_up:
         training = resume(training, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
-    with training.engine.preserve_rng():
+    with preserve_rng(training.device):
         sources = ([] if real is None else [real]) + made
         origins = fill_bank_from(training.averaged, sources, real is not None)
     save_base(what, training, config, recordings, origins)

@@ -12,7 +12,7 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.scoring import Scores
+from ctxaudio.training.monitor import Scores
 from ctxaudio.training.state import resume
 
 

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ctxaudio.data.batches import ClipBatches
+from ctxaudio.data.batches import Batches, ClipBatches
+from ctxaudio.data.licences import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
+from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.pretrained import (
-    BASE,
-    check_same_shape,
-    draw_crops,
-    fill_bank,
-    fit_spectra_and_statistics,
-    for_conditions,
-)
+from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import context_profile
+from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import SIZES, TrainingConfig
-from ctxaudio.training.engine import Engine, engine_for
 from ctxaudio.training.state import LATEST, Training
 from ctxaudio.training.state import resume as take_up
 
+#: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
+QUIETEST_STYLE_DB = -60.0
+AT_ONCE = 32
+#: Every third frame of a crop is enough to fit eigen-spectra to.
+FRAMES_APART = 3
 #: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
 STYLES_A_CONDITION = 48
 
@@ -40,11 +42,10 @@ def begin_training(
     resume: bool = False,
     init_from: Path | None = None,
     from_scratch: bool = False,
-    engine: Engine | None = None,
 ) -> Training:
     """Networks ready to train on `clips`: with the weights of the base, of the generator at `init_from` or fresh ones
-    (`from_scratch`), or taken up from the checkpoint in the run's folder; on `engine`, or the one `config` asks for."""
-    engine = engine or engine_for(config)
+    (`from_scratch`), or taken up from the checkpoint in the run's folder"""
+    check_device(config.device)
     wanted = generator_config(run, clips.condition_names, config)
     given = load_given(init_from, from_scratch, wanted, resume)
     checkpoint = run.output_dir / LATEST
@@ -64,7 +65,7 @@ def begin_training(
         print(f"starting from {init_from or 'the base that ships with ctxaudio'}", flush=True)
     if not resume:
         fill_bank(generator, crops, conditions)
-    training = loop.begin(generator, batches, random, clips.context, config, engine)
+    training = loop.begin(generator, batches, random, clips.context, config)
     training.init_from = origin_of(given)
     return take_up(training, run.output_dir) if resume else training
 
@@ -103,3 +104,67 @@ def origin_of(given: tuple[Generator, dict[str, Any]] | None) -> dict[str, Any]:
     generator, about = given
     remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
     return {"conditions": list(generator.config.conditions), **remembered}
+
+
+def draw_crops(batches: Batches, count: int) -> tuple[Tensor, Tensor]:
+    """`count` crops `[N, T]` of training clips and their conditions `[N]`, but for those from a pause."""
+    drawn = [batches.next() for _ in range(math.ceil(count / len(batches.next().audio)))]
+    crops, conditions = torch.cat([b.audio for b in drawn])[:count], torch.cat([b.condition for b in drawn])[:count]
+    audible = crops.square().mean(1) > 10 ** (QUIETEST_STYLE_DB / 10)
+    return crops[audible], conditions[audible]
+
+
+@torch.no_grad()
+def fit_spectra_and_statistics(generator: Generator, crops: Tensor) -> None:
+    """Fit what a generator from scratch needs, and one from a base has: eigen-spectra and texture statistics."""
+    config = generator.config
+    pictures = [log_magnitude(part, config.n_fft, config.hop)[..., ::FRAMES_APART] for part in crops.split(AT_ONCE)]
+    generator.spectra.fit(torch.cat(pictures))
+    found = [
+        generator.spectra.analyse(log_magnitude(part, config.n_fft, config.hop), config.courses).courses
+        for part in crops.split(AT_ONCE)
+    ]
+    generator.statistics.fit(torch.cat(found))
+
+
+@torch.no_grad()
+def fill_bank(generator: Generator, crops: Tensor, conditions: Tensor) -> None:
+    """Put the styles of `crops` `[N, T]` of `conditions` `[N]` into the generator's bank."""
+    styles = [generator.style_of(part) for part in crops.split(AT_ONCE)]
+    generator.bank.fill(Style(*map(torch.cat, zip(*styles, strict=True))), conditions)
+
+
+def check_same_shape(path: Path, given: GeneratorConfig, wanted: GeneratorConfig, mend: str) -> None:
+    """Refuse to start from the model at `path` where its sample rate, latent or widths are not the `wanted` ones."""
+    widths = ("slow_width", "middle_width", "fast_width", "frame_width")
+    for name in ("sample_rate", "latent_dim", *widths):
+        there, here = getattr(given, name), getattr(wanted, name)
+        if there != here:
+            option = "size" if name in widths else name
+            raise CtxAudioError(f"{path.name} has {name} {there}, not {here}: {mend}, or leave out --{option}")
+
+
+def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Whose clips are in the weights: those trained on and, after them, those of the model that was begun from."""
+    used = [
+        {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
+        for clip in (clips.clips[i] for i in clips.of("train"))
+    ]
+    return used + [entry for entry in earlier if entry not in used]
+
+
+def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
+    """Write `ATTRIBUTION.md` beside the model."""
+    credits = [Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"]) for entry in attribution]
+    about = f"The sound that the generator {model_path.name} was trained on."
+    if any(freesound_link(credit.clip_id) for credit in credits):
+        about += f" {FSD50K_CREDIT}"
+    write_attribution(model_path.with_name(ATTRIBUTION), credits, about)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there, or that can't hold a number."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CtxAudioError(f"device {name!r} is not to be had here: use --device cpu") from error

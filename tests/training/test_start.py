@@ -11,14 +11,14 @@ from ctxaudio import pipeline
 from ctxaudio.data.batches import Batch
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.checkpoint import load_generator
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.pretrained import BASE, check_same_shape, draw_crops, fill_bank, for_conditions
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.run import Run
 from ctxaudio.training import loop
+from ctxaudio.training.start import check_same_shape, draw_crops, fill_bank
 from ctxaudio.training.state import resume
 
 

@@ -14,7 +14,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.training import loop
-from ctxaudio.training.health import TERMS, Health, diversity
+from ctxaudio.training.monitor import TERMS, Health, diversity
 from ctxaudio.training.state import BEST
 
 
