@@ -21,7 +21,7 @@ from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.plots import clip_grid, save_figure
+from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
 from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
@@ -201,7 +201,7 @@ def save_samples(run: Run, training: Training) -> None:
         clip = next(generate_clips(generator, 1, run.duration, condition, run.seed))
         write_audio(folder / f"{clip.condition}.wav", clip.samples, run.sample_rate)
         pictures[clip.condition] = clip.samples
-    save_figure(clip_grid(pictures, run.sample_rate), folder / "spectrograms.png")
+    save_figure(spectrograms(pictures, run.sample_rate), folder / "spectrograms.png")
 
 
 def generate(

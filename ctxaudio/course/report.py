@@ -95,7 +95,7 @@ def heard_clips(run: Run) -> list[HeardClip]:
         path = child_path(run.generated_dir, entry["file"])
         samples, sample_rate = read_audio(path)
         title = f"{number}. {entry['condition'].replace('_', ' ')}"
-        picture = plots.spectrogram(samples.mean(axis=0), sample_rate)
+        picture = plots.spectrograms({"": samples.mean(axis=0)}, sample_rate)
         picture.set_size_inches(SMALL_IN)
         image = Image(f"spectrogram of clip {title}", data_uri("image/png", picture.png()))
         clips.append(HeardClip(title, entry["lufs"], data_uri("audio/wav", path.read_bytes()), image))
@@ -128,8 +128,8 @@ def loss_curve(path: Path) -> Image | None:
         return None
     group = np.arange(len(history)) * min(POINTS_OF_CURVE, len(history)) // len(history)
     averaged = history.drop(columns=["epoch", "seconds"]).groupby(group).mean()
-    picture = plots.losses(averaged.set_index("step"))
-    picture.axes[0].set_xlabel("step")
+    averaged = averaged.set_index("step")
+    picture = plots.lines(dict(averaged.items()), averaged.index, "step", "loss", "training losses")
     return Image(picture.alt, data_uri("image/png", picture.png()))
 
 

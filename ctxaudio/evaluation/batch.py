@@ -162,4 +162,5 @@ def _write(measured: MeasuredFolder, folder: Path, psychoacoustics: bool) -> Non
         "skipped": measured.skipped,
     }
     write_json(folder / "analysis.json", content)
-    save_figure(analysis_summary(table, SPECTRUM_RATES_HZ, measured.spectra, measured.name), folder / "analysis.png")
+    picture = analysis_summary({measured.name: table}, SPECTRUM_RATES_HZ, {measured.name: measured.spectra})
+    save_figure(picture, folder / "analysis.png")

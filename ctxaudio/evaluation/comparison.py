@@ -17,7 +17,7 @@ from ctxaudio.evaluation.batch import MeasuredFolder, clip_paths, finite, measur
 from ctxaudio.evaluation.measures import SPECTRUM_RATES_HZ
 from ctxaudio.evaluation.rates import SAME_RATE_HZ, named_rates
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
-from ctxaudio.plots import comparison_summary, save_figure
+from ctxaudio.plots import analysis_summary, save_figure
 from ctxaudio.signal.envelope import Array
 
 ALPHA = 0.05
@@ -185,5 +185,8 @@ def _write(
     write_json(folder / "comparison.json", content)
     tables = {"modulated": modulated.table, "sham": sham.table}
     spectra = {"modulated": modulated.spectra, "sham": sham.spectra}
-    picture = comparison_summary(table, tables, rates, SPECTRUM_RATES_HZ, spectra)
+    found = table.set_index("measure")
+    asked = {name: float(found.at[f"{name}_depth", "asked"]) for name in rates}
+    differs = [name for name in rates if found.at[f"{name}_depth", "p_holm"] < ALPHA]
+    picture = analysis_summary(tables, SPECTRUM_RATES_HZ, spectra, rates, asked, differs)
     save_figure(picture, folder / "comparison.png")

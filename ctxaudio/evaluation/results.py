@@ -10,7 +10,7 @@ import pandas as pd
 
 from ctxaudio.evaluation.evaluate import Evaluation
 from ctxaudio.files import write_json, written_whole
-from ctxaudio.plots import distances_beside_floors, save_figure
+from ctxaudio.plots import distances, save_figure
 
 SETS = ("generated", "real_floor", "matched_noise", "white_noise")
 
@@ -58,4 +58,4 @@ def write_evaluation(evaluation: Evaluation, folder: Path, about: Mapping[str, A
         if row.get("kernel_generated") is not None
     }
     if texture:
-        save_figure(distances_beside_floors(texture), folder / "evaluation.png")
+        save_figure(distances(texture), folder / "evaluation.png")

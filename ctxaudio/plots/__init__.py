@@ -1,60 +1,28 @@
-"""Figures of the course: each function takes samples or numbers and gives back one `Picture`."""
+"""Figures: general charts, and those of sounds and of measures; each function gives back one `Picture`."""
 
-from ctxaudio.plots.analysis import analysis_summary, comparison_summary
-from ctxaudio.plots.clips import clip_grid, envelope, spectrogram
-from ctxaudio.plots.data import cleaned, durations, label_shares, sound_map, stacked_counts
-from ctxaudio.plots.evaluation import distances_beside_floors
-from ctxaudio.plots.listening import abx_scores
-from ctxaudio.plots.modulation import band_chart, modulation_spectra, modulation_spectrogram
-from ctxaudio.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, Picture, save_figure
-from ctxaudio.plots.teaching import (
-    clouds,
-    courses,
-    curves,
-    depth_against_rate,
-    depth_by_auditory_band,
-    learning,
-    modulation_thresholds,
-    side_by_side,
-)
-from ctxaudio.plots.timeline import timeline
-from ctxaudio.plots.training import counts, losses, stored_distances
+from ctxaudio.plots.charts import bars, intervals, lines, points, strips
+from ctxaudio.plots.measures import abx_scores, analysis_summary, band_chart, distances, timeline
+from ctxaudio.plots.sound import modulation_spectra, modulation_spectrogram, spectrograms
+from ctxaudio.plots.style import BLUE, COLOURS, INK, RED, Picture, save_figure
 
 __all__ = [
     "BLUE",
-    "GREEN",
+    "COLOURS",
     "INK",
-    "ORANGE",
-    "PURPLE",
     "RED",
-    "SKY",
     "Picture",
     "abx_scores",
     "analysis_summary",
     "band_chart",
-    "cleaned",
-    "clip_grid",
-    "clouds",
-    "comparison_summary",
-    "counts",
-    "courses",
-    "curves",
-    "depth_against_rate",
-    "depth_by_auditory_band",
-    "distances_beside_floors",
-    "durations",
-    "envelope",
-    "label_shares",
-    "learning",
-    "losses",
+    "bars",
+    "distances",
+    "intervals",
+    "lines",
     "modulation_spectra",
     "modulation_spectrogram",
-    "modulation_thresholds",
+    "points",
     "save_figure",
-    "side_by_side",
-    "sound_map",
-    "spectrogram",
-    "stacked_counts",
-    "stored_distances",
+    "spectrograms",
+    "strips",
     "timeline",
 ]

@@ -16,17 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from ctxaudio.contexts import BANDS, TARGETS, Target
+from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.files import written_whole
 
 INK, BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#333333", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
 BAND_COLOURS = dict(zip(BANDS, (BLUE, SKY, GREEN, ORANGE, PURPLE), strict=True))
 _RISING = sorted(TARGETS.values(), key=lambda target: target.frequency_hz)
 RATE_TARGETS = tuple(target for target in _RISING if target.kind == "rate")
 CARRIERS = tuple(target for target in _RISING if target.kind == "carrier")
 WIDTH_IN = 9.0
 RATE_TICKS_HZ = (1, 2, 5, 10, 20, 50, 100)
-_PLAIN = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 
 
 class Picture(Figure):
@@ -52,8 +52,8 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(aside, dpi=150)
 
 
-def spaced_name(target: Target) -> str:
-    return target.name.replace("_", " ")
+def spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def label_axis(axis: Axes, title: str, across: str, upwards: str) -> None:
@@ -65,22 +65,21 @@ def label_axis(axis: Axes, title: str, across: str, upwards: str) -> None:
     axis.set_axisbelow(True)
 
 
+def label_rows(axis: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a chart, 0, 1, ... from above."""
+    axis.set_yticks(range(len(names)), [spaced(name) for name in names])
+    axis.set_ylim(len(names) - 0.5, -0.5)
+
+
 def rate_axis(axis: Axes, title: str, upwards: str) -> None:
+    """An axis of envelope rates, 1-100 Hz, with bands and rate targets marked."""
     label_axis(axis, title, "rate of the envelope (Hz); dotted: the rate targets", upwards)
     log_axis(axis, RATE_TICKS_HZ)
+    plain = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+    placed: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "ha": "center", "va": "top"}
     for band in BANDS.values():
         axis.axvspan(band.low_hz, band.high_hz, color=BAND_COLOURS[band.name], alpha=0.1, linewidth=0)
-        centre = np.sqrt(band.low_hz * band.high_hz)
-        axis.text(
-            centre,
-            0.985,
-            band.name,
-            transform=axis.get_xaxis_transform(),
-            ha="center",
-            va="top",
-            color=INK,
-            bbox=_PLAIN,
-        )
+        axis.text(np.sqrt(band.low_hz * band.high_hz), 0.985, band.name, color=INK, bbox=plain, **placed)
     for target in RATE_TARGETS:
         axis.axvline(target.frequency_hz, color=INK, linewidth=0.9, linestyle=":")
 

@@ -40,7 +40,7 @@ path = pathlib.Path(output_dir or ".") / "seen_{name}.json"
 _ = path.write_text(json.dumps({{name: globals()[name] for name in names}}))"""
 LEAVE_RESULTS = """\
 from ctxaudio.files import write_json
-from ctxaudio.plots import counts, save_figure
+from ctxaudio.plots import bars, save_figure
 import ctxaudio, numpy, pathlib
 run = pathlib.Path(output_dir)
 training = {"config": {}, "steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
@@ -49,7 +49,7 @@ write_json(run / "models/generator_final.json", {"training": training, "attribut
 no_distances = {"all_conditions": None, "by_condition": {}}
 no_figures = {"texture_distance": no_distances, "modulation": [], "reference": "none", "notes": [], "verdicts": {}}
 write_json(run / "analysis/figures_of_merit.json", no_figures)
-save_figure(counts({"one": 1}), run / "analysis/analysis.png")
+save_figure(bars({"row": {"one": 1}}), run / "analysis/analysis.png")
 clip = {"file": "sleep_01_Rain.wav", "condition": "Rain", "seed": 0, "lufs": -27.0}
 write_json(run / "generated/generated.json", {"clips": [clip]})
 ctxaudio.files.write_audio(run / "generated/sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)
@@ -232,7 +232,7 @@ def test_presets() -> None:
 
 SHOW = """\
 import sys, os, numpy
-from ctxaudio.plots import counts
+from ctxaudio.plots import bars
 from ctxaudio.widgets import explore, play
 print("in", os.getcwd(), output_dir == "", file=sys.stdout)
 print("noise", file=sys.stderr)
@@ -242,7 +242,7 @@ assert interactive is False"""
 def test_refresh_stores_figures_text_and_small_players_but_no_large_ones_times_or_paths(tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
     sounds = [f"play(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
-    path = write_notebook(folder, "01_look", SHOW, sounds[0], "counts({'one': 1})", sounds[1])
+    path = write_notebook(folder, "01_look", SHOW, sounds[0], "bars({'row': {'one': 1}})", sounds[1])
     refresh_notebooks(folder)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)

@@ -104,7 +104,7 @@ def finished_run(folder: Path) -> Run:
         write_audio(run.generated_dir / name, hum(), RATE)
     entries = [{"file": name, "condition": name[14:-4], "seed": 0, "lufs": -27.04} for name in files]
     write_json(run.generated_dir / "generated.json", {"clips": entries})
-    picture = plots.counts({"one": 1})
+    picture = plots.bars({"row": {"one": 1}})
     for path in (run.analysis_dir / "analysis.png", *epochs(run, 3, 20, 100)):
         plots.save_figure(picture, path)
     log = "step,epoch,seconds,discriminator\n10,0,1.5,2.0\n20,0,3.0,1.0\n30,1,4.5,0.5\n"
@@ -194,7 +194,7 @@ def test_samples_are_of_the_first_and_the_last_epoch(run: Run) -> None:
 
 def test_loss_curve_is_of_the_losses_only_and_may_be_empty(run: Run, tmp_path: Path) -> None:
     curve = loss_curve(run.output_dir / "logs" / "losses.csv")
-    assert curve is not None and curve.alt == "training losses: discriminator"
+    assert curve is not None and curve.alt == "training losses over step: discriminator"
     empty = tmp_path / "losses.csv"
     empty.write_text("step,epoch,seconds,discriminator\n")
     assert loss_curve(empty) is None

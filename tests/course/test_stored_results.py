@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ctxaudio import plots
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.course.stored_results import NAMES, NUMBERS, compared, stored_results
 from ctxaudio.errors import CtxAudioError
@@ -59,13 +58,3 @@ def test_the_same_distances_have_the_ratio_one_with_no_interval_and_a_perfect_co
 def test_nothing_stored_or_nothing_to_compare_with_gives_an_empty_table() -> None:
     assert compared(stored_results().iloc[:0]).empty
     assert compared(rows(off=[1.0, 2.0, 3.0])).empty
-
-
-def test_the_picture_has_a_mark_and_an_interval_for_each_variant() -> None:
-    table = compared(rows(tuned=[10.0, 20.0, 40.0], off=[20.0, 40.0, 400.0], base=[11.0, 19.0, 50.0]))
-    axis = plots.stored_distances(table).axes[0]
-    assert axis.lines[0].get_xdata().tolist() == table["ratio"].tolist()
-    drawn = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
-    assert drawn == table[["low", "high"]].values.tolist()
-    with pytest.raises(CtxAudioError, match="no stored results"):
-        plots.stored_distances(table.iloc[:0])

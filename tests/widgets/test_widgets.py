@@ -32,7 +32,7 @@ def embedded_audio(html: str) -> list[tuple[np.ndarray, int]]:
 
 
 def chart(height: float) -> plots.Picture:
-    return plots.counts({"height": int(height)})
+    return plots.bars({"row": {"height": int(height)}})
 
 
 def test_player_holds_the_samples_at_their_own_level() -> None:
@@ -125,8 +125,8 @@ def test_without_interaction_the_initial_values_are_drawn_once() -> None:
     assert struct.unpack(">I", data["image/png"][16:20])[0] > 100  # the width in the PNG header
     assert "<img alt=" in data["text/html"]
     assert len(embedded_audio(data["text/html"])) == 1
-    assert data["text/plain"] == "<figure: clips: height 3>\n" + play(tone(0.5), RATE, "Tone").line()
-    assert metadata["image/png"]["alt"] == "clips: height 3"
+    assert data["text/plain"] == "<figure: clips: row height 3>\n" + play(tone(0.5), RATE, "Tone").line()
+    assert metadata["image/png"]["alt"] == "clips: row height 3"
 
 
 def test_a_figure_alone_needs_no_html() -> None:

@@ -1,35 +1,63 @@
-"""Pictures of rates: modulation spectra, and the bands and targets themselves."""
+"""Pictures of sounds: spectrograms, modulation spectra, modulation over time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import librosa
 import numpy as np
 
-from ctxaudio.contexts import BANDS
+from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots.style import (
-    BAND_COLOURS,
-    BLUE,
-    CARRIERS,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
+    COLOURS,
     RATE_TARGETS,
     RATE_TICKS_HZ,
-    RED,
     Picture,
     label_axis,
-    log_axis,
     rate_axis,
-    spaced_name,
+    spaced,
 )
 from ctxaudio.signal.envelope import Array, hilbert_envelope, modulation_spectrum
 
+DYNAMIC_RANGE_DB = 80.0
+HOP = 256
 QUIETEST_DEPTH_DB = -50.0
 #: Name, seconds, and the shortest span shown in it.
 _TIME_UNITS = (("hours", 3600.0, 7200.0), ("minutes", 60.0, 120.0), ("seconds", 1.0, 0.0))
+
+
+def spectrograms(clips: Mapping[str, FloatArray], sample_rate: int) -> Picture:
+    """Mel spectrograms of `{title: samples [T]}` side by side, three to a row.
+
+    Levels are decibels below the loudest point of all clips: no clip is normalised by itself.
+    """
+    if not clips:
+        raise CtxAudioError("no clips to draw: give at least one title and its samples")
+    columns = min(3, len(clips))
+    rows = -(-len(clips) // columns)
+    names = ", ".join(title for title in clips if title)
+    picture = Picture(f"spectrogram of {names}" if names else "spectrogram", max(3.2, 2.0 * rows))
+    axes = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    powers = [librosa.feature.melspectrogram(y=clip, sr=sample_rate, hop_length=HOP) for clip in clips.values()]
+    loudest = max(max(float(power.max()) for power in powers), 1e-10)
+    ticks_hz = [tick for tick in (0, 500, 1000, 2000, 4000, 8000, 16000) if tick <= sample_rate / 2]
+    for axis, title, power in zip(axes, clips, powers, strict=False):
+        levels_db = librosa.power_to_db(power, ref=loudest, top_db=None)
+        # Mel bands are even on the mel axis, so an image with ticks at the mel of each frequency is exact.
+        extent = (0.0, power.shape[1] * HOP / sample_rate, 0.0, librosa.hz_to_mel(sample_rate / 2))
+        image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma")
+        image.set_clim(-DYNAMIC_RANGE_DB, 0.0)
+        label_axis(axis, spaced(title), "time (s)", "frequency (Hz)")
+        axis.grid(False)
+        axis.set_yticks(librosa.hz_to_mel(ticks_hz), [str(tick) for tick in ticks_hz])
+        axis.label_outer()
+    for axis in axes[len(clips) :]:
+        axis.set_visible(False)
+    for axis in axes[max(0, len(clips) - columns) : len(clips)]:
+        axis.xaxis.set_tick_params(labelbottom=True)
+    picture.colorbar(image, ax=axes.tolist(), label="level (dB re loudest)", aspect=30, pad=0.01)
+    return picture
 
 
 def modulation_spectra(clips: Mapping[str, FloatArray], sample_rate: int, title: str = "") -> Picture:
@@ -37,7 +65,7 @@ def modulation_spectra(clips: Mapping[str, FloatArray], sample_rate: int, title:
     grid_hz = np.union1d(np.arange(1.0, 100.25, 0.25), [target.frequency_hz for target in RATE_TARGETS])
     picture = Picture(f"modulation spectrum of {', '.join(clips)}", 3.8)
     axis = picture.subplots()
-    for (name, samples), colour in zip(clips.items(), (BLUE, RED, GREEN, ORANGE, PURPLE, INK), strict=False):
+    for (name, samples), colour in zip(clips.items(), COLOURS, strict=False):
         depths = modulation_spectrum(hilbert_envelope(samples, sample_rate), sample_rate, grid_hz)
         axis.plot(grid_hz, depths, color=colour, linewidth=1.2, label=name)
     axis.set_ylim(0.0, None)
@@ -51,8 +79,7 @@ def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Mapping[str,
 
     `rates_hz` are evenly spaced on a logarithm; depth is shown in decibels, 20 log10 m, from -50 to 0; NaN is white.
     """
-    listed = ", ".join(depths)
-    picture = Picture(f"modulation spectrogram of {title or listed}", 1.0 + 3.0 * len(depths))
+    picture = Picture(f"modulation spectrogram of {title or ', '.join(depths)}", 1.0 + 3.0 * len(depths))
     axes = picture.subplots(len(depths), 1, squeeze=False, sharex=True).ravel()
     span_s = float(times_s[-1] - times_s[0])
     unit, seconds = next((u, s) for u, s, least in _TIME_UNITS if span_s >= least)
@@ -72,35 +99,4 @@ def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Mapping[str,
             axis.axhline(np.log2(target.frequency_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
     axes[-1].set_xlabel(f"time ({unit}); dotted: the rate targets")
     picture.colorbar(image, ax=axes.tolist(), label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
-    return picture
-
-
-def band_chart() -> Picture:
-    """The two axes: bands and rate targets on the rate of the envelope, carriers on audible frequency."""
-    picture = Picture(
-        "five bands and four targets on the axis of envelope rate, two carriers on the axis of pitch", 4.4
-    )
-    rates, pitches = picture.subplots(2, 1, height_ratios=(3, 2))
-    for band in BANDS.values():
-        rates.axvspan(band.low_hz, band.high_hz, ymax=0.5, color=BAND_COLOURS[band.name], alpha=0.35, linewidth=0)
-        limits = f"{band.name}\n{band.low_hz:g}-{band.high_hz:g} Hz"
-        rates.text(np.sqrt(band.low_hz * band.high_hz), 0.22, limits, ha="center", va="center", color=INK)
-    # The names lean away from their neighbours, which lie too close for names above each other.
-    for target, side in zip(RATE_TARGETS, ("center", "right", "left", "left"), strict=True):
-        rates.vlines(target.frequency_hz, 0.42, 0.64, color=RED, linewidth=2)
-        rates.text(
-            target.frequency_hz, 0.68, f"{spaced_name(target)}\n{target.frequency_hz:g} Hz", ha=side, va="bottom"
-        )
-    for target, side in zip(CARRIERS, ("right", "left"), strict=True):
-        pitches.vlines(target.frequency_hz, 0.0, 0.64, color=RED, linewidth=2)
-        pitches.text(
-            target.frequency_hz, 0.7, f"{spaced_name(target)}\n{target.frequency_hz:g} Hz", ha=side, va="bottom"
-        )
-    label_axis(rates, "Rate: how fast the envelope goes up and down", "rate of the envelope (Hz)", "")
-    label_axis(pitches, "Carrier: an audible frequency, heard as pitch", "frequency of the sound (Hz)", "")
-    log_axis(rates, RATE_TICKS_HZ)
-    log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
-    for axis in (rates, pitches):
-        axis.set(ylim=(0.0, 1.1), yticks=[])
-        axis.spines["left"].set_visible(False)
     return picture

@@ -1,0 +1,151 @@
+"""General charts: lines, bars, points in a plane, dots in rows, values with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.ticker import FuncFormatter
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.plots.style import COLOURS, INK, Picture, label_axis, label_rows, spaced
+
+MARKERS = "oD^sv"
+LEAST = 1e-9  # what is nothing still has a place on a logarithmic axis
+#: A value with the ends of its interval; None where there is no interval.
+Estimate = tuple[float, float | None, float | None]
+
+
+def lines(
+    drawn: Mapping[str, Any],
+    across: npt.ArrayLike,
+    across_label: str,
+    upwards: str,
+    title: str = "",
+    marked: Sequence[float] = (),
+) -> Picture:
+    """Values `[N]` over `across` `[N]`: a line for each of `{name: values}`.
+
+    `{title: {name: values}}` makes a panel for each title. Every other line is dashed, so that two that lie on each
+    other are both seen; `marked` are dotted verticals. Raises `CtxAudioError` where there is nothing to draw.
+    """
+    panels = drawn if any(isinstance(values, Mapping) for values in drawn.values()) else {title: drawn}
+    if not drawn or not all(panels.values()):
+        raise CtxAudioError(f"no lines to draw over {across_label}")
+    picture = Picture(f"{title or upwards} over {across_label}: {', '.join(drawn)}", 1.4 + 1.8 * len(panels) ** 0.8)
+    axes = picture.subplots(len(panels), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for axis, (panel, values) in zip(axes, panels.items(), strict=True):
+        for number, (name, line) in enumerate(values.items()):
+            look = {"linestyle": "--" if number % 2 else "-", "color": COLOURS[number % len(COLOURS)]}
+            axis.plot(np.asarray(across), np.asarray(line), linewidth=1.6, label=spaced(name), **look)
+        for place in marked:
+            axis.axvline(place, color=INK, linewidth=0.9, linestyle=":")
+        label_axis(axis, spaced(panel), across_label if axis is axes[-1] else "", upwards)
+        axis.margins(x=0.0)
+    picture.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return picture
+
+
+def bars(numbers: Mapping[str, Mapping[str, float]], title: str = "", unit: str = "clips") -> Picture:
+    """A bar for each row of `{row: {part: number}}`, in its parts, with the sum beside it; rows have the same parts."""
+    listed = "; ".join(f"{row} " + ", ".join(f"{part} {n}" for part, n in of.items()) for row, of in numbers.items())
+    picture = Picture(f"{title or unit}: {listed}", 1.3 + 0.34 * len(numbers))
+    axis = picture.subplots()
+    rows, left = range(len(numbers)), np.zeros(len(numbers))
+    for number, part in enumerate(next(iter(numbers.values()))):
+        widths = np.array([of[part] for of in numbers.values()])
+        axis.barh(rows, widths, left=left, color=COLOURS[number % len(COLOURS)], height=0.65, label=part)
+        left += widths
+    for row, total in zip(rows, left, strict=True):
+        axis.annotate(f"{total:g}", (total, row), (4, 0), textcoords="offset points", va="center", color=INK)
+    label_axis(axis, title, unit, "")
+    label_rows(axis, list(numbers))
+    axis.grid(False)
+    axis.margins(x=0.08)
+    picture.legend(loc="outside lower center", ncols=6, frameon=False)
+    return picture
+
+
+def points(
+    groups: Mapping[str, npt.ArrayLike],
+    title: str = "",
+    ringed: Sequence[npt.ArrayLike] = (),
+    panels: bool = False,
+    labels: tuple[str, str] = ("first direction", "second direction"),
+) -> Picture:
+    """Points in a plane, a colour and shape for each of `{name: places [N, 2]}`; `ringed` places are numbered.
+
+    With `panels` each group has its own, all on the scale of the first.
+    """
+    listed = (name if panels else f"{name} {len(np.asarray(places))}" for name, places in groups.items())
+    picture = Picture(f"{title or 'points in a plane'}: {', '.join(listed)}", 3.4 if panels else 4.2)
+    axes = picture.subplots(1, len(groups) if panels else 1, squeeze=False, sharex=True, sharey=True)[0]
+    for number, (name, places) in enumerate(groups.items()):
+        axis = axes[number if panels else 0]
+        shape = "." if panels else MARKERS[(number // len(COLOURS) + number) % len(MARKERS)]
+        axis.plot(*np.asarray(places).T, shape, color=COLOURS[number % len(COLOURS)], alpha=0.6, label=spaced(name))
+        label_axis(axis, name if panels else title, labels[0], labels[1] if axis is axes[0] else "")
+    for number, place in enumerate(ringed, start=1):
+        axes[0].plot(*np.asarray(place), "o", markersize=15, markerfacecolor="none", markeredgecolor=INK)
+        axes[0].annotate(str(number), place, (9, 7), textcoords="offset points", color=INK, fontweight="bold")
+    if panels:
+        reach = 1.25 * float(np.abs(np.asarray(next(iter(groups.values())))).max())
+        for axis in axes:
+            axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    else:
+        picture.legend(loc="outside right upper", frameon=False)
+    return picture
+
+
+def strips(rows: Mapping[str, Mapping[str, npt.ArrayLike]], across: str, title: str = "", log: bool = False) -> Picture:
+    """A dot for each value of `{row: {mark: values}}`: a row each, a colour for each mark; rows have the same marks."""
+    marks = list(next(iter(rows.values())))
+    picture = Picture(f"{title or across}: {', '.join(marks)}, of {', '.join(rows)}", 1.5 + 0.42 * len(rows))
+    axis = picture.subplots()
+    for number, mark in enumerate(marks):
+        aside = 0.28 * (number - (len(marks) - 1) / 2)
+        for place, values in enumerate(rows.values()):
+            own = np.maximum(values[mark], LEAST) if log else np.asarray(values[mark])
+            label = mark if place == 0 else None
+            axis.plot(own, np.full(len(own), place + aside), "o", color=COLOURS[number], alpha=0.5, label=label)
+    if log:
+        axis.set_xscale("log")
+    label_axis(axis, title, across, "")
+    label_rows(axis, list(rows))
+    picture.legend(loc="outside lower center", ncols=4, frameon=False)
+    return picture
+
+
+def intervals(
+    rows: Mapping[str, Mapping[str, Estimate]], across: str, title: str = "", at: float = 0.0, log: bool = False
+) -> Picture:
+    """Values with their intervals, `{row: {mark: (value, low, high)}}`: a row each, dotted at `at`.
+
+    Raises `CtxAudioError` where there is nothing to draw.
+    """
+    if not rows:
+        raise CtxAudioError(f"nothing to draw of {across}")
+    listed = (f"{row} " + ", ".join(f"{mark} {one[0]:.3g}" for mark, one in of.items()) for row, of in rows.items())
+    picture = Picture(f"{title or across}: {'; '.join(listed)}", 1.6 + 0.4 * len(rows))
+    axis = picture.subplots()
+    marks = list(dict.fromkeys(mark for of in rows.values() for mark in of))
+    for number, mark in enumerate(marks):
+        colour = COLOURS[number % len(COLOURS)]
+        known = [(place, of[mark]) for place, of in enumerate(rows.values()) if mark in of]
+        values = [value for _, (value, _, _) in known]
+        shape = MARKERS[number % len(MARKERS)]
+        axis.plot(values, [place for place, _ in known], shape, color=colour, markersize=8, mec="white", label=mark)
+        ends = [(place, low, high) for place, (_, low, high) in known if low is not None and high is not None]
+        if ends:
+            axis.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.8, zorder=1)
+    axis.axvline(at, color=INK, linewidth=0.9, linestyle=":")
+    label_axis(axis, title, across, "")
+    label_rows(axis, list(rows))
+    if log:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if len(marks) > 1:
+        picture.legend(loc="outside lower center", ncols=4, frameon=False)
+    return picture

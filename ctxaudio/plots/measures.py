@@ -1,0 +1,204 @@
+"""Pictures of measures: what the analysis of folders found, distances to real sound, a session, a listening test."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ctxaudio.contexts import BANDS
+from ctxaudio.plots.charts import intervals
+from ctxaudio.plots.style import (
+    BAND_COLOURS,
+    BLUE,
+    CARRIERS,
+    COLOURS,
+    INK,
+    ORANGE,
+    RATE_TARGETS,
+    RATE_TICKS_HZ,
+    RED,
+    SKY,
+    Picture,
+    label_axis,
+    log_axis,
+    rate_axis,
+    spaced,
+)
+from ctxaudio.signal.envelope import Array
+from ctxaudio.signal.filters import fade_gain
+
+#: Columns of kernel distances, and what they are called.
+DISTANCES = {
+    "real_floor": "other real clips (floor)",
+    "generated": "generated",
+    "matched_noise": "noise of the same spectrum (ceiling)",
+    "white_noise": "white noise",
+}
+QUIETEST_DB = -40.0
+_STEPS = 2000
+_PLANNED = {"rate": "rate (Hz)", "depth": "depth (0 to 1)", "level": "level (dB)"}
+
+
+def analysis_summary(
+    tables: Mapping[str, pd.DataFrame],
+    rates_hz: Array,
+    spectra: Mapping[str, Array],
+    rates: Mapping[str, float] | None = None,
+    asked: Mapping[str, float] | None = None,
+    differs: Collection[str] = (),
+) -> Picture:
+    """What the analysis of one folder or two found: a dot a clip, and their modulation spectra.
+
+    Args:
+        tables: rows of measures by folder, as `batch_analyze_frequencies` gives them.
+        rates_hz, spectra: depths `[clips, R]` by folder, at `rates_hz` `[R]`.
+        rates: rates by name whose depths are shown (None: those of the targets).
+        asked: a red line at the depth of each rate; without it one at the median floor.
+        differs: names of rates that get a star.
+    """
+    rates = dict(sorted((rates or {t.name: t.frequency_hz for t in RATE_TARGETS}).items(), key=lambda item: item[1]))
+    counts = ", ".join(f"{len(table)} clips in {name}" for name, table in tables.items())
+    picture = Picture(f"{counts}: depths at {len(rates)} rates and by band, carriers, modulation spectra", 7.0, 11.0)
+    (depths, spectrum), (bands, carriers) = picture.subplots(2, 2, width_ratios=(1.0, 1.2))
+    shown = (
+        (depths, [f"{name}_depth" for name in rates]),
+        (bands, [f"{name}_envelope_depth" for name in BANDS]),
+        (carriers, [f"{target.name}_prominence_db" for target in CARRIERS]),
+    )
+    for number, ((folder, table), colour) in enumerate(zip(tables.items(), COLOURS, strict=False)):
+        # Dots are spread sideways in an even pattern, so that equal values stay visible.
+        aside = 0.12 * (2.0 * ((np.arange(len(table)) * 0.618) % 1.0) - 1.0) + 0.3 * (number - (len(tables) - 1) / 2)
+        for axis, columns in shown:
+            for place, column in enumerate(columns):
+                axis.plot(place + aside, table[column], "o", color=colour, markersize=4, alpha=0.55, mew=0)
+        low, middle, high = np.percentile(spectra[folder], (10, 50, 90), axis=0)
+        spectrum.fill_between(rates_hz, low, high, color=colour, alpha=0.2, linewidth=0)
+        spectrum.plot(rates_hz, middle, color=colour, linewidth=1.2, label=f"{folder}: median, 80 % of clips")
+    floors = {name: table[f"{name}_floor"].median() for table in tables.values() for name in rates} if not asked else {}
+    red = [(asked or floors).get(name, np.nan) for name in rates]
+    places = np.arange(len(rates))
+    depths.hlines(red, places - 0.32, places + 0.32, color=RED, label="asked for" if asked else "median floor")
+    starred = [f"{hz:.4g}{'*' if name in differs else ''}" for name, hz in rates.items()]
+    depths.set_xticks(places, starred)
+    label_axis(depths, f"Depth at each rate{' (* differs)' if asked else ''}", "rate of the envelope (Hz)", "depth")
+    bands.set_xticks(range(len(BANDS)), list(BANDS))
+    label_axis(bands, "Envelope by band", "", "rms modulation depth (0 to 1)")
+    carriers.axhline(0.0, color=RED, label="no more than 10-60 Hz beside it")
+    carriers.set_xticks(range(len(CARRIERS)), [f"{spaced(t.name)}\n{t.frequency_hz:g} Hz" for t in CARRIERS])
+    carriers.set_xlim(-0.6, len(CARRIERS) - 0.4)
+    label_axis(carriers, "Carriers", "", "prominence (dB)")
+    rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
+    for axis in (depths, bands, spectrum):
+        axis.set_ylim(0.0, None)
+    for axis in (depths, carriers):
+        axis.legend(frameon=False)
+    spectrum.legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), frameon=False)
+    return picture
+
+
+def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture:
+    """Kernel distance x1000 to real clips, `{condition: {column: distance}}`, from the floor to noise.
+
+    Columns are those of `DISTANCES`, with `_low` and `_high` after them for intervals; None is left out.
+    """
+    rows = {
+        condition: {
+            said: (value, found.get(f"{name}_low"), found.get(f"{name}_high"))
+            for name, said in DISTANCES.items()
+            if (value := found.get(name)) is not None
+        }
+        for condition, found in by_condition.items()
+    }
+    picture = intervals(rows, "kernel distance to real clips, x1000: left is nearer")
+    generated = ", ".join(f"{name} {found['generated']:.0f}" for name, found in by_condition.items())
+    picture.alt = f"kernel distances to real clips: {generated}"
+    return picture
+
+
+def band_chart() -> Picture:
+    """The two axes: bands and rate targets on the rate of the envelope, carriers on audible frequency."""
+    picture = Picture(
+        "five bands and four targets on the axis of envelope rate, two carriers on the axis of pitch", 4.4
+    )
+    rates, pitches = picture.subplots(2, 1, height_ratios=(3, 2))
+    for band in BANDS.values():
+        rates.axvspan(band.low_hz, band.high_hz, ymax=0.5, color=BAND_COLOURS[band.name], alpha=0.35, linewidth=0)
+        limits = f"{band.name}\n{band.low_hz:g}-{band.high_hz:g} Hz"
+        rates.text(np.sqrt(band.low_hz * band.high_hz), 0.22, limits, ha="center", va="center", color=INK)
+    # The names lean away from their neighbours, which lie too close for names above each other.
+    for axis, targets, sides, foot in (
+        (rates, RATE_TARGETS, ("center", "right", "left", "left"), 0.42),
+        (pitches, CARRIERS, ("right", "left"), 0.0),
+    ):
+        for target, side in zip(targets, sides, strict=True):
+            axis.vlines(target.frequency_hz, foot, 0.64, color=RED, linewidth=2)
+            named = f"{spaced(target.name)}\n{target.frequency_hz:g} Hz"
+            axis.text(target.frequency_hz, 0.68, named, ha=side, va="bottom")
+    label_axis(rates, "Rate: how fast the envelope goes up and down", "rate of the envelope (Hz)", "")
+    label_axis(pitches, "Carrier: an audible frequency, heard as pitch", "frequency of the sound (Hz)", "")
+    log_axis(rates, RATE_TICKS_HZ)
+    log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
+    for axis in (rates, pitches):
+        axis.set(ylim=(0.0, 1.1), yticks=[])
+        axis.spines["left"].set_visible(False)
+    return picture
+
+
+def timeline(
+    knots: Sequence[tuple[float, float, float]],
+    minutes: float,
+    fade_s: float,
+    measured: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]] | None = None,
+) -> Picture:
+    """Rate, depth and level over `minutes` of a session: lines as planned, dots as `measured`.
+
+    `knots` (seconds, hertz, depth) are those of a `Schedule`, `fade_s` the fades of its `Finish`. `measured` has
+    (seconds, values) for `rate`, `depth` or `level`; levels are in dB beside the middle of the session.
+    """
+    picture = Picture("rate, depth and level of a session over time" + (", as measured" if measured else ""), 5.2)
+    axes = picture.subplots(3, 1, sharex=True)
+    time_s = np.linspace(0.0, 60.0 * minutes, _STEPS)
+    seconds, rates_hz, depths = np.array(knots).T
+    fade = round(min(fade_s / (60.0 * minutes), 0.5) * _STEPS)
+    level_db = 20.0 * np.log10(np.maximum(fade_gain(0, _STEPS, _STEPS, fade, fade), 1e-6))
+    planned = (np.interp(time_s, seconds, rates_hz), np.interp(time_s, seconds, depths), level_db)
+    lowest = ((0.0, None), (0.0, None), (QUIETEST_DB, 6.0))
+    for axis, (name, upwards), line, limits in zip(axes, _PLANNED.items(), planned, lowest, strict=True):
+        axis.plot(time_s / 60.0, line, color=BLUE, linewidth=1.8, label="planned")
+        if measured and name in measured:
+            at_s, values = measured[name]
+            axis.plot(np.asarray(at_s) / 60.0, values, ".", color=RED, markersize=7, label="measured")
+        label_axis(axis, "", "time (minutes)" if axis is axes[-1] else "", upwards)
+        axis.set_ylim(*limits)
+    axes[0].set_xlim(0.0, minutes)
+    picture.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return picture
+
+
+def abx_scores(chances: Sequence[float], needed: int, scores: Mapping[str, int]) -> Picture:
+    """What guessing gives in an ABX test, and where listeners stand.
+
+    `chances` of 0, 1, ... right answers by guessing; `needed` are what it takes for p < 0.05; `scores` are right
+    answers by listener.
+    """
+    trials = len(chances) - 1
+    told = ", ".join(f"{name} {correct} right" for name, correct in scores.items())
+    picture = Picture(f"ABX test of {trials} trials, {needed} right answers needed: {told}", 3.0)
+    axis = picture.subplots()
+    right, heights = np.arange(trials + 1), np.asarray(chances)
+    axis.bar(right[:needed], heights[:needed], color=SKY, label="by guessing")
+    axis.bar(right[needed:], heights[needed:], color=ORANGE, label="by guessing, taken for hearing")
+    axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
+    top = 1.2 * max(chances)
+    for name, correct in scores.items():
+        side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
+        said = (correct, top * (0.98 if correct < needed else 0.55))
+        arrow = {"arrowstyle": "->", "color": BLUE}
+        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=BLUE, arrowprops=arrow)
+    axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])
+    label_axis(axis, f"Right answers in {trials} trials", "right answers", "chance by guessing")
+    picture.legend(loc="outside lower center", ncols=3, frameon=False)
+    return picture

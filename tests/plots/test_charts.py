@@ -1,0 +1,109 @@
+"""The data and the words in the general charts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctxaudio import plots
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.plots.charts import LEAST
+
+
+def row_names(axis: Axes) -> list[str]:
+    return [tick.get_text() for tick in axis.get_yticklabels()]
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_lines_draw_what_they_are_given_dash_every_other_one_and_mark_places() -> None:
+    figure = plots.lines({"p": [1.0, 2.0], "q": [3.0, 4.0]}, [0.0, 1.0], "x", "density", marked=[0.5])
+    p, q, marked = figure.axes[0].lines
+    np.testing.assert_array_equal(q.get_xydata().T, [[0.0, 1.0], [3.0, 4.0]])
+    assert [drawn.get_linestyle() for drawn in (p, q, marked)] == ["-", "--", ":"]
+    assert list(marked.get_xdata()) == [0.5, 0.5]
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x", "density")
+    assert legend(figure) == ["p", "q"] and figure.alt == "density over x: p, q"
+
+
+def test_lines_have_a_panel_for_each_title_and_one_legend() -> None:
+    rows = {"Rain": {"course 1": [0.0, 1.0], "course 2": [2.0, 3.0]}, "Cat_purr": {"course 1": [0.0, -1.0]}}
+    figure = plots.lines(rows, [0.0, 0.5], "time (s)", "deviations")
+    assert [len(axis.lines) for axis in figure.axes] == [2, 1]
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_xydata().T, [[0.0, 0.5], [0.0, -1.0]])
+    assert [axis.get_title("left") for axis in figure.axes] == ["Rain", "Cat purr"]
+    assert figure.alt == "deviations over time (s): Rain, Cat_purr"
+    assert legend(figure) == ["course 1", "course 2"]
+
+
+@pytest.mark.parametrize("nothing", [{}, {"Rain": {}}])
+def test_no_lines_are_refused(nothing) -> None:
+    with pytest.raises(CtxAudioError, match="no lines to draw over step"):
+        plots.lines(nothing, [1.0], "step", "loss")
+
+
+def test_bars_put_the_parts_end_to_end_and_write_the_sum() -> None:
+    numbers = {"Rain": {"train": 4, "val": 2}, "Church_bell": {"train": 0, "val": 3}}
+    figure = plots.bars(numbers, "Clips")
+    train, val = figure.axes[0].containers
+    assert [bar.get_width() for bar in train] == [4, 0]
+    assert [(bar.get_x(), bar.get_width()) for bar in val] == [(4, 2), (0, 3)]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["6", "3"]
+    assert legend(figure) == ["train", "val"]
+    assert row_names(figure.axes[0]) == ["Rain", "Church bell"]
+    assert figure.alt == "Clips: Rain train 4, val 2; Church_bell train 0, val 3"
+
+
+def test_points_tell_groups_apart_and_number_the_ringed() -> None:
+    groups = {"Rain": np.array([[0.0, 0.0], [2.0, 0.0]]), "Cat_purr": np.array([[1.0, 1.0], [0.5, 3.0]])}
+    figure = plots.points(groups, "Map", ringed=[(0.5, 3.0), (0.0, 0.0)])
+    rain, purr, *rings = figure.axes[0].lines
+    np.testing.assert_array_equal(rain.get_xydata(), groups["Rain"])
+    np.testing.assert_array_equal(purr.get_xydata(), groups["Cat_purr"])
+    assert [tuple(ring.get_xydata()[0]) for ring in rings] == [(0.5, 3.0), (0.0, 0.0)]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2"]
+    assert legend(figure) == ["Rain", "Cat purr"] and figure.alt == "Map: Rain 2, Cat_purr 2"
+
+
+def test_points_in_panels_share_the_scale_of_the_first() -> None:
+    groups = {"real": np.array([[1.0, -2.0]]), "made": np.array([[0.1, 0.2], [9.0, 9.0]])}
+    figure = plots.points(groups, panels=True)
+    assert [axis.get_xlim() for axis in figure.axes] == [(-2.5, 2.5)] * 2
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_ydata(), [0.2, 9.0])
+
+
+@pytest.mark.parametrize("count", [7, 12, 30])
+def test_many_groups_are_still_told_apart_by_colour_or_shape(count: int) -> None:
+    places = np.random.default_rng(0).normal(size=(count, 1, 2))
+    figure = plots.points({f"sound {i}": places[i] for i in range(count)})
+    looks = {(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}
+    assert len(looks) == count
+
+
+def test_strips_have_a_dot_a_value_a_row_each_and_a_place_for_nothing_at_all() -> None:
+    rows = {"Rain": {"recorded": [0.5, 0.1], "cleaned": [1e-4, 0.0]}, "Cat_purr": {"recorded": [], "cleaned": [1e-3]}}
+    figure = plots.strips(rows, "share", log=True)
+    axis = figure.axes[0]
+    assert [list(line.get_xdata()) for line in axis.lines] == [[0.5, 0.1], [], [1e-4, LEAST], [1e-3]]
+    assert axis.lines[0].get_ydata()[0] < 0 < axis.lines[2].get_ydata()[0]  # the first mark lies above
+    assert np.round(axis.lines[3].get_ydata()).tolist() == [1.0]
+    assert axis.get_xscale() == "log" and row_names(axis) == ["Rain", "Cat purr"]
+    assert legend(figure) == ["recorded", "cleaned"] and figure.alt == "share: recorded, cleaned, of Rain, Cat_purr"
+
+
+def test_intervals_have_a_mark_a_value_and_a_line_for_each_interval() -> None:
+    rows = {"Rain": {"made": (3.0, 2.0, 5.0), "floor": (1.0, None, None)}, "Wind": {"made": (4.0, 4.0, 9.0)}}
+    figure = plots.intervals(rows, "distance", at=1.0, log=True)
+    axis = figure.axes[0]
+    made, floor, at = axis.lines
+    assert made.get_xydata().tolist() == [[3.0, 0.0], [4.0, 1.0]] and floor.get_xydata().tolist() == [[1.0, 0.0]]
+    assert list(at.get_xdata()) == [1.0, 1.0]
+    drawn = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert drawn == [[2.0, 5.0], [4.0, 9.0]] and len(axis.collections) == 1
+    assert figure.alt == "distance: Rain made 3, floor 1; Wind made 4" and legend(figure) == ["made", "floor"]
+    with pytest.raises(CtxAudioError, match="nothing to draw of distance"):
+        plots.intervals({}, "distance")

@@ -1,0 +1,101 @@
+"""The data and the words in pictures of measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctxaudio import plots
+from ctxaudio.contexts import BANDS, TARGETS
+
+
+def line(figure: Figure, label: str) -> np.ndarray:
+    return next(
+        np.asarray(drawn.get_ydata()) for axis in figure.axes for drawn in axis.lines if drawn.get_label() == label
+    )
+
+
+def test_band_chart_shows_every_band_and_target_on_its_own_axis() -> None:
+    rates, pitches = plots.band_chart().axes
+    assert {text.get_text().split("\n")[0] for text in rates.texts} == set(BANDS) | {
+        target.name.replace("_", " ") for target in TARGETS.values() if target.kind == "rate"
+    }
+    assert {text.get_text() for text in pitches.texts} == {"earth\n432 Hz", "solfeggio\n528 Hz"}
+    assert rates.get_xlim() == (1.0, 100.0)
+    assert pitches.get_xlim() == (20.0, 20000.0)
+
+
+def test_abx_scores_shows_what_guessing_gives_and_where_each_listener_stands() -> None:
+    figure = plots.abx_scores([0.03125, 0.15625, 0.3125, 0.3125, 0.15625, 0.03125], 5, {"guessing": 2, "hearing": 5})
+    axis = figure.axes[0]
+    heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in axis.patches}
+    assert heights == {0: 0.03125, 1: 0.15625, 2: 0.3125, 3: 0.3125, 4: 0.15625, 5: 0.03125}
+    assert {note.get_text(): note.xy[0] for note in axis.texts} == {"guessing": 2, "hearing": 5}
+    threshold = next(drawn for drawn in axis.lines if drawn.get_linestyle() == "--")
+    assert list(threshold.get_xdata()) == [4.5, 4.5]
+    assert "5 right answers needed" in figure.alt
+
+
+def table(seed: int, clips: int = 5) -> pd.DataFrame:
+    columns = [f"{t.name}_{part}" for t in TARGETS.values() for part in ("depth", "floor", "prominence_db")]
+    columns += ["rate_10_hz_depth", *(f"{band}_envelope_depth" for band in BANDS)]
+    return pd.DataFrame(np.random.default_rng(seed).uniform(0.1, 0.2, (clips, len(columns))), columns=columns)
+
+
+def dots(axis: Axes, column: pd.Series) -> bool:
+    return any(np.array_equal(drawn.get_ydata(), column) for drawn in axis.lines)
+
+
+RATES_HZ = np.arange(1.0, 100.0)
+
+
+def test_analysis_summary_has_a_dot_a_clip_floors_and_the_median_spectrum() -> None:
+    found, spectra = table(0), np.random.default_rng(1).uniform(0.0, 0.1, (5, len(RATES_HZ)))
+    figure = plots.analysis_summary({"sleep": found}, RATES_HZ, {"sleep": spectra})
+    depths, spectrum, bands, carriers = figure.axes
+    targets = [t for t in TARGETS.values() if t.kind == "rate"]
+    assert all(dots(depths, found[f"{t.name}_depth"]) for t in targets)
+    assert all(dots(bands, found[f"{band}_envelope_depth"]) for band in BANDS)
+    assert dots(carriers, found["earth_prominence_db"])
+    floors = [segment[0, 1] for segment in depths.collections[0].get_segments()]
+    rising = sorted(targets, key=lambda t: t.frequency_hz)
+    assert floors == pytest.approx([found[f"{t.name}_floor"].median() for t in rising])
+    np.testing.assert_allclose(line(figure, "sleep: median, 80 % of clips"), np.median(spectra, axis=0))
+    assert spectrum.get_xscale() == "log" and figure.alt.startswith("5 clips in sleep: ")
+
+
+def test_analysis_of_two_folders_shows_what_was_asked_and_stars_what_differs() -> None:
+    rates, tables = {"meditation": 6.0, "rate_10_hz": 10.0}, {"modulated": table(0), "sham": table(1, 4)}
+    spectra = {name: np.full((3, len(RATES_HZ)), 0.1 * n) for n, name in enumerate(tables)}
+    asked = {"meditation": 0.3, "rate_10_hz": float("nan")}
+    figure = plots.analysis_summary(tables, RATES_HZ, spectra, rates, asked, ["meditation"])
+    depths = figure.axes[0]
+    assert [tick.get_text() for tick in depths.get_xticklabels()] == ["6*", "10"]
+    assert all(dots(depths, found["meditation_depth"]) for found in tables.values())
+    assert depths.collections[0].get_segments()[0][:, 1].tolist() == [0.3, 0.3]
+    np.testing.assert_allclose(line(figure, "sham: median, 80 % of clips"), 0.1)
+
+
+def test_distances_go_from_the_floor_to_noise_and_leave_out_what_is_unknown() -> None:
+    found = {"generated": 42.0, "generated_low": 37.0, "generated_high": 47.0, "real_floor": 3.0, "matched_noise": None}
+    figure = plots.distances({"Rain": found})
+    axis = figure.axes[0]
+    assert {drawn.get_label(): drawn.get_xdata()[0] for drawn in axis.lines[:-1]} == {
+        "other real clips (floor)": 3.0,
+        "generated": 42.0,
+    }
+    assert [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()] == [[37.0, 47.0]]
+    assert figure.alt == "kernel distances to real clips: Rain 42"
+
+
+def test_a_timeline_has_the_plan_as_lines_and_measures_as_dots() -> None:
+    knots = [(0.0, 10.0, 0.5), (60.0, 10.0, 0.5), (120.0, 6.0, 0.2)]
+    rate, depth, level = plots.timeline(knots, 2.0, 6.0, {"rate": ([30.0, 90.0], [10.1, 8.2])}).axes
+    assert rate.lines[0].get_ydata()[[0, -1]].tolist() == [10.0, 6.0]
+    np.testing.assert_array_equal(rate.lines[1].get_xydata(), [[0.5, 10.1], [1.5, 8.2]])
+    assert depth.lines[0].get_ydata()[-1] == 0.2 and len(depth.lines) == 1
+    middle = level.lines[0].get_ydata()[1000]
+    assert middle == 0.0 and level.lines[0].get_ydata()[-1] < -40.0
