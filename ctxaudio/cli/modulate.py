@@ -11,7 +11,7 @@ from ctxaudio.cli.modulation_arguments import add_finish, add_modulation, finish
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, metavar="IN", help="any format that libsndfile reads, mono or stereo")
-    parser.add_argument("output", type=Path, metavar="OUT", help="a .wav or .flac file")
+    parser.add_argument("output", type=Path, metavar="OUT", help="a .wav, .flac, .ogg, .opus or .mp3 file")
     add_modulation(parser)
     add_finish(parser, fade_s=0.0)
 

@@ -15,7 +15,7 @@ LIMIT_DB = 6.0
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--output_path", type=Path, required=True, help="a .flac or .wav file")
+    add("--output_path", type=Path, required=True, help="a .flac, .wav, .ogg, .opus or .mp3 file")
     add("--model_path", type=Path, help="the generator that makes the bed; without it the base that ships")
     add("--input", type=Path, help="instead: a recording as the bed, in excerpts if it is shorter")
     add("--minutes", type=float, default=60.0)

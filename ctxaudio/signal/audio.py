@@ -1,32 +1,48 @@
-"""Sound files of any length, block by block: reading whatever libsndfile reads, writing WAV and FLAC.
+"""Sound files, whole or in blocks: reading whatever libsndfile reads, writing WAV, FLAC, OGG, Opus and MP3.
 
-Written samples are rounded to 16 (or 24) bits without dither: at -27 LUFS a bed lies 70 dB above the rounding, which
-is noise of its own there, and a fade ends in digital silence. For quieter or barer sound (a lone tone) take 24 bits.
-A file read and written at the same bits is the same samples.
+WAV and FLAC are rounded to 16 bits without dither: at -27 LUFS a sound lies 70 dB above the rounding, and a fade ends
+in digital silence. A 16-bit file read and written again is the same samples.
 """
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray, written_whole
+from ctxaudio.files import FloatArray, why_unreadable, written_whole
 
-Bits = Literal[16, 24]
-
-FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+#: libsndfile's names of the formats that we write, by suffix; all but WAV and FLAC are lossy.
+FORMATS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+FLAC_LEVEL = 0.125  # of 0..1: a third faster than the default, and 0.3 % longer on noise
+FRAMES_AT_ONCE = 2**16  # libvorbis overflows its stack on millions
 WAV_LIMIT_BYTES = 2**32 - 2**16  # the sizes in a WAV header have 32 bits; leave room for what is not samples
 WAV_COMMENT_BYTES = 2000  # libsndfile drops a longer one without a word
-FLAC_LEVEL = 0.125  # of 0..1: a third faster than the default, and 0.3 % longer on noise
-LONGEST_FRAMES = 2**48  # libsndfile gives a count beyond any file where the header names none
+
+LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
+MOST_SAMPLES = 2**27  # held at once, all channels counted: 512 MB
+NO_LENGTH = 2**48  # libsndfile gives a count beyond any file where the header names none
+
+
+class _SoundFile(soundfile.SoundFile):
+    """Without soundfile's seek after each block read, which fails where a header names no length."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 class AudioReader:
@@ -36,147 +52,191 @@ class AudioReader:
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with audio_writer(Path(folder, "steps.wav"), 8000, channels=2) as out:
-    ...         out.write(np.full((2, 12000), 0.25, np.float32))
-    ...     with AudioReader(Path(folder, "steps.wav")) as sound:
-    ...         sound.duration_s, [block.shape for block in sound.blocks(seconds=1.0)]
+    ...     write_audio(Path(folder, "steps.wav"), np.full((2, 12000), 0.25, np.float32), 8000)
+    ...     sound = AudioReader(Path(folder, "steps.wav"))
+    ...     sound.duration_s, [block.shape for block in sound.blocks(seconds=1.0)]
     (1.5, [(2, 8000), (2, 4000)])
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._sound = soundfile.SoundFile(path)
-        except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
-            reason = "no such file" if not path.exists() else "not readable as audio"
-            raise ClipError(f"{path}: {reason}") from error
-        self.sample_rate: int = self._sound.samplerate
-        self.channels: int = self._sound.channels
-        self.frames: int = self._sound.frames
-        if not 0 < self.frames < LONGEST_FRAMES:
-            self._sound.close()
-            raise ClipError(f"{path}: holds no samples" if self.frames == 0 else f"{path}: does not say how long it is")
+        with self._opened() as sound:
+            self.sample_rate: int = sound.samplerate
+            self.channels: int = sound.channels
+            self.frames: int = sound.frames
+            if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+                allowed = f"{LOWEST_RATE}-{HIGHEST_RATE} Hz"
+                raise ClipError(f"{path}: sample rate {self.sample_rate} Hz is outside {allowed}: resample it")
+            self._streamed = self.frames >= NO_LENGTH
+            if self._streamed:
+                self.frames = sum(iter(lambda: len(sound.read(FRAMES_AT_ONCE, dtype="float32")), 0))
+        if self.frames == 0:
+            raise ClipError(f"{path}: holds no samples")
 
     @property
     def duration_s(self) -> float:
         return self.frames / self.sample_rate
 
-    def blocks(self, seconds: float = 10.0, start: int = 0) -> Iterator[FloatArray]:
-        """Blocks `[channels, T]` of `seconds` (the last may be shorter) from frame `start` to the end."""
-        length = max(1, round(seconds * self.sample_rate))
-        at = start
-        try:
-            self._sound.seek(start)
-            while at < self.frames:
-                block = self._sound.read(min(length, self.frames - at), dtype="float32", always_2d=True)
-                if not len(block):
-                    raise ClipError(f"{self.path}: cut off after {at / self.sample_rate:.1f} s")
+    def blocks(self, seconds: float = 10.0, start: int = 0, stop: int | None = None) -> Iterator[FloatArray]:
+        """Blocks `[channels, T]` of `seconds` (the last may be shorter) from frame `start` to `stop`, or to the end."""
+        length = max(1, min(round(seconds * self.sample_rate), MOST_SAMPLES // self.channels))
+        stop = self.frames if stop is None else min(stop, self.frames)
+        at = 0
+        with self._opened() as sound:
+            if not self._streamed:
+                at = sound.seek(start)
+            while at < stop:
+                end = min(at + length, start if at < start else stop)
+                block = sound.read(end - at, dtype="float32", always_2d=True)
+                if len(block) < end - at:
+                    raise ClipError(f"{self.path}: cut off after {(at + len(block)) / self.sample_rate:.1f} s")
                 if not np.isfinite(block).all():
                     raise ClipError(f"{self.path}: holds NaN or infinite samples")
-                at += len(block)
-                yield np.ascontiguousarray(block.T)
-        except soundfile.SoundFileError as error:
-            raise ClipError(f"{self.path}: not readable as audio after {at / self.sample_rate:.1f} s") from error
+                at = end
+                if at > start:
+                    yield np.ascontiguousarray(block.T)
 
-    def close(self) -> None:
-        self._sound.close()
+    @contextmanager
+    def _opened(self) -> Iterator[_SoundFile]:
+        if reason := why_unreadable(self.path):
+            raise ClipError(f"{self.path}: {reason}")
+        try:  # a name may be bytes that are no text
+            with _SoundFile(os.fsencode(self.path) if os.name == "posix" else self.path) as sound:
+                yield sound
+        except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
+            raise ClipError(f"{self.path}: not readable as audio") from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        pass
+
+
+def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[FloatArray, int]:
+    """Samples `[channels, T]` in -1..1 of a file, or of its frames `start` to `stop`, and the sample rate.
+
+    Raises `ClipError` as `AudioReader` does, and for more than 2**27 samples.
+    """
+    sound = AudioReader(path)
+    frames = min(sound.frames, sound.frames if stop is None else stop) - start
+    if frames * sound.channels > MOST_SAMPLES:
+        raise ClipError(f"{path}: {frames} samples are too many to hold at once: cut it into shorter files")
+    if frames <= 0:
+        raise ClipError(f"{path}: holds no samples from {start} on")
+    return next(sound.blocks(sound.duration_s, start, stop)), sound.sample_rate
 
 
 class AudioWriter:
-    """Takes the samples of a file from `audio_writer`; `frames` counts those it has."""
+    """Takes the samples of a file from `audio_writer`; `path` is its name in messages."""
 
-    def __init__(self, path: Path, sound: soundfile.SoundFile, bits: Bits, sink: _Sink) -> None:
-        self.path = path
-        self.frames = 0
-        self._sound, self._bits, self._sink = sound, bits, sink
+    def __init__(self, path: Path, sound: soundfile.SoundFile, sink: _Sink) -> None:
+        self.path, self.frames = path, 0
+        self._sound, self._sink = sound, sink
 
     def write(self, block: FloatArray) -> None:
         """Add `block` (`[T]` or `[channels, T]`); raises `CtxAudioError` for samples not finite or outside -1..1."""
-        rows = block[None] if block.ndim == 1 else block
-        if rows.shape[0] != self._sound.channels:
+        rows = np.atleast_2d(block)
+        if len(rows) != self._sound.channels:
             raise CtxAudioError(f"{self.path} has {self._sound.channels} channels, a block has shape {block.shape}")
-        if rows.shape[1] == 0:
-            return
-        highest, lowest = float(rows.max()), float(rows.min())
-        if not (highest <= 1.0 and lowest >= -1.0):
+        if not np.abs(rows).max(initial=0.0) <= 1.0:
             at = self.frames / self._sound.samplerate
-            raise CtxAudioError(
-                f"refusing to write {self.path}: {lowest:.3g}..{highest:.3g} at {at:.1f} s is not -1..1"
-            )
-        after = (self.frames + rows.shape[1]) * len(rows) * self._bits // 8
-        if self._sound.format == "WAV" and after > WAV_LIMIT_BYTES:
-            raise CtxAudioError(f"{self.path} would be above 4 GB, more than WAV can hold: choose a name with .flac")
-        self._sound.write(quantised(rows, self._bits))
-        self._sink.raise_error()
+            spread = f"{rows.min():.3g}..{rows.max():.3g}"
+            raise CtxAudioError(f"refusing to write {self.path}: {spread} at {at:.1f} s is not -1..1")
         self.frames += rows.shape[1]
+        if self._sound.format == "WAV" and 2 * self.frames * len(rows) > WAV_LIMIT_BYTES:
+            raise CtxAudioError(f"{self.path} would be above 4 GB, more than WAV can hold: choose a name with .flac")
+        for at in range(0, rows.shape[1], FRAMES_AT_ONCE):
+            piece = np.ascontiguousarray(rows[:, at : at + FRAMES_AT_ONCE].T)
+            self._sound.write(rounded(piece) if self._sound.subtype == "PCM_16" else piece)
+            self._sink.raise_error()
 
 
 @contextmanager
 def audio_writer(
-    path: Path, sample_rate: int, channels: int, comment: str = "", bits: Bits = 16, frames: int | None = None
+    path: Path, sample_rate: int, channels: int, comment: str = "", frames: int | None = None
 ) -> Iterator[AudioWriter]:
-    """A WAV or FLAC file (by suffix) at `path`, to write to in blocks; it is there only once the block succeeds.
+    """A file at `path`, in the format of its suffix, to write to in blocks; it is there once the block succeeds.
 
     Args:
-        comment: metadata: ICMT in WAV (up to 2000 bytes), COMMENT in FLAC.
-        bits: 16 or 24 for each sample.
+        comment: metadata: ICMT in WAV (up to 2000 bytes), COMMENT elsewhere.
         frames: the length to come, if known: a WAV above 4 GB is then written as RF64, which most players read.
 
-    Raises `CtxAudioError` for another suffix, a comment too long, a full disk and whatever `AudioWriter.write` refuses.
+    Raises `CtxAudioError` as `audio_format` and `AudioWriter.write` do, and for a comment too long or a full disk.
     """
-    kind = audio_format(path)
-    if kind == "WAV":
-        if len(comment.encode()) > WAV_COMMENT_BYTES:
-            raise CtxAudioError(
-                f"{path}: a comment in WAV holds {WAV_COMMENT_BYTES} bytes, not {len(comment.encode())}"
-            )
-        if frames is not None and frames * channels * bits // 8 > WAV_LIMIT_BYTES:
-            kind = "RF64"
-    level = FLAC_LEVEL if kind == "FLAC" else None
-    with written_whole(path) as aside, aside.open("wb", buffering=0) as file:
-        sink = _Sink(file)
-        try:
-            with soundfile.SoundFile(
-                sink, "w", sample_rate, channels, f"PCM_{bits}", format=kind, compression_level=level
-            ) as sound:
-                if comment:
-                    sound.comment = comment
-                yield AudioWriter(path, sound, bits, sink)
-        except (soundfile.SoundFileError, AssertionError):  # soundfile asserts that all was written
-            sink.raise_error()
-            raise
-        sink.raise_error()
+    kind = audio_format(path, sample_rate)
+    if kind == "WAV" and (size := len(comment.encode(errors="replace"))) > WAV_COMMENT_BYTES:
+        raise CtxAudioError(f"{path}: a comment in WAV holds {WAV_COMMENT_BYTES} bytes, not {size}")
+    if kind == "WAV" and 2 * (frames or 0) * channels > WAV_LIMIT_BYTES:
+        kind = "RF64"
+    with (
+        written_whole(path) as aside,
+        aside.open("wb") as file,
+        _encoder(file, path, kind, sample_rate, channels, comment) as writer,
+    ):
+        yield writer
 
 
-def audio_format(path: Path) -> str:
-    """WAV or FLAC, by the suffix of `path`; raises `CtxAudioError` for any other.
+def write_audio(path: Path, samples: FloatArray, sample_rate: int, comment: str = "") -> None:
+    """Write `samples` (`[T]` or `[channels, T]`, in -1..1) to `path`; as `audio_writer`."""
+    with audio_writer(path, sample_rate, len(np.atleast_2d(samples)), comment) as out:
+        out.write(samples)
 
-    >>> audio_format(Path("night.flac"))
+
+def encode_audio(samples: FloatArray, sample_rate: int, suffix: str) -> bytes:
+    """The bytes of the file with `suffix` (".mp3", say) that `write_audio` would write, for a page to hold."""
+    stream, name = io.BytesIO(), Path("sound" + suffix)
+    with _encoder(stream, name, audio_format(name), sample_rate, len(np.atleast_2d(samples))) as writer:
+        writer.write(samples)
+    return stream.getvalue()
+
+
+def audio_format(path: Path, sample_rate: int | None = None) -> str:
+    """WAV, FLAC, OGG or MP3, by the suffix of `path`; `CtxAudioError` for any other, or one without `sample_rate`.
+
+    >>> audio_format(Path("night.flac"), 22050)
     'FLAC'
     """
     if path.suffix.lower() not in FORMATS:
-        raise CtxAudioError(f"can't write {path.name}: choose a name that ends in {' or '.join(FORMATS)}")
-    return FORMATS[path.suffix.lower()]
+        raise CtxAudioError(f"can't write {path.name}: choose a name that ends in {', '.join(FORMATS)}")
+    kind = FORMATS[path.suffix.lower()][0]
+    if sample_rate is not None:
+        try:
+            with _encoder(io.BytesIO(), path, kind, sample_rate, 1):
+                pass
+        except soundfile.SoundFileError as error:
+            allowed = f"{path.suffix} can't hold {sample_rate} Hz"
+            raise CtxAudioError(f"can't write {path.name}: {allowed}: choose .flac, or another sample rate") from error
+    return kind
 
 
-def quantised(rows: FloatArray, bits: Bits) -> npt.NDArray[np.signedinteger]:
-    """`rows` `[channels, T]` in -1..1 as whole numbers `[T, channels]` for libsndfile: int16, or 24 bits atop an int32.
+def rounded(samples: FloatArray) -> npt.NDArray[np.int16]:
+    """`samples` in -1..1 as 16-bit numbers.
 
-    >>> quantised(np.array([[-1.0, 0.5, 1.0]]), 16).ravel()
+    >>> rounded(np.array([-1.0, 0.5, 1.0], np.float32))
     array([-32768,  16384,  32767], dtype=int16)
     """
-    full = 2 ** (bits - 1)
-    scaled = np.multiply(rows, np.float32(full))
-    np.minimum(np.rint(scaled, out=scaled), full - 1, out=scaled)
-    if bits == 16:
-        return np.ascontiguousarray(scaled.astype(np.int16).T)
-    return np.ascontiguousarray(scaled.astype(np.int32).T) << 8
+    return np.minimum(np.rint(samples * np.float32(2**15)), 2**15 - 1).astype(np.int16)
+
+
+@contextmanager
+def _encoder(
+    stream: BinaryIO, path: Path, kind: str, sample_rate: int, channels: int, comment: str = ""
+) -> Iterator[AudioWriter]:
+    """A writer into `stream`; `path` names it in messages and has the suffix, `kind` is libsndfile's major format."""
+    sink, subtype = _Sink(stream), FORMATS[path.suffix.lower()][1]
+    level = FLAC_LEVEL if kind == "FLAC" else None
+    try:
+        with soundfile.SoundFile(
+            sink, "w", sample_rate, channels, subtype, format=kind, compression_level=level
+        ) as sound:
+            if comment:
+                sound.comment = comment.encode(errors="replace").decode()
+            yield AudioWriter(path, sound, sink)
+    except (soundfile.SoundFileError, AssertionError):  # soundfile asserts that all was written
+        sink.raise_error()
+        raise
+    sink.raise_error()
 
 
 class _Sink:
@@ -184,54 +244,15 @@ class _Sink:
 
     def __init__(self, file: BinaryIO) -> None:
         self.error: OSError | None = None
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
+        self._write, self.seek, self.tell = file.write, file.seek, file.tell
 
     def write(self, content: bytes) -> int:
-        left = memoryview(content)
         try:
-            while left and self.error is None:
-                left = left[self._file.write(left) :]
+            return self._write(content)
         except OSError as error:
             self.error = error
-        return len(content) - len(left)
+            return 0
 
     def raise_error(self) -> None:
         if self.error is not None:
             raise self.error
-
-
-def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[FloatArray, int]:
-    """Samples `[channels, T]` in -1..1 and the sample rate, of any format libsndfile reads.
-
-    `start` and `stop` (sample frames) read a part, without holding the rest in memory.
-    Raises `ClipError` for a file that is missing, unreadable, empty or holds NaN or infinity.
-    """
-    try:
-        samples, sample_rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
-    except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
-        reason = "no such file" if not path.exists() else "not readable as audio"
-        raise ClipError(f"{path}: {reason}") from error
-    if len(samples) == 0:
-        raise ClipError(f"{path}: holds no samples")
-    if not np.isfinite(samples).all():
-        raise ClipError(f"{path}: holds NaN or infinite samples")
-    return np.ascontiguousarray(samples.T), int(sample_rate)
-
-
-def write_audio(path: Path, samples: FloatArray, sample_rate: int, comment: str = "") -> None:
-    """Write `samples` (`[T]` or `[channels, T]`, in -1..1) as 16-bit WAV with `comment` in its metadata.
-
-    Raises `CtxAudioError` for samples that are not finite or would clip.
-    """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if not np.isfinite(peak) or peak > 1.0:
-        raise CtxAudioError(f"refusing to write {path}: peak {peak:.3g} is outside -1..1")
-    channels = 1 if samples.ndim == 1 else samples.shape[0]
-    encoded = io.BytesIO()  # libsndfile does not always say that a disk is full; Python's own writing does
-    with soundfile.SoundFile(encoded, "w", sample_rate, channels, "PCM_16", format="WAV") as sound:
-        if comment:
-            sound.comment = comment
-        sound.write(samples.T)
-    with written_whole(path) as aside:
-        aside.write_bytes(encoded.getvalue())

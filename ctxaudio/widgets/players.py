@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.audio import encode_audio
 from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
 
 MimeBundle = dict[str, Any]
-#: Of libsndfile's 0 to 1: some 56 kbit/s for mono at 22050 Hz.
-MP3_COMPRESSION = 0.7
 WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
 
 
@@ -53,23 +50,11 @@ class Sound:
 
     def wav(self) -> bytes:
         """The bytes of a 16-bit WAV file."""
-        stream = io.BytesIO()
-        soundfile.write(stream, self.samples.T, self.sample_rate, format="WAV", subtype="PCM_16")
-        return stream.getvalue()
+        return encode_audio(self.samples, self.sample_rate, ".wav")
 
     def mp3(self) -> bytes:
         """The bytes of an MP3 file: to listen to, not to measure or to compare blind."""
-        stream = io.BytesIO()
-        soundfile.write(
-            stream,
-            self.samples.T,
-            self.sample_rate,
-            format="MP3",
-            subtype="MPEG_LAYER_III",
-            compression_level=MP3_COMPRESSION,
-            bitrate_mode="CONSTANT",
-        )
-        return stream.getvalue()
+        return encode_audio(self.samples, self.sample_rate, ".mp3")
 
     def player(self, onplay: str = "") -> str:
         """An HTML `<audio>` element that holds the whole sound; `onplay` is JavaScript to run when it starts."""

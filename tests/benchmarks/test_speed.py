@@ -31,7 +31,7 @@ from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.render.stream import Layer
-from ctxaudio.signal.audio import AudioReader, audio_writer, quantised
+from ctxaudio.signal.audio import AudioReader, audio_writer, rounded
 from ctxaudio.signal.loudness import LoudnessMeter, TruePeakMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.stft import inverse_stft, stft
 from ctxaudio.training import loop
@@ -160,7 +160,7 @@ def test_metering_a_minute_of_stereo(benchmark: Benchmark, meter: LoudnessMeter 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_floor_libsndfile_alone_writing_a_minute_of_stereo(benchmark: Benchmark, tmp_path: Path, suffix: str) -> None:
-    path, minute = tmp_path / f"floor{suffix}", quantised(hiss(2, 60.0), 16)
+    path, minute = tmp_path / f"floor{suffix}", rounded(hiss(2, 60.0).T)
     benchmark(lambda: soundfile.write(path, minute, RATE, "PCM_16"))
     assert path.stat().st_size > 10**6
 

@@ -82,7 +82,7 @@ def test_good_clips_are_kept_and_bad_ones_listed_with_the_reason(mixed: list[Pat
         "no_samples": "no samples",
         "corrupt": "not readable as audio",
         "empty": "not readable as audio",
-        "folder": "not readable as audio",
+        "folder": "not a file",
         "missing": "no such file",
         "odd_rate": "sample rate 30 Hz",
         "long" * 80: "",

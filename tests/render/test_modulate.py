@@ -152,7 +152,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     [
         ("none.wav", "a.wav", "no such file"),
         ("noise.wav", "noise.wav", "is the input itself"),
-        ("noise.wav", "a.mp3", "ends in .wav or .flac"),
+        ("noise.wav", "a.aiff", "ends in .wav, .flac, .ogg, .opus, .mp3"),
         ("text.wav", "a.wav", "not readable as audio"),
         ("noise.wav", "noise.wav/a.wav", "can't write"),
     ],
