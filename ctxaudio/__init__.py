@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS
     from ctxaudio.errors import CtxAudioError
-    from ctxaudio.evaluation.batch import batch_analyze_frequencies
+    from ctxaudio.evaluation.folders import batch_analyze_frequencies
     from ctxaudio.modulation.layer import FrequencyModulationLayer
     from ctxaudio.modulation.profile import ModulationProfile, modulation_profile
     from ctxaudio.run import Run
@@ -36,7 +36,7 @@ _HOME = {
     "FrequencyModulationLayer": "ctxaudio.modulation.layer",
     "ModulationProfile": "ctxaudio.modulation.profile",
     "Run": "ctxaudio.run",
-    "batch_analyze_frequencies": "ctxaudio.evaluation.batch",
+    "batch_analyze_frequencies": "ctxaudio.evaluation.folders",
     "modulation_profile": "ctxaudio.modulation.profile",
 }
 

@@ -39,8 +39,8 @@ def _refuse(because: str, given: dict[str, object]) -> None:
 
 
 def _folder(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.batch import batch_analyze_frequencies
-    from ctxaudio.evaluation.psychoacoustics import ASSUMED_LEVEL
+    from ctxaudio.evaluation.folders import batch_analyze_frequencies
+    from ctxaudio.evaluation.measures import ASSUMED_LEVEL
 
     table = batch_analyze_frequencies(
         options.directory,
@@ -59,7 +59,7 @@ def _folder(options: argparse.Namespace) -> int:
 
 
 def _comparison(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.comparison import ALPHA, compare_folders
+    from ctxaudio.evaluation.folders import ALPHA, compare_folders
 
     table = compare_folders(
         options.directory,
@@ -79,7 +79,7 @@ def _comparison(options: argparse.Namespace) -> int:
 
 
 def _file(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.long_file import analyse_file
+    from ctxaudio.evaluation.over_time import analyse_file
 
     table = analyse_file(options.directory, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
     print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")

@@ -17,14 +17,7 @@ import pandas as pd
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.clips import RealSound, Sounds
 from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
-from ctxaudio.evaluation.distances import (
-    UNDECIDED,
-    Comparison,
-    both_noises,
-    columns_of,
-    compare_sets,
-    diversity,
-)
+from ctxaudio.evaluation.distances import UNDECIDED, Comparison, both_noises, columns_of, compare_sets, diversity
 from ctxaudio.evaluation.embeddings import Embedding
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.evaluation.recall import fit_classifier, recall, recall_across_folds

@@ -1,36 +1,53 @@
-"""All measures of one clip as one flat row: level, colour, bands and targets."""
+"""All measures of one clip as one flat row: level, colour, the bands and rates of its envelope, carriers.
+
+Measured by Hilbert envelope and least squares, which share no code with the modulation layer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import librosa
 import numpy as np
 import scipy.fft
+import scipy.signal
 
 from ctxaudio.contexts import BANDS, TARGETS
-from ctxaudio.errors import ClipError
-from ctxaudio.evaluation.carriers import carrier_level_db, carrier_prominences_db
-from ctxaudio.evaluation.rates import LOWEST_DB, RATE_TARGETS, ear_measures, named_rates, rate_measures
+from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import Array, modulation_spectrum
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, slow_envelope
+from ctxaudio.signal.envelope import Array, detect_rates, detect_rates_in_bands, sinusoid_fits
+from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
 MIN_DURATION_S = 2.0
+#: Below it, K-weighting and the auditory bands have no room.
+MIN_SAMPLE_RATE = 4000
 INFRASOUND_HZ = 20.0
-#: Rates of a clip's modulation spectrum: a quarter of a hertz apart, and the targets themselves, which lie between.
-SPECTRUM_RATES_HZ: Array = np.union1d(np.arange(1.0, 100.25, 0.25), list(RATE_TARGETS.values()))
+LOWEST_DB = -200.0
+#: Quieter bands than this against the loudest one hold the noise of 16 bits, or another band's skirt.
+QUIETEST_BAND_DB = -60.0
+#: A rate given by hand is the target itself when it is as near as this: a profile written to two decimals.
+SAME_RATE_HZ = 0.005
+RATE_TARGETS: Mapping[str, float] = {t.name: t.frequency_hz for t in TARGETS.values() if t.kind == "rate"}
+CARRIER_TARGETS: Mapping[str, float] = {t.name: t.frequency_hz for t in TARGETS.values() if t.kind == "carrier"}
+#: What `psychoacoustic_measures` takes for the playback level. BS.1770 reads a mono tone of 1 kHz as its rms, so a tone
+#: whose rms is 0 dBFS has 87 dB SPL.
+ASSUMED_LEVEL = "a playback level at which -27 LUFS is 60 dB SPL"
+FULL_SCALE_PA = 2e-5 * 10.0 ** (87.0 / 20.0)
 
 
-def analyse_clip(samples: FloatArray, sample_rate: int, rates_hz: Sequence[float] = ()) -> dict[str, float]:
+def analyse_clip(
+    samples: FloatArray, sample_rate: int, rates_hz: Sequence[float] = (), psychoacoustics: bool = False
+) -> dict[str, float]:
     """Measure `samples` (`[T]`, or `[channels, T]`: then the mono mix, but for the level) at `sample_rate` in hertz.
 
     Keys, in this order:
 
     - `duration_s`, `lufs` (integrated, BS.1770), `true_peak_db` (dBTP), both of stereo as it is;
     - `infrasound_share` (of the waveform's energy below 20 Hz, 0..1), `spectral_centroid_hz` and
-      `spectral_flatness` (0..1), means over frames, as librosa has them;
+      `spectral_flatness` (0..1), means over frames;
     - for each band `<band>_waveform_energy_db`: the share of the *waveform's* energy at these frequencies, re all
       of it: the naive measure, inaudible whatever it says; and `<band>_envelope_depth`: rms modulation depth of
       the *envelope* over the rates in the band, in steps of one cycle per clip;
@@ -42,38 +59,34 @@ def analyse_clip(samples: FloatArray, sample_rate: int, rates_hz: Sequence[float
       `rate_<number>_hz_depth` ...;
     - for each carrier `<target>_level_db` (dBFS as a steady tone) and `<target>_prominence_db` (against
       the frequencies 10-60 Hz away);
-    - only where the channels differ, `<target>_depth_left` and `<target>_depth_right`: a binaural beat is in neither.
+    - only where the channels differ, `<target>_depth_left` and `<target>_depth_right`: a binaural beat is in neither;
+    - with `psychoacoustics`, those of `psychoacoustic_measures`.
 
-    Raises `ClipError` for a clip shorter than 2 s (slow rates would have too few cycles) or silent, and
-    `CtxAudioError` for a sample rate too low for the carriers and for a rate that the clip is too short for.
+    Raises `ClipError` for a clip that is silent, shorter than 2 s (slow rates would have too few cycles) or sampled
+    below 4 kHz, and `CtxAudioError` for a rate that the clip is too short for.
     """
-    return clip_row_and_spectrum(samples, sample_rate, rates_hz)[0]
-
-
-def clip_row_and_spectrum(
-    samples: FloatArray, sample_rate: int, rates_hz: Sequence[float] = ()
-) -> tuple[dict[str, float], Array]:
-    """`analyse_clip`, and the modulation depths `[R]` at `SPECTRUM_RATES_HZ`; errors as there."""
     mono = mono_mix(samples)
-    duration_s = len(mono) / sample_rate
-    if duration_s < MIN_DURATION_S:
-        raise ClipError(f"{duration_s:.2f} s is too short to measure rates of 1 Hz and up: give {MIN_DURATION_S:g} s")
+    check_measurable(len(mono), sample_rate)
     if not mono.any():
         raise ClipError("digital silence: nothing to measure")
+    rates = named_rates(rates_hz)
     heard = samples if samples.ndim == 1 or len(samples) == 2 else mono
     envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
-    rates = named_rates(rates_hz)
-    row = {
-        "duration_s": duration_s,
+    return {
+        "duration_s": len(mono) / sample_rate,
         "lufs": integrated_lufs(heard, sample_rate),
         "true_peak_db": true_peak_db(heard, sample_rate),
         **_colour(mono, sample_rate),
         **_band_depths(envelope, envelope_rate_hz),
-        **rate_measures(mono, envelope, envelope_rate_hz, sample_rate, rates),
-        **_carrier_targets(mono, sample_rate),
-        **ear_measures(samples, sample_rate, rates),
+        **_rate_measures(mono, sample_rate, rates),
+        **{
+            f"{name}_{part}": measure(mono, sample_rate, frequency_hz)
+            for name, frequency_hz in CARRIER_TARGETS.items()
+            for part, measure in (("level_db", carrier_level_db), ("prominence_db", carrier_prominence_db))
+        },
+        **_depths_by_channel(samples, sample_rate, rates),
+        **(psychoacoustic_measures(mono, sample_rate) if psychoacoustics else {}),
     }
-    return row, modulation_spectrum(envelope, envelope_rate_hz, SPECTRUM_RATES_HZ)
 
 
 def mono_mix(samples: FloatArray) -> FloatArray:
@@ -81,20 +94,118 @@ def mono_mix(samples: FloatArray) -> FloatArray:
     return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=0), dtype=np.float32)
 
 
+def check_measurable(length: int, sample_rate: int) -> None:
+    """Raises `ClipError` for a sound of `length` samples that is too short, or sampled too slowly, to be measured."""
+    if sample_rate < MIN_SAMPLE_RATE:
+        raise ClipError(f"{sample_rate} Hz is too low a sample rate to measure: {MIN_SAMPLE_RATE} Hz or more")
+    if length < MIN_DURATION_S * sample_rate:
+        short = f"{length / sample_rate:.2f} s is too short to measure rates of 1 Hz and up"
+        raise ClipError(f"{short}: {MIN_DURATION_S:g} s or more")
+
+
+def named_rates(rates_hz: Sequence[float] = ()) -> dict[str, float]:
+    """The rate targets by name, and each of `rates_hz` that is none of them as `rate_<number>_hz`.
+
+    Raises `CtxAudioError` for a rate outside 0-100 Hz.
+
+    >>> list(named_rates([10.0, 6.0]))
+    ['schumann', 'focus', 'deep_sleep', 'meditation', 'rate_10_hz']
+    """
+    for rate_hz in rates_hz:
+        if not 0.0 < rate_hz <= 100.0:
+            raise CtxAudioError(f"rate {rate_hz:g} Hz is outside 0-100 Hz")
+    others = [r for r in rates_hz if all(abs(r - known) > SAME_RATE_HZ for known in RATE_TARGETS.values())]
+    return {**RATE_TARGETS, **{f"rate_{rate_hz:g}_hz": float(rate_hz) for rate_hz in others}}
+
+
+def channel_names(count: int) -> list[str]:
+    return ["left", "right"] if count == 2 else [f"channel_{number}" for number in range(1, count + 1)]
+
+
+def combined_p(p_values: Sequence[float]) -> float:
+    """One p-value for several that need not be independent, such as those of overlapping bands.
+
+    The Cauchy combination test (Liu & Xie 2020, doi:10.1080/01621459.2018.1554485); a single small value among
+    many suffices. Values above 0.99 count as 0.99, so that one of them can't outweigh the rest.
+
+    >>> round(combined_p([0.3, 0.3, 0.3]), 9), round(combined_p([1e-6, 0.5, 0.9]), 8)
+    (0.3, 3e-06)
+    """
+    capped = np.clip(np.asarray(p_values, dtype=np.float64), 1e-300, 0.99)
+    # The cotangent keeps its digits where the tangent of nearly a right angle loses them.
+    statistic = float(np.mean(1.0 / np.tan(np.pi * capped)))
+    return float(np.arctan2(1.0, statistic) / np.pi)
+
+
+def carrier_level_db(samples: FloatArray, sample_rate: int, frequency_hz: float) -> float:
+    """Level in dBFS of the steady sinusoid at exactly `frequency_hz` in `samples` `[T]`: 0 dB is amplitude 1.
+
+    A least-squares fit, for tones: in noise it only shows chance and falls with length, so use
+    `carrier_prominence_db` there. -200 dB at the lowest.
+
+    >>> t = np.arange(8000) / 8000
+    >>> round(carrier_level_db(0.1 * np.sin(2 * np.pi * 432 * t), 8000, 432.0), 3)
+    -20.0
+    """
+    wave = sinusoid_fits(samples, sample_rate, np.array([[frequency_hz]]))[0, 1]
+    return float(20.0 * np.log10(max(2.0 * abs(wave), 10.0 ** (LOWEST_DB / 20.0))))
+
+
+def carrier_prominence_db(samples: FloatArray, sample_rate: int, frequency_hz: float) -> float:
+    """Power density within 5 Hz of `frequency_hz` over that 10 to 60 Hz away, in dB; around 0 for plain noise.
+
+    The neighbourhood counts by its median, so that one partial in it doesn't hide the carrier; dividing by ln 2
+    turns the median of a noise spectrum (exponentially distributed) into its mean. `samples` is `[T]`; 0.0 where
+    the neighbourhood and the carrier are both silent. Raises `CtxAudioError` where the neighbourhood leaves
+    0..`sample_rate`/2.
+    """
+    if not 60.0 <= frequency_hz <= sample_rate / 2 - 60.0:
+        raise CtxAudioError(
+            f"carrier {frequency_hz:g} Hz with 60 Hz to either side doesn't fit between 0 and {sample_rate / 2:g} Hz: "
+            "use a higher sample rate"
+        )
+    window = scipy.signal.windows.hann(len(samples), sym=False)
+    # Scaled as a one-sided power density, so that the lowest level means the same for any length.
+    power = np.abs(scipy.fft.rfft((samples - samples.mean()) * window)) ** 2 * (2.0 / (sample_rate * (window**2).sum()))
+    away_hz = np.abs(np.arange(len(power)) * (sample_rate / len(samples)) - frequency_hz)
+    beside = np.median(power[(away_hz >= 10.0) & (away_hz <= 60.0)]) / np.log(2.0)
+    lowest = 10.0 ** (LOWEST_DB / 10.0)
+    return float(10.0 * np.log10(max(power[away_hz <= 5.0].mean(), lowest) / max(beside, lowest)))
+
+
+def psychoacoustic_measures(mono: FloatArray, sample_rate: int) -> dict[str, float]:
+    """Of `mono` `[T]`, at the assumed playback level, by MoSQITo (some two seconds for a clip of four):
+
+    `loudness_sone` (ISO 532-1, stationary), `sharpness_acum` (DIN 45692; 0 for silence), `roughness_asper` (Daniel &
+    Weber 1997, mean over frames of 200 ms). Raises `CtxAudioError` where MoSQITo isn't installed.
+    """
+    mosqito = mosqito_metrics()
+    pascals = resample(mono, sample_rate, 48000).astype(np.float64) * FULL_SCALE_PA
+    sone, specific, _ = mosqito.loudness_zwst(pascals, 48000)
+    acum = mosqito.sharpness_din_from_loudness(sone, specific) if sone > 0.0 else 0.0
+    asper, *_ = mosqito.roughness_dw(pascals, 48000, overlap=0.5)
+    return {"loudness_sone": float(sone), "sharpness_acum": float(acum), "roughness_asper": float(np.mean(asper))}
+
+
+def mosqito_metrics() -> Any:
+    """MoSQITo's module of sound quality metrics; raises `CtxAudioError` that says how to install it."""
+    try:
+        from mosqito import sq_metrics
+    except ImportError as error:
+        needed = "loudness in sone and roughness need MoSQITo"
+        raise CtxAudioError(f"{needed}: pip install 'ctxaudio[psychoacoustics]'") from error
+    return sq_metrics
+
+
 def _colour(mono: FloatArray, sample_rate: int) -> dict[str, float]:
     energy = np.abs(scipy.fft.rfft(mono.astype(np.float64))) ** 2
     total = energy.sum()
     bins_hz = np.arange(len(energy)) * (sample_rate / len(mono))
     magnitude = np.abs(librosa.stft(mono))
-    frequencies_hz = librosa.fft_frequencies(sr=sample_rate)
-    level = magnitude.sum(axis=0)
-    centroid = (frequencies_hz @ magnitude) / np.where(level > 0.0, level, 1.0)
-    power = np.maximum(magnitude**2, 1e-10)  # librosa's own floor
-    flatness = np.exp(np.log(power).mean(axis=0)) / power.mean(axis=0)
     row = {
         "infrasound_share": float(energy[bins_hz < INFRASOUND_HZ].sum() / total),
-        "spectral_centroid_hz": float(centroid.mean()),
-        "spectral_flatness": float(flatness.mean()),
+        "spectral_centroid_hz": float(librosa.feature.spectral_centroid(S=magnitude, sr=sample_rate).mean()),
+        "spectral_flatness": float(librosa.feature.spectral_flatness(S=magnitude).mean()),
     }
     for name, band in BANDS.items():
         share = energy[(bins_hz >= band.low_hz) & (bins_hz < band.high_hz)].sum() / total
@@ -114,11 +225,55 @@ def _band_depths(envelope: Array, envelope_rate_hz: float) -> dict[str, float]:
     return row
 
 
-def _carrier_targets(mono: FloatArray, sample_rate: int) -> dict[str, float]:
-    carriers = {target.name: target.frequency_hz for target in TARGETS.values() if target.kind == "carrier"}
-    row = {}
-    prominences = carrier_prominences_db(mono, sample_rate, list(carriers.values()))
-    for (name, frequency_hz), prominence_db in zip(carriers.items(), prominences, strict=True):
-        row[f"{name}_level_db"] = carrier_level_db(mono, sample_rate, frequency_hz)
-        row[f"{name}_prominence_db"] = prominence_db
+def _rate_measures(mono: FloatArray, sample_rate: int, rates: Mapping[str, float]) -> dict[str, float]:
+    """The measures of each of `rates` (name to hertz) in the whole sound `mono` `[T]` and in the bands of hearing."""
+    envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
+    centres_hz = centre_frequencies_hz(sample_rate)
+    bands, bands_rate_hz = band_envelopes(mono, sample_rate, centres_hz)
+    level = bands.mean(axis=1)
+    heard = level > level.max() * 10.0 ** (QUIETEST_BAND_DB / 20.0)
+    row: dict[str, float] = {}
+    groups = _fitted_together(rates, len(mono) / sample_rate)
+    in_whole = {group: detect_rates(envelope, envelope_rate_hz, group) for group in set(groups.values())}
+    by_band = {group: detect_rates_in_bands(bands[heard], bands_rate_hz, group) for group in in_whole}
+    for name, group in groups.items():
+        place = group.index(rates[name])
+        whole, in_bands = in_whole[group][place], by_band[group][place]
+        depths = np.array([band.depth for band in in_bands])
+        row |= {
+            f"{name}_depth": whole.depth,
+            f"{name}_floor": whole.floor,
+            f"{name}_depth_db": float(20.0 * np.log10(max(whole.depth, 10.0 ** (LOWEST_DB / 20.0)))),
+            f"{name}_p": whole.p_value,
+            f"{name}_median_band_depth": float(np.median(depths)),
+            f"{name}_largest_band_depth": float(depths.max()),
+            f"{name}_largest_band_hz": float(centres_hz[heard][depths.argmax()]),
+            f"{name}_bands_p": combined_p([band.p_value for band in in_bands]),
+        }
     return row
+
+
+def _depths_by_channel(samples: FloatArray, sample_rate: int, rates: Mapping[str, float]) -> dict[str, float]:
+    """Depth of each of `rates` in each channel alone of `[channels, T]`; nothing for channels that are alike."""
+    if samples.ndim == 1 or (samples == samples[0]).all():
+        return {}
+    row = {}
+    for channel, mono in zip(channel_names(len(samples)), samples, strict=True):
+        envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
+        for name, group in _fitted_together(rates, samples.shape[1] / sample_rate).items():
+            found = detect_rates(envelope, envelope_rate_hz, group) if mono.any() else None
+            row[f"{name}_depth_{channel}"] = found[group.index(rates[name])].depth if found else 0.0
+    return row
+
+
+def _fitted_together(rates: Mapping[str, float], duration_s: float) -> dict[str, tuple[float, ...]]:
+    """For each of `rates` the hertz that it is fitted with, so that none leaks into it: all that `duration_s` can tell
+    apart from it and from each other."""
+    groups = {}
+    for name, rate_hz in rates.items():
+        group = [rate_hz]
+        for other_hz in rates.values():
+            if all(abs(other_hz - one) * duration_s >= 1.0 for one in group):
+                group.append(other_hz)
+        groups[name] = tuple(hz for hz in rates.values() if hz in group)
+    return groups

@@ -5,6 +5,8 @@ Notebook: 06_spectral_analysis.ipynb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,12 @@ from ctxaudio.evaluation.clips import LONGEST_S, RealSound, Sounds, middle
 from ctxaudio.evaluation.distances import both_noises
 from ctxaudio.evaluation.evaluate import compare_features, features_of, mean_row
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.rates import modulation_figures
+from ctxaudio.evaluation.measures import carrier_prominence_db
+from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.render.generate import generate_clips, trained_conditions
+from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 
 CLIPS_PER_CONDITION = 10
 
@@ -54,6 +58,34 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
         "verdicts": {name: one.verdict for name, one in found.items()},
         "modulation": modulation_figures(generator.modulation.profile, flat[0], flat[1], sample_rate),
     }
+
+
+def modulation_figures(
+    profile: ModulationProfile, modulated: Sequence[FloatArray], plain: Sequence[FloatArray], sample_rate: int
+) -> list[dict[str, float]]:
+    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it.
+
+    Measured by Hilbert envelope and least squares, which share no code with the modulation layer. Carriers: their
+    prominence over the neighbourhood in decibels, with and without.
+    """
+    groups, rates_hz = (modulated, plain), [rate.rate_hz for rate in profile.rates]
+    rows = []
+    if rates_hz:
+        measured, without = (
+            np.median([joint_depths(hilbert_envelope(c, sample_rate), sample_rate, rates_hz) for c in clips], axis=0)
+            for clips in groups
+        )
+        rows = [
+            {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(measured[i]), "without": float(without[i])}
+            for i, rate in enumerate(profile.rates)
+        ]
+    for carrier in profile.carriers:
+        found, none = (
+            median(carrier_prominence_db(clip, sample_rate, carrier.frequency_hz) for clip in clips) for clips in groups
+        )
+        row = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
+        rows.append({**row, "prominence_db": found, "without_db": none})
+    return rows
 
 
 def _generated(generator: Generator, profile: ModulationProfile | None, seed: int) -> Sounds:

@@ -1,25 +1,30 @@
-"""The modulation of a long sound over time, in constant memory: a night of sound as well as a clip."""
+"""The modulation of a sound of any length over time, in constant memory: a night of sound as well as a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy.fft
 import scipy.ndimage
 import scipy.signal
+from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.rates import EARS, named_rates
-from ctxaudio.files import FloatArray
+from ctxaudio.evaluation.folders import finite, without_mathtext, write_results
+from ctxaudio.evaluation.measures import MIN_DURATION_S, channel_names, check_measurable, named_rates
+from ctxaudio.files import FloatArray, writable_folder
+from ctxaudio.plots import modulation_spectrogram
+from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.cochlea import samples_per_slow_sample, slow_envelope
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
+from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
 PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)
-MIN_WINDOW_S = 2.0
 BLOCK_S = 4.0
 MARGIN_S = 0.125
 PADDING = 4  # even, so that the last bin is at half the rate
@@ -29,20 +34,92 @@ FEWEST_NEIGHBOURS = 41
 #: In power; in noise hardly one window in a hundred has such a peak.
 PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
+LONGEST_WINDOW_S = 30.0
+WINDOWS_IN_SHORT_SOUND = 10
+FEW_WINDOWS = 20
+DIFFERENT_DEPTH = 0.05
 
 
 @dataclass(frozen=True)
 class ModulationOverTime:
-    """What `modulation_over_time` measures in W windows.
+    """What `modulation_over_time` measures in W windows: `table` has a row for each.
 
     `times_s` `[W]` are their centres, `depths` `{"mono sum": [W, R], "left": ...}` depth at `PICTURE_RATES_HZ`: the
-    largest within each step, so that a line between two steps isn't missed. `table` has a row per window.
+    largest within each step, so that a line between two steps isn't missed.
     """
 
-    window_s: float
     times_s: Array
     depths: dict[str, Array]
     table: pd.DataFrame
+
+
+def analyse_file(
+    path: str | Path,
+    output_dir: str | Path | None = None,
+    window_s: float | None = None,
+    rates_hz: Sequence[float] = (),
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure the modulation of the sound at `path` over time.
+
+    Writes `NAME_modulation.csv` (the table), `.json` (length, loudness, the rates found) and `.png` (the modulation
+    spectrogram) into `output_dir`, or beside the file.
+
+    Args:
+        window_s: length of a window; by default 30 s, in a sound under 5 minutes a tenth of it, and 2 s at least.
+        rates_hz: rates to measure besides the targets.
+
+    Returns:
+        A row every half window (an eighth in a sound of fewer than 20), as `modulation_over_time`. `attrs["found"]`
+        are the stretches of `rates_found`; `attrs["lufs"]`, `attrs["true_peak_db"]` are of the whole file.
+
+    Raises `CtxAudioError` for a file that can't be read, a sound under 2 s or digital silence, and an `output_dir`
+    that can't be written to.
+    """
+    source = Path(path)
+    written_to = writable_folder(source.parent if output_dir is None else Path(output_dir))
+    with AudioReader(source) as sound:
+        try:
+            check_measurable(sound.frames, sound.sample_rate)
+        except CtxAudioError as error:
+            raise CtxAudioError(f"{source}: {error}") from error
+        duration_s = sound.duration_s
+        if window_s is None:
+            window_s = max(MIN_DURATION_S, min(LONGEST_WINDOW_S, duration_s / WINDOWS_IN_SHORT_SOUND))
+        if window_s > duration_s:
+            raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
+        step_s = window_s / (2 if duration_s >= FEW_WINDOWS * window_s else 8)
+        meter = LevelMeter(sound.sample_rate, sound.channels)
+        blocks = _metered(sound, meter, progress)
+        over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
+    level, table = meter.unchanged(), over_time.table
+    if table["schumann_depth"].isna().all():
+        raise CtxAudioError(f"{source}: digital silence: nothing to measure")
+    whole = {"lufs": level.lufs, "true_peak_db": level.true_peak_db}
+    table.attrs |= {"found": rates_found(table), **whole}
+    content = {
+        "file": source.name,
+        "duration_s": duration_s,
+        **finite(whole),
+        "window_s": window_s,
+        "step_s": step_s,
+        "found": table.attrs["found"],
+        "medians": finite(table.drop(columns=["start_s", "time_s"]).median()),
+    }
+    by_channel = table.filter(regex="^strongest_1_depth_").sub(table["strongest_1_depth"], axis=0)
+    differ = (by_channel.abs().median() > DIFFERENT_DEPTH).any()
+    shown = over_time.depths if differ else dict(list(over_time.depths.items())[:1])
+    picture = modulation_spectrogram(over_time.times_s, PICTURE_RATES_HZ, shown, without_mathtext(source.stem))
+    write_results(written_to, f"{source.stem}_modulation", table, content, picture)
+    return table
+
+
+def _metered(sound: AudioReader, meter: LevelMeter, progress: bool) -> Iterator[FloatArray]:
+    with tqdm(total=round(sound.duration_s), desc="analysing", unit="s", disable=not progress) as bar:
+        for block in sound.blocks(BLOCK_S):
+            meter.add(block)
+            yield block
+            bar.update(round(block.shape[1] / sound.sample_rate))
 
 
 def modulation_over_time(
@@ -62,7 +139,7 @@ def modulation_over_time(
 
     Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
     """
-    if window_s < MIN_WINDOW_S:
+    if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
     slow_rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
@@ -84,9 +161,10 @@ def modulation_over_time(
         raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
     table = pd.DataFrame(rows)
     table.insert(1, "time_s", table["start_s"] + window_s / 2)
-    names = _view_names(len(pictures[0]))
+    views = len(pictures[0])
+    names = ["mono sum", *channel_names(views - 1)] if views > 1 else ["mono"]
     depths = {name: np.stack([picture[k] for picture in pictures]) for k, name in enumerate(names)}
-    return ModulationOverTime(window_s, table["time_s"].to_numpy(), depths, table)
+    return ModulationOverTime(table["time_s"].to_numpy(), depths, table)
 
 
 def slow_envelopes(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Array]:
@@ -124,25 +202,13 @@ def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, flo
     for end in range(1, len(found) + 1):
         if end < len(found) and kinds[end - 1] and (end - 1 == start or kinds[end - 1] == kinds[end - 2]):
             continue
-        if np.isfinite(found[start:end, 1]).all():
-            stretches.append(found[start:end])
+        times_s, rates_hz, depths = found[start:end].T
+        if np.isfinite(rates_hz).all():
+            stretch = {"from_s": times_s[0], "to_s": times_s[-1], "start_hz": rates_hz[0], "end_hz": rates_hz[-1]}
+            stretches.append({name: float(v) for name, v in (stretch | {"depth": np.median(depths)}).items()})
         # A steady stretch and the glide after it share the window between them.
         start = end - 1 if end < len(found) and kinds[end - 1] else end
-    return [
-        {
-            "from_s": float(stretch[0, 0]),
-            "to_s": float(stretch[-1, 0]),
-            "start_hz": float(stretch[0, 1]),
-            "end_hz": float(stretch[-1, 1]),
-            "depth": float(np.median(stretch[:, 2])),
-        }
-        for stretch in stretches
-    ]
-
-
-def _view_names(count: int) -> list[str]:
-    ears = EARS if count == 3 else tuple(f"channel_{number}" for number in range(1, count))
-    return ["mono sum", *ears] if count > 1 else ["mono"]
+    return stretches
 
 
 def _views(samples: FloatArray, sample_rate: int) -> Array:
@@ -152,10 +218,9 @@ def _views(samples: FloatArray, sample_rate: int) -> Array:
 
 
 def _row(window: Array, rate_hz: float, rates: dict[str, float], spectrum: Array) -> dict[str, float]:
-    names = [f"{name}_{part}" for name in rates for part in ("depth", "p")]
-    ears = _view_names(len(window))[1:]
-    row = dict.fromkeys(names, np.nan)
+    row = {f"{name}_{part}": np.nan for name in rates for part in ("depth", "p")}
     row |= {f"strongest_{n}_{part}": np.nan for n in range(1, STRONGEST + 1) for part in ("hz", "depth")}
+    ears = dict(zip(channel_names(len(window) - 1), window[1:], strict=True))
     row |= {f"strongest_1_depth_{ear}": np.nan for ear in ears}
     if not window[0].mean() > 0.0:
         return row
@@ -166,7 +231,7 @@ def _row(window: Array, rate_hz: float, rates: dict[str, float], spectrum: Array
     for number, hertz in enumerate(strongest, 1):
         row[f"strongest_{number}_hz"] = hertz
         row[f"strongest_{number}_depth"] = envelope_depth(window[0], rate_hz, hertz)
-    for ear, view in zip(ears, window[1:], strict=True):
+    for ear, view in ears.items():
         if strongest and view.mean() > 0.0:
             row[f"strongest_1_depth_{ear}"] = envelope_depth(view, rate_hz, strongest[0])
     return row
@@ -201,9 +266,8 @@ def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
     floor = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
     floor = np.interp(bins_hz, bins_hz[coarse], floor)
     # Hann's main lobe reaches two cycles per window to either side: nearer peaks are one and the same.
-    peaks, _ = scipy.signal.find_peaks(power, distance=4 * PADDING)
-    inside = (bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0) & (power[peaks] > PEAK_OVER_FLOOR * floor[peaks])
-    peaks = peaks[inside]
+    peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor, distance=4 * PADDING)
+    peaks = peaks[(bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0)]
     found = []
     for peak in peaks[np.argsort(power[peaks])[::-1][:STRONGEST]]:
         left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)

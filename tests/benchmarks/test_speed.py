@@ -17,9 +17,9 @@ import torch
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import Batch
-from ctxaudio.evaluation.batch import batch_analyze_frequencies
-from ctxaudio.evaluation.long_file import analyse_file
-from ctxaudio.evaluation.measures import clip_row_and_spectrum
+from ctxaudio.evaluation.folders import batch_analyze_frequencies
+from ctxaudio.evaluation.measures import analyse_clip
+from ctxaudio.evaluation.over_time import analyse_file
 from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
@@ -120,7 +120,7 @@ def test_floor_one_fft_and_back_of_one_clip(benchmark: Benchmark) -> None:
 
 def test_analysis_of_one_clip(benchmark: Benchmark) -> None:
     clip = hiss(1, SECONDS)[0]
-    assert benchmark(lambda: clip_row_and_spectrum(clip, RATE)) is not None
+    assert benchmark(lambda: analyse_clip(clip, RATE)) is not None
 
 
 def test_analysis_of_a_folder_of_200_clips(benchmark: Benchmark, tmp_path: Path) -> None:

@@ -34,3 +34,9 @@ def tone(frequency_hz: float, rate_hz: float, depth: float) -> np.ndarray:
 
 def windows(clips: list[np.ndarray]) -> list[np.ndarray]:
     return [texture_features(clip.astype(np.float32), RATE) for clip in clips]
+
+
+def modulated_noise(rate_hz: float, depth: float, seed: int = 0, seconds: float = 4.0) -> np.ndarray:
+    time_s = np.arange(round(seconds * RATE)) / RATE
+    samples = 0.05 * np.random.default_rng(seed).standard_normal(len(time_s))
+    return (samples * (1 + depth * np.sin(2 * np.pi * rate_hz * time_s))).astype(np.float32)

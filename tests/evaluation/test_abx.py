@@ -12,14 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.abx import (
-    AbxScore,
-    AbxTest,
-    chance_to_pass,
-    correct_needed,
-    guessing_chances,
-    simulated_score,
-)
+from ctxaudio.evaluation.abx import AbxScore, AbxTest, chance_to_pass, correct_needed, guessing_chances, simulated_score
 
 
 @given(st.integers(1, 60).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))

@@ -2,13 +2,14 @@ import json
 from dataclasses import replace
 
 import pytest
-from sounds import RATE, noise
+from sounds import RATE, modulated_noise, noise
 
 from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.evaluation.clips import RealSound, prepared_sound, real_sound
-from ctxaudio.evaluation.merit import figures_of_merit
+from ctxaudio.evaluation.merit import figures_of_merit, modulation_figures
 from ctxaudio.files import read_json
+from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.run import Run
 
 
@@ -52,3 +53,11 @@ def test_each_condition_with_two_real_clips_has_figures_and_a_verdict(trained: R
 
 def sounds_of(count: int, first: int = 0):
     return {f"{seed}": noise(seed) for seed in range(first, first + count)}
+
+
+def test_the_depth_asked_for_stands_beside_the_measured_one_and_that_of_the_same_clips_without():
+    plain, modulated = ([modulated_noise(6.0, depth, seed) for seed in range(5)] for depth in (0.0, 0.4))
+    (row,) = modulation_figures(ModulationProfile((Rate(6.0, 0.4),)), modulated, plain, RATE)
+    assert (row["rate_hz"], row["asked"]) == (6.0, 0.4)
+    assert row["measured"] == pytest.approx(0.4, abs=0.03) and row["without"] < 0.03
+    assert modulation_figures(ModulationProfile(), modulated, plain, RATE) == []

@@ -13,8 +13,13 @@ import soundfile
 
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.long_file import analyse_file
-from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, modulation_over_time, rates_found, slow_envelopes
+from ctxaudio.evaluation.over_time import (
+    PICTURE_RATES_HZ,
+    analyse_file,
+    modulation_over_time,
+    rates_found,
+    slow_envelopes,
+)
 from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import envelope_depth
 
@@ -120,6 +125,22 @@ def test_files_that_cannot_be_measured_are_named(tmp_path: Path) -> None:
         analyse_file(tmp_path / "silent.wav", progress=False)
     with pytest.raises(CtxAudioError, match="a window of 10 s is longer"):
         analyse_file(tmp_path / "fine.wav", window_s=10.0)
-    with pytest.raises(CtxAudioError, match="window 1 s is too short"):
-        analyse_file(tmp_path / "fine.wav", window_s=1.0, progress=False)
+    for window_s in (1.0, float("nan")):
+        with pytest.raises(CtxAudioError, match=f"window {window_s:g} s is too short"):
+            analyse_file(tmp_path / "fine.wav", window_s=window_s, progress=False)
+    with pytest.raises(CtxAudioError, match="rate nan Hz is outside"):
+        analyse_file(tmp_path / "fine.wav", rates_hz=[float("nan")], progress=False)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".wav"] * 3
+
+
+@pytest.mark.parametrize("sample_rate", [5, 9, 41, 60, 100])
+def test_a_sample_rate_too_low_for_rates_is_one_line(tmp_path: Path, sample_rate: int, capsys) -> None:
+    soundfile.write(tmp_path / "slow.wav", noise(4.0)[0, : 30 * sample_rate], sample_rate)
+    assert main(["analyze", str(tmp_path / "slow.wav")]) == 2
+    assert f"slow.wav: {sample_rate} Hz is too low a sample rate" in capsys.readouterr().err
+
+
+def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "$$.wav", noise(4.0)[0], RATE)
+    analyse_file(tmp_path / "$$.wav", progress=False)
+    assert (tmp_path / "$$_modulation.png").is_file()

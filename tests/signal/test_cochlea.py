@@ -8,7 +8,7 @@ import scipy.signal
 import scipy.stats
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.rates import combined_p
+from ctxaudio.evaluation.measures import combined_p
 from ctxaudio.signal.cochlea import (
     band_envelopes,
     centre_frequencies_hz,

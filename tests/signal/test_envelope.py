@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.carriers import carrier_level_db, carrier_prominence_db
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.envelope import (
@@ -170,40 +169,3 @@ def test_the_layer_imposes_the_depth_that_is_measured() -> None:
         modulated = layer(torch.from_numpy(noise(7)).float()[None])[0].numpy()
     depths = joint_depths(hilbert_envelope(modulated, RATE), RATE, [7.83, 2.5])
     assert depths == pytest.approx([0.3, 0.2], abs=0.03)
-
-
-@pytest.mark.parametrize("frequency_hz", [432.0, 528.0])
-def test_carrier_level_of_a_tone_in_noise(frequency_hz: float) -> None:
-    tone = 0.1 * np.sin(2 * np.pi * frequency_hz * TIME_S + 0.7)
-    assert carrier_level_db(tone, RATE, frequency_hz) == pytest.approx(-20.0, abs=1e-6)
-    assert carrier_level_db(tone + 0.3 * noise(8), RATE, frequency_hz) == pytest.approx(-20.0, abs=0.3)
-    assert carrier_level_db(np.zeros(RATE), RATE, frequency_hz) == -200.0
-
-
-def test_prominence_is_zero_in_noise_and_shows_the_boost_of_the_layer() -> None:
-    layer = FrequencyModulationLayer(modulation_profile({}, {"earth": 1.0}), RATE)
-    plain, boosted = [], []
-    for seed in range(20):
-        samples = noise(seed)
-        plain.append(carrier_prominence_db(samples, RATE, 432.0))
-        with torch.no_grad():
-            louder = layer(torch.from_numpy(samples).float()[None])[0].numpy()
-        boosted.append(carrier_prominence_db(louder, RATE, 432.0))
-    assert np.mean(plain) == pytest.approx(0.0, abs=0.6)
-    # 12 dB at the centre of the bell, about 11 over the narrow band, less what it lifts 10-20 Hz away
-    assert 9.5 < np.mean(boosted) < 12.0
-
-
-def test_prominence_is_not_hidden_by_one_partial_in_the_neighbourhood() -> None:
-    samples = noise(9) + 0.05 * np.sin(2 * np.pi * 432 * TIME_S)
-    with_partial = samples + 0.2 * np.sin(2 * np.pi * 460 * TIME_S)
-    assert carrier_prominence_db(with_partial, RATE, 432.0) == pytest.approx(
-        carrier_prominence_db(samples, RATE, 432.0), abs=1.0
-    )
-
-
-def test_a_carrier_needs_room_below_half_the_sample_rate() -> None:
-    for measure in (carrier_level_db, carrier_prominence_db):
-        with pytest.raises(CtxAudioError, match="higher sample rate"):
-            measure(np.ones(1000), 1000, 528.0)
-    assert carrier_prominence_db(np.zeros(RATE), RATE, 528.0) == 0.0

@@ -1,0 +1,300 @@
+"""The clips of a folder in one table, alone or against those of another folder, with CSV, JSON and a figure."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import scipy.stats
+from tqdm import tqdm
+
+from ctxaudio.contexts import BANDS
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.measures import (
+    ASSUMED_LEVEL,
+    CARRIER_TARGETS,
+    RATE_TARGETS,
+    SAME_RATE_HZ,
+    analyse_clip,
+    mono_mix,
+    mosqito_metrics,
+    named_rates,
+)
+from ctxaudio.files import read_json, writable_folder, write_json, written_whole
+from ctxaudio.plots import Picture, analysis_summary, save_figure
+from ctxaudio.signal.audio import read_audio
+from ctxaudio.signal.cochlea import slow_envelope
+from ctxaudio.signal.envelope import Array, modulation_spectrum
+
+ALPHA = 0.05
+#: Starting processes takes about as long as measuring this many clips of 4 s.
+CLIPS_WORTH_PROCESSES = 100
+#: Rates of a clip's modulation spectrum: a quarter of a hertz apart, and the targets themselves, which lie between.
+SPECTRUM_RATES_HZ: Array = np.union1d(np.arange(1.0, 100.25, 0.25), list(RATE_TARGETS.values()))
+
+
+@dataclass(frozen=True)
+class MeasuredFolder:
+    """A row of `table` and of `spectra` `[clips, R]` (depths at `SPECTRUM_RATES_HZ`) for each clip that is measured."""
+
+    name: str
+    table: pd.DataFrame
+    spectra: Array
+    skipped: list[dict[str, str]]
+
+
+def batch_analyze_frequencies(
+    directory: str | Path,
+    output_dir: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    rates_hz: Sequence[float] = (),
+    psychoacoustics: bool = False,
+) -> pd.DataFrame:
+    """Analyse every WAV and FLAC file in `directory` and write `analysis.csv`, `.json` and `.png`.
+
+    Args:
+        directory: folder of clips; folders inside it are not looked into.
+        output_dir: where the three files go; `directory` itself if not given.
+        workers: processes, 1 or more (no more than processors are used); by default one, from 100 clips up all.
+        progress: show a progress bar on standard error.
+        rates_hz: rates to measure besides the targets, up to 100 Hz.
+        psychoacoustics: also loudness in sone, sharpness and roughness, at an assumed playback level; slow.
+
+    Returns:
+        One row per clip, by file name: `file` and the measures of `analyse_clip`. `attrs["skipped"]` lists
+        `{"file", "reason"}` of what couldn't be measured; a line on standard error says so, too.
+
+    Raises `CtxAudioError` for a folder without a clip that can be measured, for an `output_dir` that can't be written
+    to, and for `psychoacoustics` without that extra.
+    """
+    folder = Path(directory)
+    clip_paths(folder)
+    written_to = writable_folder(folder if output_dir is None else Path(output_dir))
+    measured = measure_folder(folder, workers, progress, rates_hz, psychoacoustics)
+    table = measured.table
+    content = {
+        "clips": len(table),
+        **({"psychoacoustics": f"assume {ASSUMED_LEVEL}"} if psychoacoustics else {}),
+        "summary_medians": finite(table.drop(columns="file").median()),
+        "targets_detected": {name: int((table[f"{name}_p"] < ALPHA).sum()) for name in RATE_TARGETS},
+        "rows": [finite(row) for row in table.to_dict("records")],
+        "skipped": measured.skipped,
+    }
+    title = without_mathtext(measured.name)
+    picture = analysis_summary({title: table}, SPECTRUM_RATES_HZ, {title: measured.spectra})
+    write_results(written_to, "analysis", table, content, picture)
+    table.attrs["skipped"] = measured.skipped
+    return table
+
+
+def compare_folders(
+    modulated: str | Path,
+    sham: str | Path,
+    output_dir: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    rates_hz: Sequence[float] = (),
+) -> pd.DataFrame:
+    """Compare the clips of two folders in every measure, and write `comparison.csv`, `.json` and `.png`.
+
+    Where both folders hold files of the same names (a sham of each clip) they are compared in pairs, by the
+    Wilcoxon signed-rank test; otherwise as two groups, by the Mann-Whitney U test; both two-sided, exact for
+    small numbers without ties. Many measures give many chances, so `p_holm` is corrected by Holm's method.
+
+    Args: as `batch_analyze_frequencies`. The JSON that comes with generated and modulated clips, if there, says
+    what was asked for; these rates are measured, too.
+
+    Returns:
+        One row per measure: `measure`, `asked` (depth 0..1, or NaN), `modulated` and `sham` (medians), `difference`
+        (of the medians; in pairs, the median of the differences), `p`, `p_holm`, `modulated_clips`, `sham_clips`.
+        `attrs`: `test`, `significant` (measures with `p_holm` < 0.05) and `smallest_p_holm`, what so few clips can
+        reach at best.
+
+    Raises `CtxAudioError` as `batch_analyze_frequencies`, and for such a JSON that can't be read.
+    """
+    folders = Path(modulated), Path(sham)
+    for folder in folders:
+        clip_paths(folder)
+    if folders[0].resolve() == folders[1].resolve():
+        raise CtxAudioError(f"{folders[0]} can't be compared with itself: name two folders")
+    written_to = writable_folder(folders[0] if output_dir is None else Path(output_dir))
+    asked = asked_depths(folders[0])
+    rates = named_rates([*(hz for hz in asked if hz <= 100.0), *rates_hz])
+    first, second = (measure_folder(folder, workers, progress, list(rates.values())) for folder in folders)
+    both = {"modulated": first, "sham": second}
+    table = comparison(first.table, second.table, asked, rates)
+    content = {
+        **{name: measured.name for name, measured in both.items()},
+        **table.attrs,
+        "rows": [finite(row) for row in table.to_dict("records")],
+        "skipped": {name: measured.skipped for name, measured in both.items()},
+    }
+    tables = {name: measured.table for name, measured in both.items()}
+    spectra = {name: measured.spectra for name, measured in both.items()}
+    found = table.set_index("measure").loc[[f"{name}_depth" for name in rates]].set_axis(list(rates))
+    differs = found.index[found["p_holm"] < ALPHA]
+    picture = analysis_summary(tables, SPECTRUM_RATES_HZ, spectra, rates, found["asked"].to_dict(), differs)
+    write_results(written_to, "comparison", table, content, picture)
+    return table
+
+
+def measure_folder(
+    folder: Path,
+    workers: int | None = None,
+    progress: bool = True,
+    rates_hz: Sequence[float] = (),
+    psychoacoustics: bool = False,
+) -> MeasuredFolder:
+    """Measure every clip of `folder` and write nothing; arguments and errors as `batch_analyze_frequencies`."""
+    paths = clip_paths(folder)
+    if workers is not None and workers < 1:
+        raise CtxAudioError(f"workers must be 1 or more, not {workers}")
+    many = len(paths) >= CLIPS_WORTH_PROCESSES or psychoacoustics
+    processes = min(len(paths), os.cpu_count() or 1, workers or (len(paths) if many else 1))
+    named_rates(rates_hz)
+    if psychoacoustics:
+        mosqito_metrics()
+    tasks = (joblib.delayed(_measure)(path, tuple(rates_hz), psychoacoustics) for path in paths)
+    results = joblib.Parallel(n_jobs=processes, return_as="generator")(tasks)
+    rows, spectra, skipped = [], [], []
+    bar = tqdm(results, total=len(paths), desc="analysing", unit="clip", disable=not progress)
+    for path, result in zip(paths, bar, strict=True):
+        if isinstance(result, str):
+            skipped.append({"file": path.name, "reason": result})
+        else:
+            rows.append({"file": path.name, **result[0]})
+            spectra.append(result[1])
+    if not rows:
+        reason = skipped[0]["reason"]
+        raise CtxAudioError(f"none of {len(paths)} clips in {folder} could be measured; the first: {reason}")
+    for clip in skipped:
+        print(f"warning: {clip['file']} is left out of the analysis: {clip['reason']}", file=sys.stderr)
+    return MeasuredFolder(folder.name, pd.DataFrame(rows), np.stack(spectra), skipped)
+
+
+def clip_paths(folder: Path) -> list[Path]:
+    """The WAV and FLAC files of `folder`, by name; raises `CtxAudioError` where there is none."""
+    if not folder.is_dir():
+        raise CtxAudioError(f"{folder} is not a folder: give one that holds WAV or FLAC files")
+    # Hidden files are half-written ones of another program, or macOS resource forks.
+    sounds = (path for path in folder.iterdir() if path.suffix.lower() in (".wav", ".flac") and path.is_file())
+    paths = sorted(path for path in sounds if not path.name.startswith("."))
+    if not paths:
+        raise CtxAudioError(f"no WAV or FLAC file in {folder}: generate some, or name another folder")
+    return paths
+
+
+def comparison(
+    modulated: pd.DataFrame, sham: pd.DataFrame, asked: Mapping[float, float], rates: Mapping[str, float]
+) -> pd.DataFrame:
+    """The table of `compare_folders`, of two tables of measures with a column `file`."""
+    paired = set(modulated["file"]) == set(sham["file"])
+    first, second = modulated.set_index("file"), sham.set_index("file")
+    second = second.loc[first.index] if paired else second
+    frequencies = {f"{name}_depth": hz for name, hz in rates.items()}
+    frequencies |= {f"{name}_prominence_db": hz for name, hz in CARRIER_TARGETS.items()}
+    level = ["lufs", "true_peak_db", "spectral_centroid_hz", "spectral_flatness", "infrasound_share"]
+    rows = []
+    for measure in [*frequencies, *(f"{name}_envelope_depth" for name in BANDS), *level]:
+        hertz = frequencies.get(measure, math.nan)
+        ours, theirs = (one[measure].to_numpy(dtype=np.float64) for one in (first, second))
+        difference, p_value = _difference(ours, theirs, paired)
+        depth = next((depth for hz, depth in asked.items() if abs(hz - hertz) <= SAME_RATE_HZ), math.nan)
+        medians = {"modulated": np.median(ours), "sham": np.median(theirs)}
+        rows.append({"measure": measure, "asked": depth, **medians, "difference": difference, "p": p_value})
+    table = pd.DataFrame(rows)
+    n, m = len(first), len(second)
+    table = table.assign(p_holm=holm(table["p"].to_numpy()), modulated_clips=n, sham_clips=m)
+    smallest = 2.0 ** (1 - n) if paired else 2.0 / math.comb(n + m, n)
+    table.attrs["test"] = "Wilcoxon signed-rank, in pairs" if paired else "Mann-Whitney U, two groups"
+    table.attrs["significant"] = table.loc[table["p_holm"] < ALPHA, "measure"].tolist()
+    table.attrs["smallest_p_holm"] = min(1.0, smallest * len(table))
+    return table
+
+
+def asked_depths(folder: Path) -> dict[float, float]:
+    """Depths asked for, by hertz, of `generated.json` in `folder`, or else of the JSON that its clips agree on.
+
+    Rates of 1 to 100 Hz and carriers above that; nothing where no such file says. NaN where the measured depth should
+    not be it: of pulses, of an unstable rate, and of the modulation of one band of audible frequency alone.
+    """
+    told = folder / "generated.json"
+    sources = [told] if told.is_file() else [path.with_suffix(".json") for path in clip_paths(folder)]
+    profiles = [(path, read_json(path).get("profile", {})) for path in sources if path.is_file()]
+    if not profiles or any(profile != profiles[0][1] for _, profile in profiles):
+        return {}
+    path, profile = profiles[0]
+    try:
+        carriers = {float(carrier["frequency_hz"]): float(carrier["depth"]) for carrier in profile.get("carriers", ())}
+        depths = {hz: depth for hz, depth in carriers.items() if hz > 100.0}
+        for rate in profile.get("rates", ()):
+            elsewhere = rate.get("pulse") or rate.get("jitter") or profile.get("audio_band_hz")
+            if 1.0 <= float(rate["rate_hz"]) <= 100.0:
+                depths[float(rate["rate_hz"])] = math.nan if elsewhere else float(rate["depth"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CtxAudioError(f"{path} has no profile of rates and carriers: make the clips again") from error
+    return depths
+
+
+def holm(p_values: Array) -> Array:
+    """Holm's (1979) step-down correction of `p_values` `[N]`: any below 0.05 is a difference, with 5 % risk overall.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3)
+    array([0.03, 0.06, 0.06])
+    """
+    order = np.argsort(p_values)
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def finite(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """For JSON, which knows no NaN and no infinity (the loudness of a clip below the gate): they become null."""
+    return {str(name): None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
+
+
+def without_mathtext(title: str) -> str:
+    """`title` as Matplotlib shows it verbatim: a dollar sign in a file name begins no formula."""
+    return title.replace("$", r"\$")
+
+
+def write_results(folder: Path, stem: str, table: pd.DataFrame, content: Mapping[str, Any], picture: Picture) -> None:
+    """Write `table` as `stem`.csv, `content` as `stem`.json and `picture` as `stem`.png."""
+    with written_whole(folder / f"{stem}.csv") as aside:
+        table.to_csv(aside, index=False)
+    write_json(folder / f"{stem}.json", content)
+    save_figure(picture, folder / f"{stem}.png")
+
+
+def _measure(path: Path, rates_hz: tuple[float, ...], psychoacoustics: bool) -> tuple[dict[str, float], Array] | str:
+    """The measures and the modulation spectrum of a clip, or why it has none."""
+    try:
+        samples, sample_rate = read_audio(path)
+        row = analyse_clip(samples, sample_rate, rates_hz, psychoacoustics)
+        envelope, envelope_rate_hz = slow_envelope(mono_mix(samples), sample_rate)
+        return row, modulation_spectrum(envelope, envelope_rate_hz, SPECTRUM_RATES_HZ)
+    except CtxAudioError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
+def _difference(ours: Array, theirs: Array, paired: bool) -> tuple[float, float]:
+    """Of the medians, or in pairs the median of the differences; and its p-value."""
+    if not paired:
+        medians = float(np.median(ours)), float(np.median(theirs))
+        difference = 0.0 if medians[0] == medians[1] else medians[0] - medians[1]
+        return difference, float(scipy.stats.mannwhitneyu(ours, theirs).pvalue)
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    differences = ours[both] - theirs[both]
+    if not differences.any():
+        return 0.0, 1.0
+    return float(np.median(differences)), float(scipy.stats.wilcoxon(differences).pvalue)

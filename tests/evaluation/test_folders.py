@@ -1,0 +1,228 @@
+"""One table per folder; a difference is found where there is one, and none where there is none."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import soundfile
+from sounds import RATE, modulated_noise
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.folders import asked_depths, batch_analyze_frequencies, compare_folders, comparison, holm
+from ctxaudio.evaluation.measures import analyse_clip, named_rates
+from ctxaudio.files import write_json
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate
+from ctxaudio.signal.audio import read_audio, write_audio
+
+LOW_RATE = 16000
+CLIPS = 11
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    clips = tmp_path / "clips"
+    write_audio(clips / "b.wav", modulated_noise(2.5, 0.3, 1), RATE)
+    write_audio(clips / "a.wav", modulated_noise(2.5, 0.3, 2), RATE)
+    soundfile.write(clips / "c.flac", modulated_noise(6.0, 0.3, 3, seconds=2.5), RATE)
+    return clips
+
+
+def test_psychoacoustics_without_mosqito_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mosqito", None)
+    with pytest.raises(CtxAudioError, match=r"pip install 'ctxaudio\[psychoacoustics\]'"):
+        batch_analyze_frequencies(folder, progress=False, psychoacoustics=True)
+    assert not (folder / "analysis.csv").exists()
+
+
+def test_folder_becomes_table_csv_json_and_figure(folder: Path) -> None:
+    table = batch_analyze_frequencies(str(folder), progress=False)
+    assert list(table["file"]) == ["a.wav", "b.wav", "c.flac"]
+    assert table.attrs["skipped"] == []
+    expected = analyse_clip(*read_audio(folder / "b.wav"))
+    assert table.loc[1].drop("file").to_dict() == expected
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "analysis.csv"), table, check_dtype=False)
+    content = json.loads((folder / "analysis.json").read_text())
+    assert content["clips"] == 3
+    assert content["summary_medians"]["deep_sleep_depth"] == pytest.approx(table["deep_sleep_depth"].median())
+    assert content["targets_detected"]["deep_sleep"] >= 2
+    assert content["rows"][1]["file"] == "b.wav"
+    assert (folder / "analysis.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob(".writing-*"))
+
+
+def test_the_same_table_by_two_processes_elsewhere(folder: Path, tmp_path: Path) -> None:
+    alone = batch_analyze_frequencies(folder, tmp_path / "one", progress=False)
+    together = batch_analyze_frequencies(folder, tmp_path / "new" / "two", workers=2, progress=False)
+    pd.testing.assert_frame_equal(alone, together)
+    written = {path.name for path in (tmp_path / "new" / "two").iterdir()}
+    assert written == {"analysis.csv", "analysis.json", "analysis.png"}
+    assert not (folder / "analysis.csv").exists()
+
+
+def test_clips_that_cannot_be_measured_are_listed_and_warned_of(folder: Path, capsys) -> None:
+    (folder / "broken.wav").write_bytes(b"RIFF but no more")
+    write_audio(folder / "short.wav", modulated_noise(6.0, 0.1, seconds=0.5), RATE)
+    (folder / "._a.wav").write_bytes(b"resource fork")
+    table = batch_analyze_frequencies(folder, progress=False)
+    warned = capsys.readouterr().err.splitlines()
+    assert len(warned) == 2 and "warning: broken.wav is left out" in warned[0]
+    assert "short.wav is left out of the analysis: 0.50 s is too short" in warned[1]
+    assert len(table) == 3
+    assert [clip["file"] for clip in table.attrs["skipped"]] == ["broken.wav", "short.wav"]
+    assert json.loads((folder / "analysis.json").read_text())["skipped"] == table.attrs["skipped"]
+
+
+def test_a_streamed_flac_without_a_length_does_not_stop_the_others(folder: Path, capsys) -> None:
+    content = bytearray((folder / "c.flac").read_bytes())
+    content[21] &= 0xF0  # the number of samples in the header: 36 bits from here on, 0 where an encoder streams
+    content[22:26] = bytes(4)
+    (folder / "streamed.flac").write_bytes(content)
+    assert len(batch_analyze_frequencies(folder, progress=False)) == 3
+    assert "warning: streamed.flac is left out" in capsys.readouterr().err
+
+
+def test_a_dollar_sign_in_a_name_begins_no_formula(folder: Path) -> None:
+    dollars = folder.rename(folder.with_name(r"$\frac$ and $$"))
+    batch_analyze_frequencies(dollars, progress=False)
+    assert (dollars / "analysis.png").is_file()
+
+
+def test_a_clip_below_the_gate_is_null_in_json(folder: Path) -> None:
+    write_audio(folder / "faint.wav", (modulated_noise(6.0, 0.1) * 0.004).astype(np.float32), RATE)
+    table = batch_analyze_frequencies(folder, progress=False)
+    assert table.set_index("file").loc["faint.wav", "lufs"] == -np.inf
+    rows = json.loads((folder / "analysis.json").read_text(), parse_constant=lambda name: pytest.fail(name))["rows"]
+    assert {row["file"]: row for row in rows}["faint.wav"]["lufs"] is None
+
+
+def test_missing_empty_and_hopeless_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CtxAudioError, match="nowhere is not a folder"):
+        batch_analyze_frequencies(tmp_path / "nowhere")
+    with pytest.raises(CtxAudioError, match="no WAV or FLAC file"):
+        batch_analyze_frequencies(tmp_path)
+    (tmp_path / "broken.wav").write_bytes(b"nothing")
+    with pytest.raises(CtxAudioError, match="none of 1 clips"):
+        batch_analyze_frequencies(tmp_path, progress=False)
+    assert not (tmp_path / "analysis.csv").exists()
+    with pytest.raises(CtxAudioError, match="workers must be 1 or more"):
+        batch_analyze_frequencies(tmp_path, workers=0)
+    with pytest.raises(CtxAudioError, match="rate 400 Hz is outside"):
+        batch_analyze_frequencies(tmp_path, rates_hz=[400.0])
+
+
+def write_clips(folder: Path, depth: float, first_seed: int = 0, name: str = "clip") -> Path:
+    time_s = np.arange(2 * LOW_RATE) / LOW_RATE
+    for number in range(CLIPS):
+        noise = 0.05 * np.random.default_rng(first_seed + number).standard_normal(len(time_s))
+        samples = noise * (1 + depth * np.sin(2 * np.pi * 10.0 * time_s)) / np.sqrt(1 + depth**2 / 2)
+        write_audio(folder / f"{name}_{number:02d}.wav", samples.astype(np.float32), LOW_RATE)
+    return folder
+
+
+def test_a_modulated_folder_differs_from_its_sham_at_the_rate_asked_for(tmp_path: Path) -> None:
+    modulated, sham = write_clips(tmp_path / "modulated", 0.3), write_clips(tmp_path / "sham", 0.0)
+    profile = {"rates": [{"rate_hz": 10.0, "depth": 0.3, "pulse": None}], "carriers": []}
+    (modulated / "generated.json").write_text(json.dumps({"profile": profile}))
+    table = compare_folders(modulated, sham, progress=False)
+    row = table.set_index("measure").loc["rate_10_hz_depth"]
+    assert row["asked"] == 0.3
+    assert row["modulated"] == pytest.approx(0.3, abs=0.03)
+    assert row["sham"] < 0.03
+    assert row["p"] == pytest.approx(2.0 ** (1 - CLIPS))  # every pair on the same side: the exact test's least
+    assert row["p_holm"] == pytest.approx(table.attrs["smallest_p_holm"])
+    assert row["modulated_clips"] == row["sham_clips"] == CLIPS
+    significant = table.attrs["significant"]
+    assert "rate_10_hz_depth" in significant
+    assert not {"schumann_depth", "deep_sleep_depth", "earth_prominence_db", "spectral_centroid_hz"} & set(significant)
+    assert table.attrs["test"].startswith("Wilcoxon")
+    content = json.loads((modulated / "comparison.json").read_text())
+    assert content["significant"] == significant
+    assert (modulated / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    pd.testing.assert_frame_equal(pd.read_csv(modulated / "comparison.csv"), table, check_dtype=False)
+
+
+def test_two_shams_do_not_differ(tmp_path: Path) -> None:
+    one, other = write_clips(tmp_path / "one", 0.0), write_clips(tmp_path / "other", 0.0, 100, name="other")
+    table = compare_folders(one, other, tmp_path / "out", progress=False)
+    assert table.attrs["significant"] == []
+    assert table.attrs["test"].startswith("Mann-Whitney")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "comparison.csv",
+        "comparison.json",
+        "comparison.png",
+    }
+
+
+def measures(values: np.ndarray, prefix: str) -> pd.DataFrame:
+    columns = [f"{name}_depth" for name in named_rates()] + ["solfeggio_prominence_db", "earth_prominence_db"]
+    columns += [f"{band}_envelope_depth" for band in ("delta", "theta", "alpha", "beta", "gamma")]
+    columns += ["lufs", "true_peak_db", "spectral_centroid_hz", "spectral_flatness", "infrasound_share"]
+    table = pd.DataFrame(values[:, : len(columns)], columns=columns)
+    table.insert(0, "file", [f"{prefix}{number}.wav" for number in range(len(table))])
+    return table
+
+
+@pytest.mark.parametrize("second", ["a", "b"])
+def test_chance_alone_finds_something_in_five_percent_of_comparisons_at_most(second: str) -> None:
+    """Sixteen measures of pure chance, 120 times: Holm's method keeps the risk of even one finding to 5 %."""
+    found = 0
+    for seed in range(120):
+        random = np.random.default_rng(seed)
+        tables = measures(random.normal(size=(12, 16)), "a"), measures(random.normal(size=(12, 16)), second)
+        found += bool(comparison(*tables, {}, named_rates()).attrs["significant"])
+    assert found <= scipy.stats.binom.ppf(0.99, 120, 0.05)
+
+
+def test_few_clips_are_said_to_be_too_few() -> None:
+    random = np.random.default_rng(0)
+    tables = measures(random.normal(size=(4, 16)), "a"), measures(random.normal(size=(4, 16)) + 100, "b")
+    table = comparison(*tables, {}, named_rates())
+    assert table["p"].max() == pytest.approx(2 / 70)  # four against four: 70 ways to share eight ranks
+    assert table.attrs["smallest_p_holm"] > 0.05
+    assert table.attrs["significant"] == []
+
+
+def test_clips_below_the_gate_do_not_spoil_the_rest() -> None:
+    tables = [measures(np.random.default_rng(seed).normal(size=(6, 16)), "a") for seed in (0, 1)]
+    tables[0].loc[0, "lufs"] = -np.inf
+    tables[1]["true_peak_db"] = tables[0]["true_peak_db"]
+    table = comparison(*tables, {}, named_rates()).set_index("measure")
+    assert np.isfinite(table.loc["lufs", "difference"])
+    assert table.loc["true_peak_db", "p"] == 1.0
+    assert table["p_holm"].between(0, 1).all()
+
+
+def test_holm_corrects_as_published() -> None:
+    """Holm 1979: the smallest times N, the next times N-1, and never less than the one before."""
+    assert holm(np.array([0.001, 0.02, 0.03, 0.9])).tolist() == pytest.approx([0.004, 0.06, 0.06, 0.9])
+
+
+def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_audio(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
+    assert asked_depths(tmp_path) == {}
+    rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=Pulse())
+    profile = ModulationProfile(rates, (Carrier(432.0, 0.4),))
+    for name in ("one", "two"):
+        write_json(tmp_path / f"{name}.json", {"profile": asdict(profile)})
+    asked = asked_depths(tmp_path)
+    assert (asked[6.0], asked[432.0], set(asked)) == (0.3, 0.4, {432.0, 6.0, 16.0})
+    assert np.isnan(asked[16.0])  # pulses have another fundamental than their depth says
+    write_json(tmp_path / "two.json", {"profile": asdict(ModulationProfile())})
+    assert asked_depths(tmp_path) == {}
+
+
+def test_folders_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 0.0)
+    with pytest.raises(CtxAudioError, match="compared with itself"):
+        compare_folders(clips, clips)
+    with pytest.raises(CtxAudioError, match="nowhere is not a folder"):
+        compare_folders(clips, tmp_path / "nowhere")
+    (clips / "generated.json").write_text('{"profile": {"rates": [6.0]}}')
+    with pytest.raises(CtxAudioError, match="no profile"):
+        compare_folders(clips, write_clips(tmp_path / "other", 0.0))
