@@ -18,7 +18,7 @@ import torch
 from IPython.display import Markdown, display
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.widgets.predictions import Prediction, live_text, question_panel
+from ctxaudio.widgets.controls import Prediction, live_text, question_panel
 
 FEWEST_MISTAKES = 3
 

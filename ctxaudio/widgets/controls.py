@@ -1,136 +1,165 @@
-"""Controls that draw and sound again whenever they move."""
+"""What a reader sets in a notebook: knobs that draw and sound again, and answers to a question before its result."""
 
 from __future__ import annotations
 
 import base64
 import html
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
-from matplotlib.figure import Figure
+from IPython.display import display
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.widgets.players import MimeBundle, Sound, captioned
+from ctxaudio.plots import Picture
+from ctxaudio.widgets.players import Sound
 
 STEPS = 100
 _UNITS = {"hz": "Hz", "db": "dB", "s": "s", "lufs": "LUFS"}
+Render = Callable[..., tuple[Picture, Sound]]
 
 
-@dataclass(frozen=True, eq=False)
-class Rendering:
-    """What `render` gave back: a figure, a sound or both, shown without any widget."""
+def explore(render: Render, /, interactive: bool, **controls: tuple[float, float, float]) -> None:
+    """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
 
-    figure: Figure | None
-    sound: Sound | None
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[MimeBundle, MimeBundle]:
-        alt = _alt(self.figure)
-        bundle: MimeBundle = {}
-        lines, parts = [], []
-        if self.figure is not None:
-            bundle["image/png"] = _png(self.figure)
-            picture = base64.b64encode(bundle["image/png"]).decode("ascii")
-            parts.append(f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{picture}">')
-            lines.append(f"<figure: {alt}>")
-        if self.sound is not None:
-            parts.append(captioned(self.sound))
-            lines.append(self.sound.line())
-            # Front ends show HTML rather than PNG, so it has to hold both; without sound the PNG alone will do.
-            bundle["text/html"] = "<br>".join(parts)
-        return {**bundle, "text/plain": "\n".join(lines)}, {"image/png": {"alt": alt}} if self.figure else {}
-
-
-def explore(
-    render: Callable[..., Figure | Sound | tuple[Figure, Sound]], /, interactive: bool, **controls: Any
-) -> ipywidgets.VBox | Rendering:
-    """Show what `render(**values)` gives back, and again whenever a control moves.
+    Controls and player stand beside the figure, so that all are seen at once.
 
     Args:
-        render: takes one keyword per control; returns a figure, a sound (`play`) or both as `(figure, sound)`.
+        render: takes one keyword per control; returns `(figure, sound)`.
         interactive: False draws once, with the initial values and no widget: for runs without a browser.
-        controls: for each argument an ipywidgets control, or `(value, min, max)` for a slider: of whole
-            numbers if all three are.
+        controls: `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm.
 
-    An error in `render` is shown in red below the controls and raised as well, so that no run hides it.
-    Raises `CtxAudioError` for a control or a return value of another kind.
+    An error in `render` is shown in red and raised as well, so that no run hides it. Raises `CtxAudioError` for a
+    control that is not three numbers in order.
     """
-    widgets = {name: _control(name, given) for name, given in controls.items()}
+    sliders = {name: _slider(name, given) for name, given in controls.items()}
 
-    def values() -> dict[str, Any]:
-        return {name: widget.value for name, widget in widgets.items()}
+    def rendered() -> tuple[Picture, Sound]:
+        return render(**{name: slider.value for name, slider in sliders.items()})
 
-    first = _rendering(render(**values()))
+    figure, sound = rendered()
     if not interactive:
-        return first
-    image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-    below = ipywidgets.HTML()
+        display(figure, sound)
+        return
+    drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
 
-    def show(rendering: Rendering) -> None:
-        image.layout.display = "none" if rendering.figure is None else None
-        if rendering.figure is not None:
-            image.value = _png(rendering.figure)
-        below.value = "" if rendering.sound is None else captioned(rendering.sound)
+    def show(figure: Picture, sound: Sound) -> None:
+        drawn.value, played.value = image(figure), sound.captioned()
 
     def update(_change: Any) -> None:
         try:
-            show(_rendering(render(**values())))
+            show(*rendered())
         except Exception as error:
-            below.value = f"<pre style='color:#B00020'>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+            played.value = f"<pre style='color:#B00020'>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
             raise
 
-    show(first)
-    for widget in widgets.values():
-        widget.observe(update, names="value")
-    return ipywidgets.VBox([*widgets.values(), image, below])
+    show(figure, sound)
+    for slider in sliders.values():
+        slider.observe(update, names="value")
+    beside = ipywidgets.VBox([*sliders.values(), played], layout={"flex": "0 1 22em"})
+    display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 
-def _control(name: str, given: Any) -> Any:
-    widget = _slider(name, given) if isinstance(given, tuple) else given
-    if not isinstance(widget, ipywidgets.ValueWidget):
-        raise CtxAudioError(f"control {name!r} must be (value, min, max) or an ipywidgets control, not {given!r}")
-    if widget.has_trait("continuous_update"):
-        widget.continuous_update = False
-    if widget.has_trait("description") and not widget.description:
-        widget.description = _described(name)
-        widget.style.description_width = "initial"
-    return widget
+def image(figure: Picture) -> str:
+    """The figure as an HTML image with its text, no wider than the page and no higher than half the window."""
+    data = base64.b64encode(figure.png()).decode("ascii")
+    alt = html.escape(figure.alt, quote=True)
+    return f'<img alt="{alt}" style="max-width:100%;max-height:50vh" src="data:image/png;base64,{data}">'
 
 
-def _slider(name: str, given: tuple[Any, ...]) -> Any:
-    if len(given) != 3 or not all(isinstance(number, (int, float)) for number in given):
-        raise CtxAudioError(f"control {name!r} must be three numbers (value, min, max), not {given!r}")
+def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
+    numbers = isinstance(given, tuple) and len(given) == 3 and all(isinstance(one, (int, float)) for one in given)
+    if not numbers or not given[1] <= given[0] <= given[2] or given[1] == given[2]:
+        raise CtxAudioError(f"control {name!r} must be (value, lowest, highest) in order, not {given!r}")
     value, low, high = given
-    if not low <= value <= high or low == high:
-        raise CtxAudioError(f"control {name!r}: the value {value} must lie in {low}..{high}, and these must differ")
-    if all(isinstance(number, int) for number in given):
-        return ipywidgets.IntSlider(value=value, min=low, max=high)
-    return ipywidgets.FloatSlider(value=value, min=low, max=high, step=(high - low) / STEPS)
-
-
-def _described(name: str) -> str:
     *words, last = name.split("_")
-    return f"{' '.join(words)} ({_UNITS[last]})" if words and last in _UNITS else " ".join([*words, last])
+    said = f"{' '.join(words)} ({_UNITS[last]})" if words and last in _UNITS else " ".join([*words, last])
+    about: dict[str, Any] = {"description": said, "tooltip": said, "continuous_update": False, "value": value}
+    about["style"] = {"description_width": "initial"}
+    if last == "hz" and low > 0:
+        low, high = math.log10(low), math.log10(high)
+        return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / STEPS, readout_format=".3g", **about)
+    return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / STEPS, **about)
 
 
-def _rendering(result: Any) -> Rendering:
-    match result:
-        case Figure():
-            return Rendering(result, None)
-        case Sound():
-            return Rendering(None, result)
-        case (Figure() as figure, Sound() as sound):
-            return Rendering(figure, sound)
-    raise CtxAudioError(f"render must return a figure, a sound or (figure, sound), not {type(result).__name__}")
+class Prediction:
+    """One question: its `choices`, the reader's `answer` and the `truth`, each None until it is known.
+
+    The answer may be changed until the truth is shown; the truth is shown only where there is an answer, so that
+    "run all cells" gives nothing away. Raises `CtxAudioError` for fewer than two choices or one that comes twice.
+    """
+
+    def __init__(self, question: str, choices: Sequence[str]) -> None:
+        if len(choices) < 2 or len(set(choices)) < len(choices):
+            raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
+        self.question = question
+        self.choices = tuple(choices)
+        self.answer: str | None = None
+        self.truth: str | None = None
+        self.detail = ""
+        self.changed: list[Callable[[], None]] = []
+
+    @property
+    def is_right(self) -> bool:
+        return self.truth is not None and self.answer == self.truth
+
+    def decide(self, truth: str | Mapping[str, bool], detail: str = "") -> None:
+        """Set the truth: one of the choices, or `{choice: whether it holds}` for all of them.
+
+        Raises `CtxAudioError` for what is no choice, and where other than one choice holds.
+        """
+        if isinstance(truth, Mapping):
+            held = [choice for choice, holds in truth.items() if holds]
+            if set(truth) != set(self.choices) or len(held) != 1:
+                raise CtxAudioError(f"{self.question!r}: one of {self.choices} has to hold, not {held} of {(*truth,)}")
+            truth = held[0]
+        if truth not in self.choices:
+            raise CtxAudioError(f"{self.question!r} can't be {truth!r}: its choices are {self.choices}")
+        self.truth, self.detail = truth, detail
+        self._tell()
+
+    def choose(self, answer: str | None) -> None:
+        """Record the reader's answer, unless the truth has been shown to them already."""
+        if self.truth is None or self.answer is None:
+            self.answer = answer
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.changed:
+            listener()
+
+    def asked(self) -> str:
+        """The question and its choices, as text."""
+        return "\n".join([f"Predict: {self.question}", *(f"  ( ) {choice}" for choice in self.choices)])
+
+    def resolved(self) -> str:
+        """The question, the reader's answer if there is one, and the truth."""
+        said = "" if self.answer is None else f" You said: {self.answer}."
+        return f"{self.question}{said} It is: {self.truth}. {self.detail}".rstrip()
 
 
-def _png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+def question_panel(prediction: Prediction) -> ipywidgets.VBox:
+    """The question with a button for each choice; locked once answer and truth are both known."""
+    buttons = ipywidgets.RadioButtons(options=prediction.choices, value=None, layout={"width": "max-content"})
+    buttons.tooltip = prediction.question
+
+    def lock() -> None:
+        buttons.disabled = prediction.answer is not None and prediction.truth is not None
+
+    buttons.observe(lambda change: prediction.choose(change["new"]), names="value")
+    prediction.changed.append(lock)
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(prediction.question)}"), buttons])
 
 
-def _alt(figure: Figure | None) -> str:
-    return str(getattr(figure, "alt", "figure"))
+def live_text(text: Callable[[], str], predictions: Sequence[Prediction]) -> ipywidgets.HTML:
+    """Text that is written again whenever one of `predictions` changes."""
+    shown = ipywidgets.HTML()
+
+    def write() -> None:
+        shown.value = f'<div role="status">{html.escape(text())}</div>'.replace("\n", "<br>")
+
+    for prediction in predictions:
+        prediction.changed.append(write)
+    write()
+    return shown

@@ -18,8 +18,9 @@ from ctxaudio.files import FloatArray
 from ctxaudio.signal.audio import encode_audio
 from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
 
-MimeBundle = dict[str, Any]
 WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
+#: What a player does when it starts: it stops all others of the page.
+STOP_OTHERS = "for (const other of document.querySelectorAll('audio')) if (other !== this) other.pause()"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,33 +40,36 @@ class Sound:
         """Length, sample rate, peak of the samples and loudness (of the mono mix)."""
         duration_s = self.samples.shape[-1] / self.sample_rate
         peak = float(np.abs(self.samples).max())
-        if peak == 0.0:
-            level = "silent"
-        elif duration_s < BLOCK_S:
-            level = f"peak {_decibels(peak):.1f} dBFS, too short for LUFS"
-        else:
+        level = "silent"
+        if peak > 0.0:
+            peak_db = round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" just below full scale
             mono = self.samples if self.samples.ndim == 1 else self.samples.mean(axis=0)
-            level = f"peak {_decibels(peak):.1f} dBFS, {integrated_lufs(mono, self.sample_rate):.1f} LUFS"
+            long_enough = duration_s >= BLOCK_S
+            lufs = f"{integrated_lufs(mono, self.sample_rate):.1f} LUFS" if long_enough else "too short for LUFS"
+            level = f"peak {peak_db:.1f} dBFS, {lufs}"
         return f"{duration_s:.2f} s at {self.sample_rate} Hz, {level}"
 
-    def wav(self) -> bytes:
-        """The bytes of a 16-bit WAV file."""
-        return encode_audio(self.samples, self.sample_rate, ".wav")
+    def encoded(self) -> bytes:
+        """The bytes of a 16-bit WAV file; of a small sound those of an MP3, to listen to and not to measure."""
+        return encode_audio(self.samples, self.sample_rate, ".mp3" if self.small else ".wav")
 
-    def mp3(self) -> bytes:
-        """The bytes of an MP3 file: to listen to, not to measure or to compare blind."""
-        return encode_audio(self.samples, self.sample_rate, ".mp3")
+    def player(self, preload: str = "auto", controls: bool = True) -> str:
+        """An HTML `<audio>` element that holds the whole sound, and stops all others of the page when it starts."""
+        data = base64.b64encode(self.encoded()).decode("ascii")
+        name, kind = html.escape(self.title or "sound", quote=True), MP3_TYPE if self.small else WAV_TYPE
+        shown = "controls " if controls else ""
+        return (
+            f'<audio {shown}preload="{preload}" onplay="{html.escape(STOP_OTHERS, quote=True)}" aria-label="{name}" '
+            f'src="data:{kind};base64,{data}"></audio>'
+        )
 
-    def player(self, onplay: str = "") -> str:
-        """An HTML `<audio>` element that holds the whole sound; `onplay` is JavaScript to run when it starts."""
-        name = html.escape(self.title or "sound", quote=True)
-        kind, held = (MP3_TYPE, self.mp3()) if self.small else (WAV_TYPE, self.wav())
-        data = base64.b64encode(held).decode("ascii")
-        action = f' onplay="{html.escape(onplay, quote=True)}"' if onplay else ""
-        return f'<audio controls preload="auto"{action} aria-label="{name}" src="data:{kind};base64,{data}"></audio>'
+    def captioned(self) -> str:
+        """The player below its title and facts, as HTML."""
+        title = f"<b>{html.escape(self.title)}</b> " if self.title else ""
+        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player()}</div>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
-        return {"text/html": captioned(self), "text/plain": self.line()}
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/html": self.captioned(), "text/plain": self.line()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ class Playlist:
     sounds: tuple[Sound, ...]
     facts: bool = True
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
             f"<td style='text-align:left'>{html.escape(sound.facts()) if self.facts else ''}</td></tr>"
@@ -111,12 +115,3 @@ def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = F
     which.
     """
     return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()), facts)
-
-
-def _decibels(peak: float) -> float:
-    return round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" for a peak just below full scale
-
-
-def captioned(sound: Sound) -> str:
-    title = f"<b>{html.escape(sound.title)}</b> " if sound.title else ""
-    return f"<div>{title}<small>{html.escape(sound.facts())}</small><br>{sound.player()}</div>"
