@@ -121,7 +121,7 @@ def train(
     from_scratch: bool = False,
 ) -> Training:
     """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
-    load_given(init_from, from_scratch, generator_config(run, (), config), resume)  # before the clips are prepared
+    load_given(init_from, from_scratch, generator_config(run, ()), resume)  # before the clips are prepared
     check_device(config.device)
     check_context_of_model(run)
     clips = prepare(run, num_workers, progress, options)

@@ -28,7 +28,6 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--from_scratch", action="store_true", help="start from fresh weights, not from the base's")
     add("--score_interval_s", type=float, default=60.0, help="seconds between scores, with max_minutes")
     add("--score_interval", type=int, default=100, help="steps between scores, without max_minutes")
-    add("--size", default="small", help="of the generator: small, or large with layers twice as wide")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
     add("--keep_going", action="store_true", help="say what is wrong with the training, but don't stop for it")
 

@@ -21,7 +21,7 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile
 
-FORMAT = 7
+FORMAT = 8
 #: The generator that ships with the package.
 BASE = Path(__file__).parent.parent / "base" / "base.safetensors"
 #: Names of conditions go into file names and tables.

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
-from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise
+from ctxaudio.model.blocks import NoisyBlock, Resonators, edge_of, gaussian, middle_of, uniform
+from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise, within
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.modulation.layer import FrequencyModulationLayer
@@ -60,6 +60,7 @@ class GeneratorConfig:
     middle_width: int = 96
     fast_width: int = 96
     frame_width: int = 48
+    resonators: int = 32
     phase_rounds: int = 2
 
     @property
@@ -114,6 +115,7 @@ class Generator(nn.Module):
         self.to_middle = nn.Conv1d(slow, middle, 1)
         self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
+        self.resonators = Resonators(fast, STYLE_WIDTH, config.resonators, config.frame_rate / FRAMES_A_STEP)
         self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_frames = nn.Conv1d(fast, FRAMES_A_STEP * config.frame_width, 1)
         self.from_noise = nn.Conv1d(config.courses, config.frame_width, 1)
@@ -136,11 +138,15 @@ class Generator(nn.Module):
 
         Without the partials, which training has no use for: `style_of` finds them.
         """
-        picture = log_magnitude(samples, self.config.n_fft, self.config.hop)
-        found = self.spectra.analyse(picture, self.config.courses)
+        found = self.spectra.analyse(self.picture(samples), self.config.courses)
         statistics = self.statistics(found.courses)
         none = found.level.new_zeros(len(samples), self.config.partials)
         return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], none, none)
+
+    def picture(self, samples: Tensor) -> Tensor:
+        """The log-magnitude `[B, bins, frames]` of crops `[B, T]` that styles and courses are of."""
+        n_fft, hop = self.config.n_fft, self.config.hop
+        return within(log_magnitude(samples, n_fft, hop), n_fft, hop)
 
     def style_of(self, samples: Tensor) -> Style:
         """The style of crops `[B, T]`, steady partials included."""
@@ -179,7 +185,8 @@ class Generator(nn.Module):
         x = middle_of(x, middle_steps + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, random), middle_steps)
         x = F.interpolate(self.to_fast(x), scale_factor=MIDDLE, mode="linear")
-        x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
+        x = self.resonators(middle_of(x, fast_steps), s, random)
+        x = middle_of(self.through(self.fast, x, s, random), steps)
         x = self.to_frames(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
         channels = len(noise_courses) // len(s)
         x, s = x.repeat_interleave(channels, 0), s.repeat_interleave(channels, 0)

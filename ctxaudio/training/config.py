@@ -8,8 +8,6 @@ from ctxaudio.errors import CtxAudioError
 
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
-#: Widths of the generator's layers against the default ones.
-SIZES = {"small": 1.0, "large": 2.0}
 
 
 @dataclass(frozen=True)
@@ -21,8 +19,8 @@ class TrainingConfig:
     is the length of a training crop; the generator makes any length.
 
     Scores are taken every `score_interval_s` of training, or every `score_interval` steps where `num_epochs` rules,
-    so that such a run does not depend on the machine's speed.
-    `keep_going`: report what is wrong with a training, but don't stop for it.
+    so that such a run does not depend on the machine's speed. `keep_going`: report what is wrong with
+    a training, but don't stop for it.
     """
 
     batch_size: int = 16
@@ -41,7 +39,6 @@ class TrainingConfig:
     ema_decay: float = 0.999
     score_interval_s: float = 60.0
     score_interval: int = 100
-    size: str = "small"
     keep_going: bool = False
 
     def __post_init__(self) -> None:
@@ -54,5 +51,3 @@ class TrainingConfig:
                 raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise CtxAudioError(f"max_minutes {self.max_minutes} must be above 0")
-        if self.size not in SIZES:
-            raise CtxAudioError(f"size {self.size!r}: choose one of {', '.join(SIZES)}")

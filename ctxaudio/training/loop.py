@@ -22,7 +22,7 @@ from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.monitor import Score, diversity, finishing_the_step_on_ctrl_c
+from ctxaudio.training.monitor import Score, diversity, finishing_the_step_on_ctrl_c, trouble
 from ctxaudio.training.state import BEST, NoisePictures, Training, checkpoint, preserve_rng, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -170,9 +170,7 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
 
 def check_health(training: Training, config: TrainingConfig) -> None:
     """Note in `training.trouble` what should stop it; what need not, or need not with `keep_going`, is printed."""
-    if warning := training.health.warn_if_discriminator_wins(training.history):
-        print(warning, flush=True)
-    found = training.health.trouble(training.history)
+    found = trouble(training.history)
     if found and config.keep_going and all(map(math.isfinite, training.history[-1].values())):
         print(found, flush=True)
     else:

@@ -25,8 +25,6 @@ ROWS = 3
 LEARNT_BY = 100
 #: The largest ordinary loss is about 3.
 LARGEST_LOSS = 20.0
-BEATEN_BELOW = 0.1
-BEATEN_STEPS = 200
 
 Row = dict[str, float]
 
@@ -36,42 +34,24 @@ def diversity(fake: Tensor, real: Tensor) -> Tensor:
     return fake.std(0).mean() / real.std(0).mean().clamp_min(1e-6)
 
 
-@dataclass
-class Health:
-    """Looks at the rows of the loss log."""
-
-    beaten: bool = field(default=False)
-
-    def trouble(self, history: list[Row]) -> str:
-        """What should stop the training, in a line, or nothing."""
-        newest, last = history[-1], history[-ROWS:]
-        step = newest["step"]
-        if not all(math.isfinite(newest[name]) for name in TERMS):
-            return f"training diverged at step {step:.0f} (a loss is not a number): lower --lr, or --resume earlier"
-        for name in TERMS[:-1]:
-            if len(last) == ROWS and all(abs(row[name]) > LARGEST_LOSS for row in last):
-                return (
-                    f"training diverged at step {step:.0f} (the {name} loss is {newest[name]:.3g}, ordinary is under "
-                    "3): lower --lr"
-                )
-        if len(last) == ROWS and last[0]["step"] >= LEARNT_BY and all(r["diversity"] < LEAST_DIVERSITY for r in last):
+def trouble(history: list[Row]) -> str:
+    """What should stop the training, in a line, or nothing."""
+    newest, last = history[-1], history[-ROWS:]
+    step = newest["step"]
+    if not all(math.isfinite(newest[name]) for name in TERMS):
+        return f"training diverged at step {step:.0f} (a loss is not a number): lower --lr, or --resume earlier"
+    for name in TERMS[:-1]:
+        if len(last) == ROWS and all(abs(row[name]) > LARGEST_LOSS for row in last):
             return (
-                f"mode collapse at step {step:.0f}: generated textures differ {newest['diversity']:.2f} times as much "
-                "as the clips do: lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
+                f"training diverged at step {step:.0f} (the {name} loss is {newest[name]:.3g}, ordinary is under "
+                "3): lower --lr"
             )
-        return ""
-
-    def warn_if_discriminator_wins(self, history: list[Row]) -> str:
-        """Once, where the discriminator has won for long: no reason to stop, for the texture still teaches."""
-        newest = int(history[-1]["step"])
-        recent = [row["discriminator"] for row in history if row["step"] > newest - BEATEN_STEPS]
-        if self.beaten or newest < BEATEN_STEPS or sum(recent) >= BEATEN_BELOW * len(recent):
-            return ""
-        self.beaten = True
+    if len(last) == ROWS and last[0]["step"] >= LEARNT_BY and all(r["diversity"] < LEAST_DIVERSITY for r in last):
         return (
-            f"step {newest}: the discriminator recognises every fake for {BEATEN_STEPS} steps (its loss is "
-            f"{sum(recent) / len(recent):.3f}): the generator learns from the texture alone; lower --lr"
+            f"mode collapse at step {step:.0f}: generated textures differ {newest['diversity']:.2f} times as much "
+            "as the clips do: lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
         )
+    return ""
 
 
 #: Gives a generator's score for each condition, lower being better; the mean counts.

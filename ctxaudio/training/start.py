@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,13 @@ from ctxaudio.data.licences import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
-from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.run import Run
 from ctxaudio.training import loop
-from ctxaudio.training.config import SIZES, TrainingConfig
+from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.state import LATEST, Training
 from ctxaudio.training.state import resume as take_up
 
@@ -44,9 +43,9 @@ def begin_training(
     from_scratch: bool = False,
 ) -> Training:
     """Networks ready to train on `clips`: with the weights of the base, of the generator at `init_from` or fresh ones
-    (`from_scratch`), or taken up from the checkpoint in the run's folder"""
+    (`from_scratch`), or taken up from the checkpoint in the run's folder."""
     check_device(config.device)
-    wanted = generator_config(run, clips.condition_names, config)
+    wanted = generator_config(run, clips.condition_names)
     given = load_given(init_from, from_scratch, wanted, resume)
     checkpoint = run.output_dir / LATEST
     if checkpoint.exists() and not resume:
@@ -70,13 +69,10 @@ def begin_training(
     return take_up(training, run.output_dir) if resume else training
 
 
-def generator_config(run: Run, conditions: tuple[str, ...], config: TrainingConfig) -> GeneratorConfig:
-    """The shape of the run's generator: the default one, its layers as much wider as `config.size` says, and room for
-    enough styles of every condition."""
+def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
+    """The shape of the run's generator: the default one, with room for enough styles of every condition."""
     default = GeneratorConfig(conditions, run.sample_rate, run.latent_dim)
-    factor, widths = SIZES[config.size], [f.name for f in fields(default) if f.name.endswith("_width")]
-    styles = max(default.style_count, STYLES_A_CONDITION * len(conditions))
-    return replace(default, style_count=styles, **{name: round(factor * getattr(default, name)) for name in widths})
+    return replace(default, style_count=max(default.style_count, STYLES_A_CONDITION * len(conditions)))
 
 
 def load_given(
@@ -93,7 +89,11 @@ def load_given(
         return None
     path = init_from or BASE
     given, about = load_generator(path)
-    check_same_shape(path, given.config, wanted, "pass --from_scratch" if init_from is None else "train without it")
+    for name in ("sample_rate", "latent_dim"):
+        there, here = getattr(given.config, name), getattr(wanted, name)
+        if there != here:
+            mend = "pass --from_scratch" if init_from is None else "train without it"
+            raise CtxAudioError(f"{path.name} has {name} {there}, not {here}: {mend}, or leave out --{name}")
     return given, about
 
 
@@ -117,13 +117,10 @@ def draw_crops(batches: Batches, count: int) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def fit_spectra_and_statistics(generator: Generator, crops: Tensor) -> None:
     """Fit what a generator from scratch needs, and one from a base has: eigen-spectra and texture statistics."""
-    config = generator.config
-    pictures = [log_magnitude(part, config.n_fft, config.hop)[..., ::FRAMES_APART] for part in crops.split(AT_ONCE)]
-    generator.spectra.fit(torch.cat(pictures))
-    found = [
-        generator.spectra.analyse(log_magnitude(part, config.n_fft, config.hop), config.courses).courses
-        for part in crops.split(AT_ONCE)
-    ]
+    parts = crops.split(AT_ONCE)
+    generator.spectra.fit(torch.cat([generator.picture(part)[..., ::FRAMES_APART] for part in parts]))
+    count = generator.config.courses
+    found = [generator.spectra.analyse(generator.picture(part), count).courses for part in parts]
     generator.statistics.fit(torch.cat(found))
 
 
@@ -132,16 +129,6 @@ def fill_bank(generator: Generator, crops: Tensor, conditions: Tensor) -> None:
     """Put the styles of `crops` `[N, T]` of `conditions` `[N]` into the generator's bank."""
     styles = [generator.style_of(part) for part in crops.split(AT_ONCE)]
     generator.bank.fill(Style(*map(torch.cat, zip(*styles, strict=True))), conditions)
-
-
-def check_same_shape(path: Path, given: GeneratorConfig, wanted: GeneratorConfig, mend: str) -> None:
-    """Refuse to start from the model at `path` where its sample rate, latent or widths are not the `wanted` ones."""
-    widths = ("slow_width", "middle_width", "fast_width", "frame_width")
-    for name in ("sample_rate", "latent_dim", *widths):
-        there, here = getattr(given, name), getattr(wanted, name)
-        if there != here:
-            option = "size" if name in widths else name
-            raise CtxAudioError(f"{path.name} has {name} {there}, not {here}: {mend}, or leave out --{option}")
 
 
 def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict[str, str]]:

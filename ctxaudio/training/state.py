@@ -19,8 +19,9 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
+from ctxaudio.model.eigenspectra import within
 from ctxaudio.model.generator import Generator
-from ctxaudio.training.monitor import TERMS, Health, Scores
+from ctxaudio.training.monitor import TERMS, Scores
 
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
@@ -41,7 +42,9 @@ class NoisePictures:
         self.samples = samples
         with torch.no_grad():
             parts = torch.randn(self.ROWS, samples, generator=random).to(basis.device).split(16)
-            self.rows = torch.cat([basis.T @ generator.noise_spectrum(part)[1] for part in parts])
+            n_fft, hop = generator.config.n_fft, generator.config.hop
+            pictures = [within(generator.noise_spectrum(part)[1], n_fft, hop) for part in parts]
+            self.rows = torch.cat([basis.T @ picture for picture in pictures])
 
     def courses(self, mixing: Tensor) -> Tensor:
         """Courses `[B, R, frames]` of noise in the directions of `mixing` `[B, K, R]`, each row turned round in time
@@ -67,7 +70,6 @@ class Training:
     device: torch.device
     noise: NoisePictures
     lr: float
-    health: Health = field(default_factory=Health)
     scores: Scores = field(default_factory=Scores)
     step: int = 0
     epoch: int = 0
@@ -128,7 +130,6 @@ def checkpoint(training: Training, output_dir: Path) -> None:
         "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
         "history": training.history,
         "scores": {"rows": scores.rows, "best": scores.best, "weights": scores.weights},
-        "beaten": training.health.beaten,
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
     }
@@ -160,7 +161,6 @@ def resume(training: Training, output_dir: Path) -> Training:
         for name, part in training.stateful().items():
             part.load_state_dict(state[name])
         training.scores = Scores(**state["scores"])
-        training.health = Health(state["beaten"])
         training.step, training.epoch, training.seconds = (state["progress"][n] for n in ("step", "epoch", "seconds"))
         training.history, training.init_from = state["history"], state["init_from"]
         training.random.set_state(state["batch_random"])

@@ -15,6 +15,7 @@ from ctxaudio.model.eigenspectra import (
     log_magnitude,
     normalise,
     normalised_noise,
+    within,
 )
 from ctxaudio.signal.stft import stft
 
@@ -196,3 +197,13 @@ def test_a_single_still_bin_s_neighbours_are_analysed_as_without_it(pictures):
     assert all(bool(values.isfinite().all()) for values in found)
     assert float(found.deviation[:, -1].max()) == pytest.approx(LEAST_DEVIATION)
     torch.testing.assert_close(found.level[:, :-1], spectra.analyse(pictures, 4).level[:, :-1])
+
+
+def test_the_ends_of_a_crop_are_no_events_of_a_steady_tone():
+    """A frame that reaches over the end hears a click, which the frames within do not."""
+    tone = torch.sin(2 * torch.pi * 997.0 * torch.arange(8192) / 8000.0)[None]
+    tone = tone + 0.003 * torch.randn(1, 8192, generator=torch.Generator().manual_seed(0))
+    picture = log_magnitude(tone, 512, 128)
+    whole, inside = (normalise(frames)[0].amax(-1).mean() for frames in (picture, within(picture, 512, 128)))
+    assert picture.shape[-1] - within(picture, 512, 128).shape[-1] == 4
+    assert float(whole) > 2.0 * float(inside), (whole, inside)

@@ -62,7 +62,8 @@ def test_profiles_survive_in_the_layer_unchanged():
 
 def test_every_learned_number_gets_a_gradient_through_the_rendered_and_modulated_sound():
     generator = small_generator(ModulationProfile((Rate(6.0, 0.5),))).train()
-    nn.init.normal_(generator.gains.weight, std=0.01)
+    for weight in (generator.gains.weight, generator.resonators.project.weight):  # 0 at first
+        nn.init.normal_(weight, std=0.01)
     sound = generator(torch.randn(2, 10), torch.tensor([0, 1]), 8820)
     (sound * torch.randn_like(sound)).sum().backward()
     learned = [(n, p) for n, p in generator.named_parameters() if p.requires_grad]
@@ -108,9 +109,11 @@ def test_a_crop_through_its_own_analysis_is_the_crop_s_picture_again():
     crops = torch.randn(2, 3 * 2000, generator=seeded(0)) * (1.2 + torch.sin(torch.arange(6000) / 300.0))
     generator.spectra.fit(log_magnitude(crops, config.n_fft, config.hop))
     courses, _, style = generator.analyse(crops)
+    courses = nn.functional.pad(courses, (2, 2), mode="replicate")  # none reaches over the ends of the crop
     spectrum, normalised = generator.noise_spectrum(crops)  # the crop's own phase
     again = generator.render(courses, style, (spectrum, normalised), crops.shape[1])
-    torch.testing.assert_close(again, crops, rtol=0, atol=0.02)
+    inside = slice(2 * config.n_fft, -2 * config.n_fft)
+    torch.testing.assert_close(again[:, inside], crops[:, inside], rtol=0, atol=0.02)
 
 
 def test_what_is_shorter_than_a_style_s_two_seconds_is_cut_out_of_as_much(generator):
@@ -122,6 +125,7 @@ def test_what_is_shorter_than_a_style_s_two_seconds_is_cut_out_of_as_much(genera
 
 def test_the_sound_is_that_of_courses_and_style_together(generator):
     """The picture of the sound is the one that courses and style ask for, within what two rounds of phase leave."""
+    torch.manual_seed(1)
     style = some_styles(1)
     noise = drawn(generator, style, 4 * RATE, 1)[0]
     frames = torch.arange(1 + 4 * RATE // CONFIG.hop)
@@ -158,6 +162,7 @@ def envelope(sound: torch.Tensor) -> torch.Tensor:
 
 def test_channels_of_a_latent_share_the_courses_and_have_noise_of_their_own(generator):
     """All but the last stage is the same for both: where that adds no noise of a channel's own, they swell together."""
+    torch.manual_seed(2)
     moving = small_generator()
     with torch.no_grad():
         moving.from_noise.weight.zero_()
@@ -170,7 +175,9 @@ def test_channels_of_a_latent_share_the_courses_and_have_noise_of_their_own(gene
     assert sound.shape == (4, 2 * RATE)
     alike = np.corrcoef(envelope(sound))
     assert alike[0, 1] > 0.6 and alike[2, 3] > 0.6 and abs(alike[0, 2]) < 0.5
-    assert abs(np.corrcoef(sound)[0, 1]) < 0.15
+    with torch.no_grad():
+        takes = [moving.unmodulated(latent, condition, 2 * RATE, random=seeded(s), channels=2) for s in range(5)]
+    assert np.median([abs(np.corrcoef(take)[0, 1]) for take in takes]) < 0.15
     own = generator.unmodulated(latent, condition, 2 * RATE, random=seeded(2), channels=2)
     assert np.corrcoef(envelope(own.detach()))[0, 1] < alike[0, 1]
 
@@ -238,7 +245,7 @@ def test_a_style_has_the_steady_partials_of_its_crop_and_an_analysis_for_trainin
     assert plain.amplitudes.count_nonzero() == 0
     for mine, its in zip(plain[:5], style[:5], strict=True):
         assert torch.equal(mine, its)
-    assert courses.shape == (1, CONFIG.courses, 1 + 2 * RATE // CONFIG.hop)
+    assert courses.shape == (1, CONFIG.courses, 1 + 2 * RATE // CONFIG.hop - 4)
     torch.testing.assert_close(generator.statistics(courses), statistics)
 
 
@@ -271,7 +278,7 @@ def test_nothing_can_switch_the_network_off(generator):
     """No number beside its weights stands between what it makes and the courses: not in shape, buffers or call."""
     assert {field.name for field in fields(GeneratorConfig)} == {
         "conditions", "sample_rate", "latent_dim", "components", "courses", "texture_dim", "style_count",
-        "partials", "slow_width", "middle_width", "fast_width", "frame_width", "phase_rounds",
+        "partials", "slow_width", "middle_width", "fast_width", "frame_width", "resonators", "phase_rounds",
     }  # fmt: skip
     learned = dict(generator.named_parameters())
     others = {name.split(".")[0] for name in generator.state_dict() if name not in learned}
@@ -292,11 +299,11 @@ def test_without_the_network_it_sounds_otherwise():
     latent, condition = torch.randn(4, 10), torch.tensor([0, 1, 2, 0])
     with torch.no_grad():
         style = generator.bank(latent, condition)
-        noise, off = drawn(generator, style, 2 * RATE, 0)
-        again, other = drawn(generator, style, 2 * RATE, 1)
+        noise, off = drawn(generator, style, 16 * RATE, 0)
+        again, other = drawn(generator, style, 16 * RATE, 1)
         courses = generator.courses(latent, condition, style, off, seeded(0))
         tried = ((courses, noise), (unit_courses(off), noise), (unit_courses(other), again))
-        found = [generator.analyse(generator.render(c, style, n, 2 * RATE))[1] for c, n in tried]
+        found = [generator.analyse(generator.render(c, style, n, 16 * RATE))[1] for c, n in tried]
     on, off_once, off_twice = found
     by_chance = (off_once - off_twice).square().mean()
     assert (on - off_once).square().mean() > 1.5 * by_chance

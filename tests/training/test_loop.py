@@ -18,7 +18,7 @@ from ctxaudio.model.generator import Generator, unit_courses
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.training import loop, start
-from ctxaudio.training.config import SIZES, TrainingConfig
+from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.state import Training, resume
 
 
@@ -162,16 +162,9 @@ def test_settings_out_of_range_are_named(name: str):
         TrainingConfig(**{name: 0})
 
 
-def test_a_large_generator_has_wider_layers_and_styles_enough_for_all_conditions():
-    names = tuple(map(str, range(26)))
-    small, large = (start.generator_config(Run(), names, TrainingConfig(size=size)) for size in SIZES)
-    for name in ("slow_width", "middle_width", "fast_width", "frame_width"):
-        assert getattr(large, name) == 2 * getattr(small, name)
-    assert (
-        small.style_count >= 26 * start.STYLES_A_CONDITION
-        and small.components == large.components
-        and small.courses == large.courses
-    )
+def test_a_generator_has_styles_enough_for_all_conditions():
+    shape = start.generator_config(Run(), tuple(map(str, range(26))))
+    assert shape.style_count >= 26 * start.STYLES_A_CONDITION
 
 
 def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: PreparedClips):

@@ -14,7 +14,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.training import loop
-from ctxaudio.training.monitor import TERMS, Health, diversity
+from ctxaudio.training.monitor import TERMS, diversity, trouble
 from ctxaudio.training.state import BEST
 
 
@@ -24,33 +24,24 @@ def rows(**changed: float) -> list[dict[str, float]]:
 
 
 def test_losses_are_judged_by_what_ordinary_trainings_show() -> None:
-    health = Health()
-    assert health.trouble(rows()) == health.warn_if_discriminator_wins(rows()) == ""
-    assert health.trouble(rows()[:1]) == ""
+    assert trouble(rows()) == ""
+    assert trouble(rows()[:1]) == ""
     for name in TERMS[:-1]:
-        assert f"step 400 (the {name} loss is 1e+03" in health.trouble(rows(**{name: 1000.0}))
+        assert f"step 400 (the {name} loss is 1e+03" in trouble(rows(**{name: 1000.0}))
     for name in TERMS:
-        assert "step 400 (a loss is not a number)" in health.trouble(rows(**{name: float("nan")}))
+        assert "step 400 (a loss is not a number)" in trouble(rows(**{name: float("nan")}))
     spike = rows()
     spike[-1]["condition"] = 1000.0
-    assert health.trouble(spike) == "", "one bad batch is no divergence"
+    assert trouble(spike) == "", "one bad batch is no divergence"
 
 
 def test_the_same_sound_of_every_latent_is_mode_collapse_once_it_should_have_learnt() -> None:
     collapsed = rows(diversity=0.02)
-    said = Health().trouble(collapsed)
+    said = trouble(collapsed)
     assert said.startswith("mode collapse at step 400: generated textures differ 0.02 times") and "--lr" in said
     assert "\n" not in said
-    assert Health().trouble(collapsed[:11]) == "", "too early to say"
-    assert Health().trouble([*rows()[:-1], collapsed[-1]]) == "", "one row may be chance"
-
-
-def test_a_beaten_generator_is_mentioned_once_and_not_stopped() -> None:
-    health, beaten = Health(), rows(discriminator=0.01)
-    assert health.trouble(beaten) == ""
-    assert "recognises every fake for 200 steps" in health.warn_if_discriminator_wins(beaten)
-    assert health.warn_if_discriminator_wins(beaten) == "", "said once"
-    assert Health().warn_if_discriminator_wins(beaten[:19]) == "", "too early to say"
+    assert trouble(collapsed[:11]) == "", "too early to say"
+    assert trouble([*rows()[:-1], collapsed[-1]]) == "", "one row may be chance"
 
 
 def test_diversity_is_the_deviation_beside_that_of_the_real_crops() -> None:
@@ -72,7 +63,7 @@ def test_an_ordinary_start_has_no_trouble_and_a_generator_deaf_to_its_style_is_l
             torch.nn.init.zeros_(training.generator.to_style[0].weight)
         values = loop.training_step(training, training.batches.next(), config)
         loop.log(training, values)
-        assert Health().trouble(training.history) == ""
+        assert trouble(training.history) == ""
         seen.append(float(values["diversity"]))
     assert all(value >= 0 for value in seen) and seen[0] != seen[1]
 
@@ -105,11 +96,11 @@ def test_keep_going_says_it_and_goes_on(
 ) -> None:
     config = dataclasses.replace(TRAINING, num_epochs=1, keep_going=True)
     training = begin(clips, config)
-    monkeypatch.setattr(training.health, "trouble", lambda history: "the sky is falling")
+    monkeypatch.setattr(loop, "trouble", lambda history: "the sky is falling")
     loop.train(training, config, tmp_path, progress=False)
     assert training.step == 4 and capsys.readouterr().out.count("the sky is falling") == 4
     stopped = begin(clips, dataclasses.replace(config, keep_going=False))
-    monkeypatch.setattr(stopped.health, "trouble", lambda history: "the sky is falling")
+    monkeypatch.setattr(loop, "trouble", lambda history: "the sky is falling")
     with pytest.raises(CtxAudioError, match="the sky is falling; nothing was kept"):
         loop.train(stopped, dataclasses.replace(config, keep_going=False), tmp_path, progress=False)
     assert stopped.step == 1

@@ -11,6 +11,7 @@ from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, so
 
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.model.eigenspectra import within
 from ctxaudio.model.generator import Generator
 from ctxaudio.run import Run
 from ctxaudio.training import loop
@@ -167,7 +168,8 @@ def test_drawn_noise_has_the_courses_that_a_fresh_stft_has():
     torch.manual_seed(0)
     drawn = NoisePictures(generator, RATE).courses(mixing)
     white = torch.randn(256, RATE, generator=torch.Generator().manual_seed(9))
-    fresh = generator.spectra.courses_of_noise(generator.noise_spectrum(white)[1], mixing)
+    picture = within(generator.noise_spectrum(white)[1], generator.config.n_fft, generator.config.hop)
+    fresh = generator.spectra.courses_of_noise(picture, mixing)
     assert fresh.shape == drawn.shape
     for lag in (0, 1, 2):
         found, wanted = ((c * torch.roll(c, lag, -1)).mean((0, 2)) for c in (drawn, fresh))
