@@ -75,7 +75,7 @@ def analyse_clip(
     return {
         "duration_s": len(mono) / sample_rate,
         "lufs": integrated_lufs(heard, sample_rate),
-        "true_peak_db": true_peak_db(heard, sample_rate),
+        "true_peak_db": true_peak_db(heard),
         **_colour(mono, sample_rate),
         **_band_depths(envelope, envelope_rate_hz),
         **_rate_measures(mono, sample_rate, rates),

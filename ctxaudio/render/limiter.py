@@ -51,7 +51,7 @@ class PeakLimiter:
 
     def _emit(self, waiting: FloatArray, until: int) -> FloatArray:
         ready = waiting[:, self._past : until]
-        if waiting.shape[1] and true_peak_db(waiting, self._sample_rate) > self._ceiling_db - MARGIN_DB:
+        if waiting.shape[1] and true_peak_db(waiting) > self._ceiling_db - MARGIN_DB:
             ready = ready * self._gain(waiting)[self._past : until]
         keep_from = max(0, until - 2 * self._reach)
         self._waiting, self._past = waiting[:, keep_from:], until - keep_from

@@ -1,25 +1,12 @@
-"""Envelopes at a low rate: 400 samples a second are enough for modulation up to 100 Hz, and fast to measure.
+"""Envelopes as hearing takes them: slow, in auditory bands, and by the rates that they hold.
 
-In blocks (overlap-save): one FFT a block gives the analytic signal of any band of it by a short inverse FFT, and equal
-FFTs side by side take a fraction of the time of a long one.
+400 samples a second are enough for modulation up to 100 Hz. In blocks (overlap-save), one FFT a block gives the
+analytic signal of any band of it by a short inverse FFT; equal FFTs side by side take a fraction of a long one's time.
 
-The envelope in each band of hearing: a bank of gammatone filters, one to an equivalent rectangular bandwidth (ERB).
-
-The filter of order 4 with bandwidth 1.019 ERB (Patterson et al. 1987), ERB = 24.7 (4.37 f / kHz + 1) Hz (Glasberg &
-Moore 1990, doi:10.1016/0378-5955(90)90170-T), is what `scipy.signal.gammatone` makes. Its transfer function has a
-closed form, used here: scipy's recursive filter loses its digits to eight nearly equal poles (at 48 kHz it is
-unstable below 250 Hz), and with the spectrum of the whole clip at hand each band is one short inverse FFT.
-
-A band is as slow as it is narrow. Its skirts take away the sidebands of fast rates: of a tone at the centre, depth
-at rate f is multiplied by (1 + (f / 1.019 ERB)^2)^-2, so at 125 Hz (ERB 38 Hz) 6 Hz keeps 0.95 and 40 Hz 0.24; at
-1 kHz (ERB 133 Hz) 40 Hz keeps 0.85. And the narrower the band, the more noise in it fluctuates by itself.
-
-A bank of modulation filters: how much of an envelope's movement lies at which rate, 0.5 to 100 Hz.
-
-Constant-Q, as modulation sensitivity is (Dau et al. 1997, doi:10.1121/1.420344; McDermott & Simoncelli 2011, Neuron
-71:926, doi:10.1016/j.neuron.2011.06.032: half-cosine filters, 0.5-200 Hz, Q = 2). Here the filters are half-cosines
-of the logarithm of the rate, so that their squares add up to 1 between the lowest and the highest centre: no movement
-is counted twice, and none is lost.
+The auditory filters are gammatones of order 4 and bandwidth 1.019 ERB (Patterson et al. 1987; ERB = 24.7 (4.37 f / kHz
++ 1) Hz, Glasberg & Moore 1990, doi:10.1016/0378-5955(90)90170-T) in closed form: the recursive filter of
+`scipy.signal.gammatone` is unstable at 48 kHz below 250 Hz. A band is as slow as it is narrow: of a tone at the centre,
+depth at rate f is multiplied by (1 + (f / 1.019 ERB)^2)^-2, so at 125 Hz (ERB 38 Hz) 40 Hz keeps 0.24, at 1 kHz 0.85.
 """
 
 from __future__ import annotations
@@ -34,18 +21,26 @@ import scipy.fft
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.envelope import Array, ComplexArray
 
+Complex64Array = npt.NDArray[np.complex64]
+
 SLOW_RATE_HZ = 400.0
 BLOCK_S = 1.2
 MARGIN_S = 0.1  # in which the slowest auditory band has forgotten what came before
 
-Complex64Array = npt.NDArray[np.complex64]
+ORDER = 4
+BANDWIDTH_ERB = 1.019
+#: A band is cut off this far from its centre, where its response is down by 39 dB.
+HALF_WIDTH_ERB = 3.0
+
+LOWEST_HZ = 0.5
+HIGHEST_HZ = 100.0
 
 
 def slow_envelope(samples: npt.NDArray[np.floating], sample_rate: int) -> tuple[Array, float]:
     """The Hilbert envelope of `samples` `[T]` at a low rate, `[T * rate / sample_rate]` rounded up, and that rate.
 
-    The rate is 400 Hz or a little more; depths of modulation up to 100 Hz are within 0.0005 of those of
-    `hilbert_envelope`. A sample rate without a divisor near there stays as it is.
+    The rate is 400 Hz or a little more (a sample rate without a divisor near there stays as it is); depths of
+    modulation up to 100 Hz are within 0.0005 of those of `hilbert_envelope`.
 
     Raises `CtxAudioError` for samples that are empty or not mono.
 
@@ -54,8 +49,18 @@ def slow_envelope(samples: npt.NDArray[np.floating], sample_rate: int) -> tuple[
     >>> len(envelope), rate_hz, round(float(envelope.max()), 2)
     (1764, 441.0, 1.5)
     """
-    blocks = blocks_of(samples, sample_rate)
-    return blocks.envelope(1, blocks.spectra.shape[1] - 1, oversampling=2), blocks.rate_hz
+    blocks = _blocks_of(samples, sample_rate)
+    return blocks.envelope(1, np.ones(blocks.spectra.shape[1] - 1, np.complex64), oversampling=2), blocks.rate_hz
+
+
+def band_envelopes(samples: npt.NDArray[np.floating], sample_rate: int, centres_hz: Array) -> tuple[Array, float]:
+    """Envelope in each gammatone band, `[K, T']`, of `samples` `[T]`, and its rate in hertz: both as `slow_envelope`.
+
+    The filters are causal: low bands come some 20 ms late.
+    """
+    blocks = _blocks_of(samples, sample_rate)
+    bands = [_band(float(centre_hz), blocks.bin_hz, blocks.spectra.shape[1]) for centre_hz in centres_hz]
+    return np.stack([blocks.envelope(first_bin, response) for first_bin, response in bands]), blocks.rate_hz
 
 
 def samples_per_slow_sample(sample_rate: int) -> int:
@@ -65,66 +70,6 @@ def samples_per_slow_sample(sample_rate: int) -> int:
     [40, 50, 120]
     """
     return max(step for step in range(1, max(2, int(sample_rate // SLOW_RATE_HZ) + 1)) if sample_rate % step == 0)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Spectra `[G, bins]` of overlapping blocks; `block` and `margin` (either side) in slow samples, `step` long."""
-
-    spectra: Complex64Array
-    bin_hz: float
-    rate_hz: float
-    step: int
-    block: int
-    margin: int
-    length: int
-
-    def envelope(
-        self, first_bin: int, bins: int, response: Complex64Array | None = None, oversampling: int = 1
-    ) -> Array:
-        """Slow envelope `[length]` of `bins` bins from `first_bin` on, times `response` `[bins]` if given.
-
-        The magnitude of the analytic signal, low-passed below 200 Hz. It is taken at a rate of `oversampling` times
-        the band, as a magnitude reaches beyond its signal's own band: a flat one needs 2 (depths within 0.0005), one
-        with slopes 1.
-        """
-        width = self.block * int(scipy.fft.next_fast_len(-(-oversampling * bins // self.block)))
-        band = self.spectra[:, first_bin : first_bin + bins]
-        analytic = scipy.fft.ifft(band if response is None else band * response, width)
-        magnitude = np.sqrt(analytic.real**2 + analytic.imag**2)  # np.abs takes three times as long
-        slow = scipy.fft.irfft(scipy.fft.rfft(magnitude)[:, : self.block // 2 + 1], self.block)
-        kept = slow[:, self.margin : self.block - self.margin].ravel()[: self.length]
-        return np.asarray(kept * (2.0 / self.step), dtype=np.float64)
-
-
-def blocks_of(samples: npt.NDArray[np.floating], sample_rate: int) -> Blocks:
-    """`samples` `[T]` cut into overlapping blocks of 1.2 s, mirrored at the ends, and transformed.
-
-    Raises `CtxAudioError` for samples that are empty or not mono.
-    """
-    if samples.ndim != 1 or samples.size == 0:
-        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
-    step = samples_per_slow_sample(sample_rate)
-    rate_hz = sample_rate / step
-    block, margin = int(scipy.fft.next_fast_len(round(BLOCK_S * rate_hz))), round(MARGIN_S * rate_hz)
-    hop = block - 2 * margin
-    length = -(-len(samples) // step)
-    count = -(-length // hop)
-    # Mirrored, so that the envelope doesn't fall at the ends; what is mirrored is cut off again.
-    mirrored = min(margin * step, len(samples) - 1)
-    padded = np.zeros(step * (2 * margin + count * hop), dtype=np.float32)
-    ends = np.pad(samples.astype(np.float32), mirrored, mode="reflect")
-    start = margin * step - mirrored
-    padded[start : start + len(ends)] = ends[: len(padded) - start]
-    overlapping = np.lib.stride_tricks.sliding_window_view(padded, step * block)[:: step * hop]
-    spectra = np.asarray(scipy.fft.rfft(overlapping), dtype=np.complex64)
-    return Blocks(spectra, sample_rate / (step * block), rate_hz, step, block, margin, length)
-
-
-ORDER = 4
-BANDWIDTH_ERB = 1.019
-#: A band is cut off this far from its centre, where its response is down by 39 dB.
-HALF_WIDTH_ERB = 3.0
 
 
 def erb_hz(frequency_hz: npt.ArrayLike) -> Array:
@@ -165,34 +110,6 @@ def gammatone_response(frequencies_hz: Array, centre_hz: float) -> ComplexArray:
     return np.asarray(direct**-ORDER + mirrored**-ORDER)
 
 
-def band_envelopes(samples: npt.NDArray[np.floating], sample_rate: int, centres_hz: Array) -> tuple[Array, float]:
-    """Envelope in each gammatone band, `[K, T']`, of `samples` `[T]`, and its rate in hertz: both as `slow_envelope`.
-
-    The filters are causal: low bands come some 20 ms late. Raises `CtxAudioError` for samples that are empty or not
-    mono.
-    """
-    blocks = blocks_of(samples, sample_rate)
-    envelopes = np.empty((len(centres_hz), blocks.length))
-    for k, centre_hz in enumerate(centres_hz):
-        first_bin, response = _band(float(centre_hz), blocks.bin_hz, blocks.spectra.shape[1])
-        envelopes[k] = blocks.envelope(first_bin, len(response), response)
-    return envelopes, blocks.rate_hz
-
-
-@lru_cache(maxsize=256)
-def _band(centre_hz: float, bin_hz: float, bins: int) -> tuple[int, Complex64Array]:
-    """First bin of a band in the spectrum of a block, and its response from there on."""
-    half_hz = HALF_WIDTH_ERB * float(erb_hz(centre_hz))
-    first = max(1, round((centre_hz - half_hz) / bin_hz))
-    end = min(bins, round((centre_hz + half_hz) / bin_hz))
-    frequencies_hz = np.asarray(np.arange(first, end) * bin_hz, dtype=np.float64)
-    return first, gammatone_response(frequencies_hz, centre_hz).astype(np.complex64)
-
-
-LOWEST_HZ = 0.5
-HIGHEST_HZ = 100.0
-
-
 def modulation_rates_hz(per_octave: float = 2.0, low_hz: float = LOWEST_HZ, high_hz: float = HIGHEST_HZ) -> Array:
     """Centres `[M]` in hertz, `per_octave` of them an octave, from `low_hz` up to at most `high_hz`.
 
@@ -204,7 +121,11 @@ def modulation_rates_hz(per_octave: float = 2.0, low_hz: float = LOWEST_HZ, high
 
 
 def modulation_response(frequencies_hz: npt.ArrayLike, rates_hz: Array, per_octave: float = 2.0) -> Array:
-    """Gain `[M, F]` of filters centred at `rates_hz` `[M]`, at `frequencies_hz` `[F]`: 1 at the centre, 0 at the next.
+    """Gain `[M, F]` of modulation filters centred at `rates_hz` `[M]`, at `frequencies_hz` `[F]`.
+
+    Constant-Q, as sensitivity to modulation is (Dau et al. 1997, doi:10.1121/1.420344; McDermott & Simoncelli 2011,
+    doi:10.1016/j.neuron.2011.06.032): half-cosines of the logarithm of the rate, 1 at the centre and 0 at the next. Their
+    squares add up to 1, so no movement is counted twice, and none is lost.
 
     >>> modulation_response([4.0, 4.0 * 2**0.25], modulation_rates_hz(2.0))[6:8].round(3)
     array([[1.   , 0.707],
@@ -214,3 +135,62 @@ def modulation_response(frequencies_hz: npt.ArrayLike, rates_hz: Array, per_octa
     with np.errstate(divide="ignore"):
         steps = np.abs(np.log2(frequencies[None] / rates_hz[:, None])) * per_octave
     return np.asarray(np.where(steps < 1.0, np.cos(np.pi / 2 * np.minimum(steps, 1.0)), 0.0))
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Spectra `[G, bins]` of overlapping blocks; `block` and `margin` (either side) in slow samples, `step` long."""
+
+    spectra: Complex64Array
+    bin_hz: float
+    rate_hz: float
+    step: int
+    block: int
+    margin: int
+    length: int
+
+    def envelope(self, first_bin: int, response: Complex64Array, oversampling: int = 1) -> Array:
+        """Slow envelope `[length]` of the bins from `first_bin` on, times `response` `[bins]`.
+
+        The magnitude of the analytic signal, low-passed below 200 Hz. It is taken at a rate of `oversampling` times
+        the band, as a magnitude reaches beyond its signal's own band: a flat one needs 2 (depths within 0.0005), one
+        with slopes 1.
+        """
+        bins = len(response)
+        width = self.block * int(scipy.fft.next_fast_len(-(-oversampling * bins // self.block)))
+        analytic = scipy.fft.ifft(self.spectra[:, first_bin : first_bin + bins] * response, width)
+        magnitude = np.sqrt(analytic.real**2 + analytic.imag**2)  # np.abs takes three times as long
+        slow = scipy.fft.irfft(scipy.fft.rfft(magnitude)[:, : self.block // 2 + 1], self.block)
+        kept = slow[:, self.margin : self.block - self.margin].ravel()[: self.length]
+        return np.asarray(kept * (2.0 / self.step), dtype=np.float64)
+
+
+def _blocks_of(samples: npt.NDArray[np.floating], sample_rate: int) -> _Blocks:
+    """`samples` `[T]` cut into overlapping blocks of 1.2 s, mirrored at the ends, and transformed."""
+    if samples.ndim != 1 or samples.size == 0:
+        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
+    step = samples_per_slow_sample(sample_rate)
+    rate_hz = sample_rate / step
+    block, margin = int(scipy.fft.next_fast_len(round(BLOCK_S * rate_hz))), round(MARGIN_S * rate_hz)
+    hop = block - 2 * margin
+    length = -(-len(samples) // step)
+    count = -(-length // hop)
+    # Mirrored, so that the envelope doesn't fall at the ends; what is mirrored is cut off again.
+    mirrored = min(margin * step, len(samples) - 1)
+    padded = np.zeros(step * (2 * margin + count * hop), dtype=np.float32)
+    ends = np.pad(samples.astype(np.float32), mirrored, mode="reflect")
+    start = margin * step - mirrored
+    padded[start : start + len(ends)] = ends[: len(padded) - start]
+    overlapping = np.lib.stride_tricks.sliding_window_view(padded, step * block)[:: step * hop]
+    spectra = np.asarray(scipy.fft.rfft(overlapping), dtype=np.complex64)
+    return _Blocks(spectra, sample_rate / (step * block), rate_hz, step, block, margin, length)
+
+
+@lru_cache(maxsize=256)
+def _band(centre_hz: float, bin_hz: float, bins: int) -> tuple[int, Complex64Array]:
+    """First bin of a band in the spectrum of a block, and its response from there on."""
+    half_hz = HALF_WIDTH_ERB * float(erb_hz(centre_hz))
+    first = max(1, round((centre_hz - half_hz) / bin_hz))
+    end = min(bins, round((centre_hz + half_hz) / bin_hz))
+    frequencies_hz = np.asarray(np.arange(first, end) * bin_hz, dtype=np.float64)
+    return first, gammatone_response(frequencies_hz, centre_hz).astype(np.complex64)

@@ -1,6 +1,4 @@
-"""Sinusoids of any frequency in a sampled signal: Fourier sums and least-squares fits off the grid of an FFT.
-
-How deep the envelope of a sound goes up and down, at any rate in hertz, and whether that is more than chance.
+"""How deep the envelope of a sound goes up and down, at any rate in hertz, and whether that is more than chance.
 
 A rate such as 7.83 Hz falls between the bins of a 4 s spectrum (31.3 cycles), so depths come from a least-squares
 fit of `a + b cos + c sin` at the exact rate. Numpy only and apart from the modulation layer on purpose: what
@@ -24,51 +22,6 @@ from ctxaudio.errors import CtxAudioError
 
 Array = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
-
-
-def fourier_sums(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
-    """Sum of `signals[..., n] exp(-iwn)` over n, `[..., F]`, of `signals` `[..., T]` at `frequencies_hz` `[F]`.
-
-    With n = block * row + column, exp(-iwn) splits into a factor per row and one per column: F * sqrt(T)
-    exponentials instead of F * T, and the rest is a matrix product.
-
-    >>> fourier_sums(np.array([1.0, 1.0]), 4.0, np.array([1.0])).round(9)  # 1 + exp(-i pi/2)
-    array([1.-1.j])
-    """
-    angle = 2.0 * np.pi * frequencies_hz / sample_rate
-    length = signals.shape[-1]
-    block = int(np.ceil(np.sqrt(length)))
-    padded = np.zeros((*signals.shape[:-1], -(-length // block) * block))
-    padded[..., :length] = signals
-    rows = padded.reshape(*signals.shape[:-1], -1, block)
-    columns = np.arange(block)[:, None] * angle
-    inside = rows @ np.cos(columns) - 1j * (rows @ np.sin(columns))
-    turns = np.exp(-1j * block * np.arange(rows.shape[-2])[:, None] * angle)
-    return np.asarray(np.einsum("...rf,rf->...f", inside, turns))
-
-
-def sinusoid_fits(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
-    """Least-squares coefficients `[..., R, 1+2K]` of 1, exp(iwn), exp(-iwn): R fits of K frequencies, `[R, K]`, each.
-
-    The normal equations need no design matrix: their entries are geometric series in closed form.
-    """
-    length = signals.shape[-1]
-    zero = np.zeros((len(frequencies_hz), 1))
-    signed_hz = np.concatenate([zero, frequencies_hz, -frequencies_hz], axis=1)
-    gram = geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
-    waves = fourier_sums(signals, sample_rate, frequencies_hz.ravel())
-    waves = waves.reshape(*signals.shape[:-1], *frequencies_hz.shape)
-    total = np.broadcast_to(signals.sum(axis=-1)[..., None, None], (*waves.shape[:-1], 1))
-    right = np.concatenate([total, waves, waves.conj()], axis=-1)
-    return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
-
-
-def geometric_series(angle: Array, length: int) -> ComplexArray:
-    """Sum of `exp(i angle n)` over n = 0 .. length-1, for `angle` of any shape."""
-    still = np.abs(angle) < 1e-12
-    turning = np.where(still, 1.0, angle)
-    return np.where(still, length, np.expm1(1j * turning * length) / np.expm1(1j * turning))
-
 
 NEIGHBOURS_FROM_HZ = 0.5
 NEIGHBOURS_TO_HZ = 1.5
@@ -109,9 +62,11 @@ def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float, low_
 
     Raises `CtxAudioError` for samples that are empty or not mono and for a limit outside 0..`sample_rate`/2.
     """
-    _check_mono(samples)
+    if samples.ndim != 1 or samples.size == 0:
+        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
     length = len(samples)
-    padded = _padded_length(length, sample_rate)
+    # a prime length takes the FFT many times as long; the padding also keeps the end from the start
+    padded = int(scipy.fft.next_fast_len(length + int(sample_rate) // 8))
     envelope: Array = np.abs(scipy.signal.hilbert(samples.astype(np.float64), padded))[:length]
     if low_pass_hz is None:
         return envelope
@@ -134,12 +89,8 @@ def fit_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
             raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
     coefficients = sinusoid_fits(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
     mean, waves = float(coefficients[0].real), coefficients[1 : 1 + len(rates_hz)]
-    return EnvelopeFit(
-        mean,
-        tuple(float(rate_hz) for rate_hz in rates_hz),
-        tuple(float(depth) for depth in 2 * np.abs(waves) / mean),
-        tuple(float(phase) for phase in np.angle(1j * waves)),
-    )
+    depths, phases = (2 * np.abs(waves) / mean).tolist(), np.angle(1j * waves).tolist()
+    return EnvelopeFit(mean, tuple(map(float, rates_hz)), tuple(depths), tuple(phases))
 
 
 def envelope_depth(envelope: Array, sample_rate: float, rate_hz: float) -> float:
@@ -182,49 +133,71 @@ def detect_rates_in_bands(
 ) -> tuple[tuple[RateDetection, ...], ...]:
     """`detect_rates` for `envelopes` `[K, T]` of K bands at once: a tuple of K for each of `rates_hz`."""
     rates = np.asarray(rates_hz, dtype=np.float64)
-    duration_s = envelopes.shape[1] / sample_rate
+    length = envelopes.shape[1]
+    neighbours = [_neighbours_hz(rate_hz, rates, length / sample_rate) for rate_hz in rates]
+    for rate_hz, beside in zip(rates_hz, neighbours, strict=True):
+        if not len(beside):
+            seconds = length / sample_rate
+            raise CtxAudioError(f"{seconds:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
     coefficients = sinusoid_fits(envelopes, sample_rate, rates[None])[:, 0]
     mean = coefficients[:, :1].real
     depths = 2 * np.abs(coefficients[:, 1 : 1 + len(rates)]) / mean
-    neighbours = [_neighbours_hz(rate_hz, rates, duration_s) for rate_hz in rates]
-    counts = [len(hz) for hz in neighbours]
-    if min(counts) == 0:
-        rate_hz = rates[counts.index(0)]
-        raise CtxAudioError(f"{duration_s:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
     beside_hz = np.concatenate(neighbours)
     # What the fit itself has at the neighbours is a sum of geometric series, so nothing need be subtracted in time.
     fitted_hz = np.concatenate([[0.0], rates, -rates])
-    leak = geometric_series(2.0 * np.pi * (fitted_hz[:, None] - beside_hz) / sample_rate, envelopes.shape[1])
-    rest = fourier_sums(envelopes, sample_rate, beside_hz) - coefficients @ leak
-    power = (2 * np.abs(rest) / envelopes.shape[1] / mean) ** 2
+    leak = _geometric_series(2.0 * np.pi * (fitted_hz[:, None] - beside_hz) / sample_rate, length)
+    rest = _fourier_sums(envelopes, sample_rate, beside_hz) - coefficients @ leak
+    power = (2 * np.abs(rest) / length / mean) ** 2
+    counts = [len(beside) for beside in neighbours]
     found = []
     for k, beside in enumerate(np.split(power, np.cumsum(counts)[:-1], axis=1)):
         floor = np.sqrt(beside.mean(axis=1))
         with np.errstate(divide="ignore"):
             f_statistic = (depths[:, k] / floor) ** 2
         p_value = (1.0 + f_statistic / counts[k]) ** -float(counts[k])  # what F(2, 2N) leaves above it, in closed form
-        found.append(
-            tuple(
-                RateDetection(float(rates[k]), *map(float, measured))
-                for measured in zip(depths[:, k], floor, f_statistic, p_value, strict=True)
-            )
-        )
+        bands = np.stack([depths[:, k], floor, f_statistic, p_value], axis=1).tolist()
+        found.append(tuple(RateDetection(float(rates[k]), *measured) for measured in bands))
     return tuple(found)
 
 
-def envelope_floor(envelope: Array, sample_rate: float, rate_hz: float, others_hz: Sequence[float] = ()) -> float:
-    """Rms modulation depth beside `rate_hz`, with `rate_hz` and `others_hz` taken out; errors as `detect_rates`."""
-    return detect_rates(envelope, sample_rate, [rate_hz, *others_hz])[0].floor
+def sinusoid_fits(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
+    """Least-squares coefficients `[..., R, 1+2K]` of 1, exp(iwn), exp(-iwn): R fits of K frequencies, `[R, K]`, each.
+
+    The normal equations need no design matrix: their entries are geometric series in closed form.
+    """
+    length = signals.shape[-1]
+    signed_hz = np.concatenate([np.zeros((len(frequencies_hz), 1)), frequencies_hz, -frequencies_hz], axis=1)
+    gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
+    waves = _fourier_sums(signals, sample_rate, frequencies_hz.ravel())
+    waves = waves.reshape(*signals.shape[:-1], *frequencies_hz.shape)
+    total = np.broadcast_to(signals.sum(axis=-1)[..., None, None], (*waves.shape[:-1], 1))
+    right = np.concatenate([total, waves, waves.conj()], axis=-1)
+    return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
 
 
-def _check_mono(samples: npt.NDArray[np.floating]) -> None:
-    if samples.ndim != 1 or samples.size == 0:
-        raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
+def _fourier_sums(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
+    """Sum of `signals[..., n] exp(-iwn)` over n, `[..., F]`, of `signals` `[..., T]` at `frequencies_hz` `[F]`.
+
+    With n = block * row + column, exp(-iwn) splits into a factor per row and one per column: F * sqrt(T)
+    exponentials instead of F * T, and the rest is a matrix product.
+    """
+    angle = 2.0 * np.pi * frequencies_hz / sample_rate
+    length = signals.shape[-1]
+    block = int(np.ceil(np.sqrt(length)))
+    padded = np.zeros((*signals.shape[:-1], -(-length // block) * block))
+    padded[..., :length] = signals
+    rows = padded.reshape(*signals.shape[:-1], -1, block)
+    columns = np.arange(block)[:, None] * angle
+    inside = rows @ np.cos(columns) - 1j * (rows @ np.sin(columns))
+    turns = np.exp(-1j * block * np.arange(rows.shape[-2])[:, None] * angle)
+    return np.asarray(np.einsum("...rf,rf->...f", inside, turns))
 
 
-def _padded_length(length: int, sample_rate: float) -> int:
-    """A fast length, because a prime one takes the FFT many times as long; the padding also keeps end from start."""
-    return int(scipy.fft.next_fast_len(length + int(sample_rate) // 8))
+def _geometric_series(angle: Array, length: int) -> ComplexArray:
+    """Sum of `exp(i angle n)` over n = 0 .. length-1, for `angle` of any shape."""
+    still = np.abs(angle) < 1e-12
+    turning = np.where(still, 1.0, angle)
+    return np.where(still, length, np.expm1(1j * turning * length) / np.expm1(1j * turning))
 
 
 def _check_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> float:

@@ -1,7 +1,4 @@
-"""Zero-phase high-pass filter and resampling, both on mono samples `[T]`.
-
-Fades: a sound of known length begins and ends in silence, without a step, whichever block is asked for.
-"""
+"""Zero-phase high-pass filter, resampling and fades."""
 
 from __future__ import annotations
 
@@ -18,15 +15,9 @@ HIGH_PASS_ORDER = 4
 def high_pass(samples: FloatArray, sample_rate: int, cutoff_hz: float = 20.0) -> FloatArray:
     """Remove what lies below `cutoff_hz` (hertz, under half of `sample_rate`) from `samples` `[T]`, without delay.
 
-    A Butterworth filter of order 4 run forwards and backwards (`scipy.signal.sosfiltfilt`): -6 dB at the
-    cutoff, under -90 dB two octaves below it. The signal may be as short as one sample.
+    A Butterworth filter of order 4 run forwards and backwards: -6 dB at the cutoff, under -90 dB two octaves below it.
 
     Raises `CtxAudioError` for a cutoff outside 0..`sample_rate`/2 and for samples that are not mono or empty.
-
-    >>> t = np.arange(8000) / 8000
-    >>> offset_tone = (0.5 + 0.1 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
-    >>> bool(abs(high_pass(offset_tone, 8000).mean()) < 1e-3)
-    True
     """
     _check_mono(samples)
     if not 0.0 < cutoff_hz < sample_rate / 2:
@@ -42,7 +33,7 @@ def high_pass(samples: FloatArray, sample_rate: int, cutoff_hz: float = 20.0) ->
 def resample(samples: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
     """`samples` `[T]` at `from_rate` (hertz) as `[about T * to_rate / from_rate]` at `to_rate`, band-limited.
 
-    Uses the SoX resampler at its high quality setting (`soxr` HQ: 20 bits, flat to 0.91 of the lower Nyquist).
+    By the SoX resampler at high quality: 20 bits, flat to 0.91 of the lower Nyquist.
 
     Raises `CtxAudioError` for a rate that is not positive and for samples that are not mono or empty.
 
@@ -57,16 +48,10 @@ def resample(samples: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
     return np.asarray(soxr.resample(samples.astype(np.float32), from_rate, to_rate, quality="HQ"), dtype=np.float32)
 
 
-def _check_mono(samples: FloatArray) -> None:
-    if samples.ndim != 1 or samples.size == 0:
-        raise CtxAudioError(f"expected mono samples [T] with T >= 1, not an array of shape {samples.shape}")
-
-
 def fade_gain(start: int, length: int, total: int, fade_in_samples: int, fade_out_samples: int) -> FloatArray:
     """Gain `[length]` in 0..1 for the samples from `start` on, of a sound of `total` samples.
 
-    Raised cosines: 0 at the first and at the last sample of the sound, 1 between the fades, half-way at half their
-    length. A fade of 0 samples is none.
+    Raised cosines: 0 at the first and at the last sample of the sound, 1 between the fades. A fade of 0 samples is none.
 
     Raises `CtxAudioError` for fades that are longer together than the sound, and for samples that it has not.
 
@@ -79,15 +64,15 @@ def fade_gain(start: int, length: int, total: int, fade_in_samples: int, fade_ou
         )
     if not 0 <= start <= start + length <= total:
         raise CtxAudioError(f"samples {start} to {start + length} are not in a sound of {total}")
+    at = np.arange(start, start + length)
     gain = np.ones(length, np.float32)
-    rising = max(0, min(length, fade_in_samples - start))
-    gain[:rising] *= _raised_cosine(np.arange(start, start + rising), fade_in_samples)
-    falling = max(0, min(length, total - fade_out_samples - start))
-    to_end = total - 1 - np.arange(start + falling, start + length)
-    gain[falling:] *= _raised_cosine(to_end, fade_out_samples)
+    for from_end, fade_samples in ((at, fade_in_samples), (total - 1 - at, fade_out_samples)):
+        if fade_samples:
+            turns = np.minimum(from_end / fade_samples, 1.0)
+            gain *= (0.5 - 0.5 * np.cos(np.pi * turns)).astype(np.float32)
     return gain
 
 
-def _raised_cosine(steps: np.typing.NDArray[np.int64], fade_samples: int) -> FloatArray:
-    turns = steps / max(fade_samples, 1)
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * turns), dtype=np.float32)
+def _check_mono(samples: FloatArray) -> None:
+    if samples.ndim != 1 or samples.size == 0:
+        raise CtxAudioError(f"expected mono samples [T] with T >= 1, not an array of shape {samples.shape}")

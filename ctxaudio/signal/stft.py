@@ -1,50 +1,17 @@
-"""Transforms and powers keep 32 bits where `torch.autocast` halves the rest: a power of 1e-8 has no place in 16.
+"""Short-time Fourier transforms whose window has norm 1: white noise of variance s has mean power s in every bin.
 
-Short-time Fourier analysis at one scale, and noise shaped in the time-frequency plane.
-
-Magnitudes are divided by the window's norm, so that white noise of variance s has mean power s in
-every bin whatever the resolution. The same as `torch.stft` with centred frames; written out because frames that
-overlap by whole hops can be cut and joined as slices, forwards and backwards, in a fraction of its time
-(`tests/benchmarks`).
+The same as `torch.stft` with centred frames; written out because frames that overlap by whole hops can be cut and
+joined as slices, forwards and backwards, in a fraction of its time (`tests/benchmarks`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def in_float32(function: Function) -> Function:
-    """Make `function` take its half-precision tensors in 32 bits, and work in 32 bits, under `torch.autocast` as well.
-
-    >>> product = in_float32(torch.matmul)
-    >>> with torch.autocast("cpu", torch.bfloat16):
-    ...     product(torch.ones(1, 1), torch.ones(1, 1, dtype=torch.bfloat16)).dtype
-    torch.float32
-    """
-
-    @functools.wraps(function)
-    def whole(*given: Any, **named: Any) -> Any:
-        device = next(value.device.type for value in given if isinstance(value, Tensor))
-        if not torch.is_autocast_enabled(device):
-            return function(*given, **named)
-        with torch.autocast(device, enabled=False):
-            named = {name: whole_precision(value) for name, value in named.items()}
-            return function(*(whole_precision(value) for value in given), **named)
-
-    return whole  # type: ignore[return-value]
-
-
-def whole_precision(value: Any) -> Any:
-    half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-    return value.float() if half else value
 
 
 def stft(samples: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -98,14 +65,12 @@ class _PowerOfFrames(torch.autograd.Function):
         return torch.fft.irfft(weighted, n_fft, norm="forward")
 
 
-@in_float32
 def power_spectrogram(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     """Power `[B, 1+T//hop, n_fft//2+1]` of `[B, T]`: `power(stft(...))` transposed, whose gradient costs a third."""
     power_of: Tensor = _PowerOfFrames.apply(_windowed_frames(samples, n_fft, hop))
     return power_of
 
 
-@in_float32
 def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: int, rounds: int) -> Tensor:
     """Sound `[B, length]` of `magnitude` `[B, n_fft//2+1, frames]`, its phase that of the STFT `start` to begin with.
 

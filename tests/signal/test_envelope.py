@@ -15,7 +15,6 @@ from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.envelope import (
     detect_rates,
     envelope_depth,
-    envelope_floor,
     fit_envelope,
     hilbert_envelope,
     joint_depths,
@@ -138,9 +137,9 @@ def test_an_imposed_rate_is_found_and_its_neighbours_are_not() -> None:
 def test_the_floor_ignores_a_strong_requested_rate_close_by() -> None:
     modulated = noise(6) * (1 + 0.5 * np.sin(2 * np.pi * 7.0 * TIME_S) + 0.4 * np.sin(2 * np.pi * 6.0 * TIME_S))
     envelope = hilbert_envelope(modulated, RATE)
-    with_it = envelope_floor(envelope, RATE, 6.0, [7.0])
+    with_it = detect_rates(envelope, RATE, [6.0, 7.0])[0].floor
     assert with_it < 0.03
-    assert envelope_floor(envelope, RATE, 6.0) > 3 * with_it
+    assert detect_rates(envelope, RATE, [6.0])[0].floor > 3 * with_it
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_silence_and_short_sound_are_refused() -> None:
     with pytest.raises(CtxAudioError, match="silence"):
         envelope_depth(np.zeros(1000), 100, 6.0)
     with pytest.raises(CtxAudioError, match="too short for a floor"):
-        envelope_floor(1 + np.abs(noise(0, 0.5)), RATE, 6.0)
+        detect_rates(1 + np.abs(noise(0, 0.5)), RATE, [6.0])
     with pytest.raises(CtxAudioError, match="mono"):
         hilbert_envelope(np.zeros((2, 10)), RATE)
     with pytest.raises(CtxAudioError, match="low-pass"):
