@@ -124,7 +124,7 @@ def modulation_response(frequencies_hz: npt.ArrayLike, rates_hz: Array, per_octa
     """Gain `[M, F]` of modulation filters centred at `rates_hz` `[M]`, at `frequencies_hz` `[F]`.
 
     Constant-Q, as sensitivity to modulation is (Dau et al. 1997, doi:10.1121/1.420344; McDermott & Simoncelli 2011,
-    doi:10.1016/j.neuron.2011.06.032): half-cosines of the logarithm of the rate, 1 at the centre and 0 at the next. Their
+    doi:10.1016/j.neuron.2011.06.032): half-cosines of the logarithm of the rate, 1 at the centre, 0 at the next. Their
     squares add up to 1, so no movement is counted twice, and none is lost.
 
     >>> modulation_response([4.0, 4.0 * 2**0.25], modulation_rates_hz(2.0))[6:8].round(3)

@@ -51,7 +51,7 @@ def resample(samples: FloatArray, from_rate: int, to_rate: int) -> FloatArray:
 def fade_gain(start: int, length: int, total: int, fade_in_samples: int, fade_out_samples: int) -> FloatArray:
     """Gain `[length]` in 0..1 for the samples from `start` on, of a sound of `total` samples.
 
-    Raised cosines: 0 at the first and at the last sample of the sound, 1 between the fades. A fade of 0 samples is none.
+    Raised cosines: 0 at the first and at the last sample of the sound, 1 between the fades; of 0 samples: none.
 
     Raises `CtxAudioError` for fades that are longer together than the sound, and for samples that it has not.
 
