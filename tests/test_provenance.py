@@ -15,6 +15,7 @@ from ctxaudio.files import read_json, write_json
 from ctxaudio.modulation.named import modulation_text, profile_text
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
 from ctxaudio.modulation.schedule import parse_schedule
+from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
     Claim,
     ModelOrigin,
@@ -25,7 +26,6 @@ from ctxaudio.provenance import (
     licences_text,
     source_file,
 )
-from ctxaudio.render.modulator import Modulation
 from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
 
@@ -166,9 +166,9 @@ def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> N
     ],
 )
 def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says, named) -> None:
-    heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3")).as_heard()
-    assert modulation_text(heard.profile, heard.schedule) == says
-    claims = claims_of(None, heard.profile, heard.rates_hz())
+    heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3"))
+    assert modulation_text(heard.at_start, heard.schedule) == says
+    claims = claims_of(None, heard.at_start, heard.scheduled_rates_hz)
     subjects = " ".join(claim.subject for claim in claims)
     assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in subjects} == named
 

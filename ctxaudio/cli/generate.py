@@ -24,8 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from ctxaudio import pipeline
     from ctxaudio.files import read_json
     from ctxaudio.model.checkpoint import BASE
-    from ctxaudio.modulation.comfort import check_comfort_of
-    from ctxaudio.modulation.named import chosen_profile
+    from ctxaudio.modulation.named import check_comfort, chosen_profile
     from ctxaudio.modulation.profile import ModulationProfile
     from ctxaudio.provenance import claims_of, evidence_line
 
@@ -35,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.bands is not None or options.targets is not None:
         profile = chosen_profile(run.about, options.bands, options.targets)
         if not options.beyond_comfort:
-            check_comfort_of(profile)
+            check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
     paths = pipeline.generate(
         run, options.num_samples, options.focus_condition, model_path, profile, options.output_dir
     )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.modulation.profile import TONE_KINDS
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.profile import ModulationProfile
+    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.finish import Finish
-    from ctxaudio.render.modulator import Modulation
 
 
 def add_modulation(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("modulation (default: the profile of the context)").add_argument
     add("--context", help="sleep, focus, relaxation, energy or meditation, for its default profile")
-    add("--profile", help="a band, a target, a context, sham, or jittered (the context's, unstable)")
-    add("--method", help="instead of a profile: am, isochronic, monaural or binaural")
+    add("--profile", help="a band, a target, a context, or sham")
+    add("--method", choices=TONE_KINDS, help="instead of a profile: one rate by this method")
     add("--rate_hz", type=float, help="with --method: envelope rate, above 0 to 100 Hz")
     add("--depth", type=float, help="modulation index m, 0..1 (am, isochronic 0.5; beats 1; bands and targets 0.3)")
     add("--carrier_hz", type=float, help="carrier of a tone laid over the sound (beats: 250)")
@@ -26,7 +28,7 @@ def add_modulation(parser: argparse.ArgumentParser) -> None:
     add("--duty", type=float, help="isochronic: share of the cycle that is on (0.5)")
     add("--ramp_s", type=float, help="isochronic: raised-cosine ramps in seconds (0.01)")
     add("--audio_band_hz", type=float, nargs=2, metavar=("LOW", "HIGH"), help="modulate this part of the spectrum only")
-    add("--control", help="sham (same sound, same loudness, no modulation) or jittered (same depth, unstable rate)")
+    add("--control", choices=("sham", "jittered"), help="same sound and loudness, no modulation or unstable rates")
     add("--schedule", help='rates over time, "0:alpha 10, 20:theta 6, 40:delta 2.5" (minutes), or a YAML file')
     add("--beyond_comfort", action="store_true", help="allow depths that are rough or conspicuous")
 
@@ -50,10 +52,9 @@ def finish_of(options: argparse.Namespace, limit_db: float = 0.0) -> Finish:
 
 def modulation_of(options: argparse.Namespace, context: str | None) -> Modulation:
     """What the arguments ask for; `CtxAudioError` where they contradict each other or are beyond comfort."""
-    from ctxaudio.modulation.comfort import check_comfort, check_comfort_of
-    from ctxaudio.modulation.named import control_of, in_audio_band
+    from ctxaudio.modulation.named import check_comfort
     from ctxaudio.modulation.schedule import parse_schedule, read_schedule
-    from ctxaudio.render.modulator import Modulation
+    from ctxaudio.modulation.stream import Modulation
 
     schedule = None
     if options.schedule is not None:
@@ -63,12 +64,16 @@ def modulation_of(options: argparse.Namespace, context: str | None) -> Modulatio
         schedule = read_schedule(as_file) if named_file else parse_schedule(options.schedule, **depth)
         options.method = options.method or "am"
         options.rate_hz = options.rate_hz or schedule.steps[0].rate_hz
-    profile = in_audio_band(_profile_of(options, context), options.audio_band_hz and tuple(options.audio_band_hz))
+    profile = _profile_of(options, context)
+    if options.audio_band_hz:
+        profile = replace(profile, audio_band_hz=tuple(options.audio_band_hz))
     if not options.beyond_comfort:
-        check_comfort_of(profile)
+        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
         for step in schedule.steps if schedule and profile.rates else ():
             check_comfort([(step.rate_hz, step.depth)])
-    return Modulation(control_of(profile, options.control), schedule)
+    if options.control:
+        profile = profile.sham() if options.control == "sham" else profile.jittered()
+    return Modulation(profile, schedule)
 
 
 def _profile_of(options: argparse.Namespace, context: str | None) -> ModulationProfile:
@@ -79,10 +84,8 @@ def _profile_of(options: argparse.Namespace, context: str | None) -> ModulationP
         for name in ("rate_hz", "carrier_hz", "duty", "ramp_s"):
             if getattr(options, name) is not None:
                 raise CtxAudioError(f"--{name} goes with --method: am, isochronic, monaural or binaural")
-        if context is None and options.profile in (None, "jittered"):
+        if context is None and options.profile is None:
             raise CtxAudioError("say what to modulate: --context, --profile, or --method with --rate_hz")
-        if options.profile == "jittered":
-            return named_profile(str(context)).jittered()
         return named_profile(options.profile or str(context), options.depth)
     if options.profile is not None:
         raise CtxAudioError("give --profile or --method (or a schedule), not both")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, Context, context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import (
-    TONE_KINDS,
     ModulationProfile,
     Pulse,
     Rate,
@@ -20,12 +18,21 @@ from ctxaudio.modulation.profile import (
 )
 from ctxaudio.modulation.schedule import Schedule
 
+#: Where nothing else is asked for: the depth of a band or target by name, of a method, the carrier of a beat.
 NAMED_DEPTH = 0.3
 METHOD_DEPTH = 0.5
 BEAT_CARRIER_HZ = 250.0
 
-Control = Literal["sham", "jittered"]
-CONTROLS: tuple[Control, ...] = ("sham", "jittered")
+#: How deep a rate may be before it is unpleasant: (from hertz, greatest depth, what it sounds like beyond).
+#: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
+#: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
+#: doi:10.1016/j.cub.2015.06.043).
+COMFORT_LIMITS = (
+    (0.0, 0.7, "swells that draw attention"),
+    (2.0, 0.5, "conspicuous pumping"),
+    (15.0, 0.5, "flutter"),
+    (30.0, 0.3, "roughness"),
+)
 
 
 def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
@@ -44,7 +51,7 @@ def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
     if name in TARGETS and (name not in CONTEXTS or depth is not None):
         return modulation_profile({}, {name: NAMED_DEPTH if depth is None else depth})
     if name not in (*CONTEXTS, ALL.name, "sham"):
-        known = ", ".join(dict.fromkeys([*BANDS, *TARGETS, *CONTEXTS, "sham", "jittered"]))
+        known = ", ".join(dict.fromkeys([*BANDS, *TARGETS, *CONTEXTS, "sham"]))
         raise CtxAudioError(f"unknown profile {name!r}: choose one of {known}")
     if depth is not None:
         raise CtxAudioError(f"profile {name!r} has depths of its own: leave out --depth, or choose a band or target")
@@ -52,7 +59,7 @@ def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
 
 
 def method_profile(
-    method: str,
+    method: ToneKind,
     rate_hz: float,
     depth: float | None = None,
     carrier_hz: float | None = None,
@@ -68,39 +75,35 @@ def method_profile(
     >>> method_profile("am", 6.0).rates
     (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=None, jitter=0.0),)
 
-    Raises `CtxAudioError` for an unknown method and values out of range.
+    Raises `CtxAudioError` for values out of range.
     """
-    if method not in TONE_KINDS:
-        raise CtxAudioError(f"unknown method {method!r}: choose one of {', '.join(TONE_KINDS)}")
-    kind: ToneKind = next(known for known in TONE_KINDS if known == method)
-    if pulse is not None and kind != "isochronic":
-        raise CtxAudioError(f"duty and ramp are of isochronic pulses, not of {kind}")
-    pulse = pulse or Pulse()
-    if kind in ("monaural", "binaural"):
-        chosen = BEAT_CARRIER_HZ if carrier_hz is None else carrier_hz
-        return ModulationProfile(tones=(Tone(kind, rate_hz, chosen, 1.0 if depth is None else depth, tone_db),))
-    m = METHOD_DEPTH if depth is None else depth
-    if carrier_hz is not None:
-        return ModulationProfile(tones=(Tone(kind, rate_hz, carrier_hz, m, tone_db, pulse),))
-    return ModulationProfile((Rate(rate_hz, m, 0.0, pulse if kind == "isochronic" else None),))
+    if pulse is not None and method != "isochronic":
+        raise CtxAudioError(f"duty and ramp are of isochronic pulses, not of {method}")
+    beats = method in ("monaural", "binaural")
+    m = (1.0 if beats else METHOD_DEPTH) if depth is None else depth
+    if carrier_hz is None and not beats:
+        return ModulationProfile((Rate(rate_hz, m, 0.0, pulse or Pulse() if method == "isochronic" else None),))
+    carrier_hz = BEAT_CARRIER_HZ if carrier_hz is None else carrier_hz
+    return ModulationProfile(tones=(Tone(method, rate_hz, carrier_hz, m, tone_db, pulse or Pulse()),))
 
 
-def control_of(profile: ModulationProfile, control: str | None) -> ModulationProfile:
-    """The profile itself, its sham or its jittered control; raises `CtxAudioError` for another word."""
-    if control is None:
-        return profile
-    if control not in CONTROLS:
-        raise CtxAudioError(f"unknown control {control!r}: choose sham or jittered")
-    return profile.sham() if control == "sham" else profile.jittered()
+def check_comfort(rates: Iterable[tuple[float, float]]) -> None:
+    """Raise `CtxAudioError` where (hertz, depth) of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
 
+    Tones lie under the sound at a level of their own and are not limited.
 
-def in_audio_band(profile: ModulationProfile, band_hz: tuple[float, float] | None) -> ModulationProfile:
-    """The profile with its rates moving only that part of the spectrum."""
-    if band_hz is None:
-        return profile
-    if not profile.rates:
-        raise CtxAudioError("an audio band limits rates of the sound itself, and this profile has none")
-    return replace(profile, audio_band_hz=band_hz)
+    >>> check_comfort([(40.0, 0.2), (60.0, 0.2)])
+    Traceback (most recent call last):
+    ...
+    ctxaudio.errors.CtxAudioError: depth 0.4 at 30 Hz and above is over 0.3 (roughness): less, or --beyond_comfort
+    """
+    pairs = list(rates)
+    highs = [*(low_hz for low_hz, _, _ in COMFORT_LIMITS[1:]), float("inf")]
+    for (low_hz, limit, beyond), high_hz in zip(COMFORT_LIMITS, highs, strict=True):
+        total = sum(depth for rate_hz, depth in pairs if low_hz <= rate_hz < high_hz)
+        if total > limit + 1e-9:
+            where = f"{low_hz:g} Hz and above" if high_hz == float("inf") else f"{low_hz:g}-{high_hz:g} Hz"
+            raise CtxAudioError(f"depth {total:g} at {where} is over {limit:g} ({beyond}): less, or --beyond_comfort")
 
 
 def chosen_profile(context: Context, bands: Sequence[str] | None, targets: Sequence[str] | None) -> ModulationProfile:

@@ -1,17 +1,14 @@
-"""The vocabulary of modulation, shared by the layer, the renderer, the command line, the notebooks and the analysis.
+"""What can be asked of a modulation, as plain data: rates, carriers and tones.
 
-Three things can be asked for, and a profile is a set of them:
+- A `Rate` moves the envelope of the sound up and down, as a sine or in pulses.
+- A `Carrier` emphasises an audible frequency of the sound.
+- A `Tone` is laid over the sound and carries a rate as AM, pulses, or a monaural or binaural beat.
 
-- a `Rate`: the envelope of the sound goes up and down, as a sine or in pulses;
-- a `Carrier`: an audible frequency of the sound is emphasised;
-- a `Tone`: a tone of its own is laid over the sound, and carries a rate as AM, pulses, or a monaural or binaural beat.
-
-Depth is the modulation index m = (max - min) / (max + min) of the envelope, 0..1; in decibels 20 log10 m. Plain data.
+Depth is the modulation index m = (max - min) / (max + min) of the envelope, 0..1; in decibels 20 log10 m.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
@@ -31,7 +28,7 @@ TONE_KINDS: tuple[ToneKind, ...] = ("am", "isochronic", "monaural", "binaural")
 class Pulse:
     """On for `duty` of each cycle (0.05..0.95 at half height), with raised-cosine ramps of `ramp_s` seconds.
 
-    The ramps keep pulses from clicking; 5-20 ms are usual. Where a cycle is too short for them they shrink.
+    The ramps keep pulses from clicking. Where a cycle is too short for them they shrink.
     """
 
     duty: float = 0.5
@@ -42,22 +39,6 @@ class Pulse:
             raise CtxAudioError(f"duty {self.duty:g} is outside 0.05-0.95")
         if not 0.001 <= self.ramp_s <= 1.0:
             raise CtxAudioError(f"ramp {self.ramp_s:g} s is outside 0.001-1 s: a shorter one clicks")
-
-    def ramp_turns(self, rate_hz: float) -> float:
-        """The ramp as a share of the cycle at `rate_hz`, at most what duty and gap have room for."""
-        return min(self.ramp_s * rate_hz, self.duty, 1.0 - self.duty)
-
-    def fundamental(self, rate_hz: float) -> float:
-        """Amplitude at the rate itself of the wave between -1 and 1, relative to nothing else: 4/pi for a square.
-
-        The wave is a rectangle smoothed by half a cosine, so its Fourier coefficient is a product of two.
-
-        >>> round(Pulse(0.5, 0.001).fundamental(1.0), 4)  # nearly a square wave
-        1.2732
-        """
-        ramp = self.ramp_turns(rate_hz)
-        smoothing = math.pi / 4 if abs(ramp - 0.5) < 1e-9 else math.cos(math.pi * ramp) / (1.0 - 4.0 * ramp**2)
-        return 4.0 / math.pi * math.sin(math.pi * self.duty) * smoothing
 
 
 @dataclass(frozen=True)
@@ -152,6 +133,8 @@ class ModulationProfile:
             low_hz, high_hz = self.audio_band_hz
             if not 20.0 <= low_hz < high_hz <= 20000.0 or high_hz < 1.2 * low_hz:
                 raise CtxAudioError(f"audio band {low_hz:g}-{high_hz:g} Hz: give 20-20000 Hz, at least a minor third")
+            if not self.rates:
+                raise CtxAudioError("an audio band limits rates of the sound itself, and this profile has none")
 
     def sham(self) -> Self:
         """The control without modulation: the same rates, carriers and tones at depth 0, so nothing moves."""

@@ -7,7 +7,7 @@ that is shorter), along straight lines of rate and depth, so the phase never jum
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ctxaudio.modulation.profile import check_rate
 
 DEFAULT_DEPTH = 0.2
 DEFAULT_GLIDE_S = 60.0
+#: A file of more bytes is no schedule.
+MOST_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.minute < math.inf:
-            raise CtxAudioError(f"schedule: minute {self.minute:g} must be 0 or more")
+            raise CtxAudioError(f"schedule: minute {self.minute:g} must be 0 or more, and finite")
         check_rate(self.rate_hz, self.depth)
 
 
@@ -78,76 +80,80 @@ def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEF
     [(0.0, 10.0, 0.2), (20.0, 6.0, 0.3), (40.0, 6.0, 0.0)]
     """
     steps: list[Step] = []
-    for entry in (part.strip() for part in text.split(",")):
+    for entry in text.split(","):
         minute, _, what = entry.partition(":")
         words = what.split()
-        before = steps[-1] if steps else None
         try:
-            steps.append(_step(float(minute), words, depth, before))
+            if words == ["off"]:
+                steps.append(Step(float(minute), steps[-1].rate_hz if steps else 10.0, 0.0))
+                continue
+            band = words.pop(0) if words and words[0] in BANDS else None
+            rate_hz, own_depth = [*words, None, None][:2] if len(words) <= 2 else (None, None)
+            steps.append(_step(minute, band, rate_hz, depth if own_depth is None else own_depth))
         except ValueError:
             raise CtxAudioError(
-                f"schedule: {entry!r} is not MINUTE:[BAND] RATE [DEPTH], such as 20:theta 6 or 20:theta 6 0.3"
+                f"schedule: {_shown(entry.strip())} is not MINUTE:[BAND] RATE [DEPTH], such as 20:theta 6 or "
+                "20:theta 6 0.3"
             ) from None
     return Schedule(tuple(steps), glide_s)
-
-
-def _step(minute: float, words: list[str], depth: float, before: Step | None) -> Step:
-    if words == ["off"]:
-        return Step(minute, before.rate_hz if before else 10.0, 0.0)
-    band = words.pop(0) if words and words[0] in BANDS else None
-    if len(words) > 2 or not (words or band):
-        raise ValueError
-    rate_hz = float(words[0]) if words else middle_rate_hz(str(band))
-    return Step(minute, _inside(band, rate_hz), float(words[1]) if len(words) == 2 else depth)
-
-
-def middle_rate_hz(band: str) -> float:
-    """The middle of a band on a logarithmic axis.
-
-    >>> middle_rate_hz("delta")
-    2.0
-    """
-    return math.sqrt(BANDS[band].low_hz * BANDS[band].high_hz)
-
-
-def _inside(band: str | None, rate_hz: float) -> float:
-    if band is not None and not BANDS[band].low_hz <= rate_hz <= BANDS[band].high_hz:
-        raise CtxAudioError(
-            f"schedule: {rate_hz:g} Hz is not in the band {band} ({BANDS[band].low_hz:g}-{BANDS[band].high_hz:g} Hz)"
-        )
-    return rate_hz
 
 
 def read_schedule(path: Path) -> Schedule:
     """A schedule from YAML: `glide_s` and `steps`, each with `minute`, `rate_hz` and/or `band`, and `depth`.
 
-    Raises `CtxAudioError` naming the file for anything else; the file can't run code (`yaml.safe_load`).
+    Raises `CtxAudioError` naming the file for anything else. All scalars are read as text, so that no tag, date or
+    long number means anything; aliases, which can make a few bytes endless, are refused.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise CtxAudioError(f"{path} is no file: give a schedule in YAML")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
+        text = content.decode("utf-8-sig")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
+            raise CtxAudioError(f"{path} has YAML aliases (*name): write each step out")
+        found = yaml.load(text, Loader=yaml.BaseLoader)
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("steps"), list):
         raise CtxAudioError(f"{path} needs `steps:`, a list of entries with minute and rate_hz")
-    unknown = content.keys() - {"glide_s", "steps"}
-    if unknown:
-        raise CtxAudioError(f"{path}: unknown entry {', '.join(map(str, unknown))}; known are glide_s, steps")
+    if unknown := found.keys() - {"glide_s", "steps"}:
+        raise CtxAudioError(f"{path}: unknown entry {_shown(min(unknown))}; known are glide_s, steps")
     try:
-        steps = tuple(_step_of(entry) for entry in content["steps"])
-        return Schedule(steps, float(content.get("glide_s", DEFAULT_GLIDE_S)))
-    except (TypeError, ValueError, KeyError) as error:
-        raise CtxAudioError(f"{path}: {error}: give minute, rate_hz and/or band, and depth as numbers") from error
+        steps = tuple(_step_of(entry) for entry in found["steps"])
+        return Schedule(steps, float(found.get("glide_s", DEFAULT_GLIDE_S)))
+    except (TypeError, ValueError) as error:
+        raise CtxAudioError(
+            f"{path}: {str(error)[:200]}: give minute, rate_hz or band, and depth as numbers"
+        ) from error
     except CtxAudioError as error:
         raise CtxAudioError(f"{path}: {error}") from error
 
 
-def _step_of(entry: Mapping[str, Any]) -> Step:
-    if not isinstance(entry, dict) or entry.keys() - {"minute", "rate_hz", "band", "depth"}:
-        raise ValueError(f"{entry!r} is not a step")
-    band = entry.get("band")
-    if band is not None and band not in BANDS:
-        raise ValueError(f"unknown band {band!r}")
-    rate_hz = float(entry["rate_hz"]) if "rate_hz" in entry else middle_rate_hz(entry["band"])
-    return Step(float(entry["minute"]), _inside(band, rate_hz), float(entry.get("depth", DEFAULT_DEPTH)))
+def _step_of(entry: Any) -> Step:
+    if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"minute", "rate_hz", "band", "depth"}:
+        raise ValueError(f"{_shown(entry)} is not a step")
+    if entry.get("band") not in (None, *BANDS):
+        raise ValueError(f"unknown band {_shown(entry['band'])}, not one of {', '.join(BANDS)}")
+    return _step(entry["minute"], entry.get("band"), entry.get("rate_hz"), entry.get("depth", DEFAULT_DEPTH))
+
+
+def _step(minute: str, band: str | None, rate_hz: str | None, depth: str | float) -> Step:
+    """A step from texts; without a rate it is the band's middle on a logarithmic axis. `ValueError` for no numbers."""
+    if band is None:
+        if rate_hz is None:
+            raise ValueError("a step needs rate_hz or band")
+        return Step(float(minute), float(rate_hz), float(depth))
+    low_hz, high_hz = BANDS[band].low_hz, BANDS[band].high_hz
+    hz = math.sqrt(low_hz * high_hz) if rate_hz is None else float(rate_hz)
+    if not low_hz <= hz <= high_hz:
+        raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {band} ({low_hz:g}-{high_hz:g} Hz)")
+    return Step(float(minute), hz, float(depth))
+
+
+def _shown(value: object) -> str:
+    return reprlib.repr(value)

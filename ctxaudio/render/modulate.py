@@ -11,9 +11,9 @@ import numpy as np
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.provenance import Provenance, claims_of, json_beside, source_file
 from ctxaudio.render.finish import Finish, Format, write_finished
-from ctxaudio.render.modulator import Modulation, Modulator
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.loudness import LoudnessMeter
 
@@ -42,15 +42,16 @@ def modulate_file(
         sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
-    heard = modulation.as_heard()
     made = Provenance(
         "modulate",
-        claims_of(None if context is None else context_named(context), heard.profile, heard.rates_hz()),
-        heard.profile,
+        claims_of(
+            None if context is None else context_named(context), modulation.at_start, modulation.scheduled_rates_hz
+        ),
+        modulation.at_start,
         context,
         sources=(source_file(source),),
         settings={"finish": asdict(finish)},
-        schedule=heard.schedule,
+        schedule=modulation.schedule,
     )
     lufs = loudness_of(source) if modulation.profile.tones else None
 

@@ -12,12 +12,11 @@ from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, source_file
-from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
+from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed
 from ctxaudio.render.finish import Finish
-from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session
-from ctxaudio.render.stream import Layer
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ def plan_session(
         layers.append(Layer(more, level_db))
     recordings = [*([source.recording] if source.recording else []), *(path for path, _ in mix)]
     described = tuple(source_file(path) for path in recordings)
-    heard = modulation.as_heard()
     settings: dict[str, Any] = {
         "ctxaudio": __version__,
         "minutes": minutes,
@@ -98,19 +96,23 @@ def plan_session(
         "model_sha256": source.model.sha256 if source.model else None,
         "recordings": [described_one["sha256"] for described_one in described],
         "mix_db": [level_db for _, level_db in mix],
-        "profile": asdict(heard.profile),
-        "schedule": heard.schedule and asdict(heard.schedule),
+        "profile": asdict(modulation.at_start),
+        "schedule": modulation.schedule and asdict(modulation.schedule),
     }
     made = Provenance(
         "session",
-        claims_of(context_named(source.context) if source.context else None, heard.profile, heard.rates_hz()),
-        heard.profile,
+        claims_of(
+            context_named(source.context) if source.context else None,
+            modulation.at_start,
+            modulation.scheduled_rates_hz,
+        ),
+        modulation.at_start,
         source.context,
         source.conditions,
         seed,
         source.model,
         described,
         {**settings, "finish": asdict(finish)},
-        schedule=heard.schedule,
+        schedule=modulation.schedule,
     )
     return Session(layers, modulation, minutes, finish, settings), made

@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
+from ctxaudio.modulation.stream import Modulation
+from ctxaudio.render.beds import Layer, rendered_blocks
 from ctxaudio.render.finish import Finish, Format, write_finished
-from ctxaudio.render.modulator import Modulation
-from ctxaudio.render.stream import Layer, rendered_blocks
 from ctxaudio.signal.loudness import LoudnessGain
 
 READ_S = 30.0

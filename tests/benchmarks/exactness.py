@@ -12,22 +12,26 @@ with their harmonics). The floor is the rms depth at neighbouring rates in the s
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import scipy.optimize
 import soundfile
 
-from ctxaudio.modulation.named import in_audio_band, method_profile
+from ctxaudio.modulation.named import method_profile
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.modulation.waves import expected_depth
+from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file
-from ctxaudio.render.modulator import Modulation
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
 from ctxaudio.signal.filters import resample
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from pulse_depth import expected_depth
 
 RATE = 22050
 EDGE_S = 0.1
@@ -39,7 +43,7 @@ METHODS = {
     "am 14.1 Hz m .3": method_profile("am", 14.1, 0.3),
     "am 40 Hz m .3": method_profile("am", 40.0, 0.3),
     "isochronic 10 Hz m .5": method_profile("isochronic", 10.0, 0.5),
-    "am 10 Hz m .8, 500-2000 Hz only": in_audio_band(method_profile("am", 10.0, 0.8), (500.0, 2000.0)),
+    "am 10 Hz m .8, 500-2000 Hz only": replace(method_profile("am", 10.0, 0.8), audio_band_hz=(500.0, 2000.0)),
     "monaural 6 Hz on 250 Hz": method_profile("monaural", 6.0),
     "binaural 6 Hz on 250 Hz": method_profile("binaural", 6.0),
 }

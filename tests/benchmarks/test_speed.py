@@ -24,13 +24,12 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
-from ctxaudio.render.beds import GeneratedBed
+from ctxaudio.modulation.stream import Modulation
+from ctxaudio.render.beds import GeneratedBed, Layer
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.generate import generate_clips, write_clips
 from ctxaudio.render.modulate import modulate_file
-from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
-from ctxaudio.render.stream import Layer
 from ctxaudio.signal.audio import AudioReader, audio_writer, rounded
 from ctxaudio.signal.loudness import LoudnessMeter, TruePeakMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.stft import inverse_stft, stft

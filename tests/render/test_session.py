@@ -14,12 +14,11 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import parse_schedule
+from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render import session as rendering
-from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
+from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.finish import Finish
-from ctxaudio.render.modulator import Modulation
 from ctxaudio.render.session import Session, render_session
-from ctxaudio.render.stream import Layer, rendered_blocks
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope

@@ -9,19 +9,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pulse_depth import expected_depth
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.modulation.gain import Track, envelope_gain
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
 from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
-from ctxaudio.modulation.waves import expected_depth
-from ctxaudio.render.envelope_gain import envelope_gain
-from ctxaudio.render.modulator import Modulation, Modulator
-from ctxaudio.render.tones import tone_block, tone_lufs, tone_track
-from ctxaudio.render.tracks import Track, rotation
-from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
+from ctxaudio.modulation.stream import Modulation, Modulator, tone_block, tone_lufs
+from ctxaudio.signal.envelope import Array, envelope_depth, hilbert_envelope
 from ctxaudio.signal.loudness import integrated_lufs
 
 RATE = 8000
@@ -36,6 +34,10 @@ PROFILES = {
 
 def noise(seconds: float, channels: int = 1, seed: int = 0) -> FloatArray:
     return (0.1 * np.random.default_rng(seed).standard_normal((channels, round(seconds * RATE)))).astype(np.float32)
+
+
+def gain_of(track: Track, length: int) -> Array:
+    return envelope_gain([track], 0, length, RATE)[0].numpy().astype(np.float64)
 
 
 def rendered(modulation: Modulation, sound: FloatArray, cuts: list[int], **rest: float) -> FloatArray:
@@ -68,28 +70,28 @@ def test_the_depth_of_pulses_is_their_fourier_coefficient_and_the_power_stays(
 ) -> None:
     rate = Rate(rate_hz, 0.8, 0.3, pulse)
     # 100 s hold whole cycles of every rate here
-    gain = envelope_gain([Track.steady(rate)], 0, 100 * RATE, RATE).astype(np.float64)
+    gain = gain_of(Track.of(rate), 100 * RATE)
     assert envelope_depth(gain, RATE, rate_hz) == pytest.approx(expected_depth(rate), abs=2e-4)
     assert np.mean(gain**2) == pytest.approx(1.0, abs=2e-3)
     assert (gain.max() - gain.min()) / (gain.max() + gain.min()) == pytest.approx(0.8, abs=0.01)
 
 
 def test_pulses_do_not_click() -> None:
-    gain = envelope_gain([Track.steady(Rate(10.0, 1.0, 0.0, Pulse(0.5, 0.01)))], 0, RATE, RATE)
+    gain = gain_of(Track.of(Rate(10.0, 1.0, 0.0, Pulse(0.5, 0.01))), RATE)
     assert np.abs(np.diff(gain)).max() < 1.1 * gain.max() * math.pi / 2 / (0.01 * RATE)
 
 
 def test_a_schedule_glides_without_a_jump_and_reaches_each_rate() -> None:
     schedule = Schedule((Step(0, 10.0, 0.5), Step(1, 6.0, 0.2), Step(2, 2.5, 0.4)), glide_s=10.0)
-    track = Track.scheduled(schedule)
-    gain = envelope_gain([track], 0, 180 * RATE, RATE).astype(np.float64)
+    track = Track(tuple(schedule.knots()))
+    gain = gain_of(track, 180 * RATE)
     assert np.abs(np.diff(gain)).max() < 1.1 * 2 * math.pi * 10.0 * 0.5 / RATE
     for begins, rate_hz, depth in ((0, 10.0, 0.5), (75, 6.0, 0.2), (135, 2.5, 0.4)):
         part = gain[begins * RATE : (begins + 40) * RATE]
         assert envelope_depth(part, RATE, rate_hz) == pytest.approx(depth, abs=1e-3)
     # turns are the integral of the rate, by the trapezoidal rule over the knots
     turns = 60 * 10 + 10 * 8 + 50 * 6 + 10 * 4.25 + 50 * 2.5
-    assert track.pieces(180 * RATE, 10, RATE)[0].turns == pytest.approx(turns % 2.0, abs=1e-9)
+    assert float(track.at(torch.tensor([180.0], dtype=torch.float64))[2]) == pytest.approx(turns, abs=1e-9)
 
 
 def test_a_stretch_from_the_middle_is_the_middle_of_the_whole() -> None:
@@ -103,7 +105,7 @@ def test_a_stretch_from_the_middle_is_the_middle_of_the_whole() -> None:
 
 def test_the_phase_is_exact_after_eight_hours() -> None:
     start = 8 * 3600 * 22050
-    gain = envelope_gain([Track.steady(Rate(14.1, 1.0))], start, 1000, 22050)
+    gain = envelope_gain([Track.of(Rate(14.1, 1.0))], start, 1000, 22050)[0]
     time_s = np.arange(start, start + 1000) / 22050
     np.testing.assert_allclose(gain, (1 + np.sin(2 * np.pi * 14.1 * time_s)) / math.sqrt(1.5), atol=1e-5)
 
@@ -112,18 +114,18 @@ def test_the_phase_is_exact_after_eight_hours() -> None:
 def test_a_monaural_beat_has_the_envelope_of_two_tones(rate_hz: float) -> None:
     for depth in (1.0, 0.5):
         tone = Tone("monaural", rate_hz, 400.0, depth)
-        block = tone_block(tone, tone_track(tone), 0, 10 * RATE, RATE)[0]
+        block = tone_block(tone, 0, 10 * RATE, RATE)[0]
         time_s = np.arange(10 * RATE) / RATE
         low, high = (2 * np.pi * (400.0 + side * rate_hz / 2) * time_s for side in (-1, 1))
         np.testing.assert_allclose(block, (np.sin(low) + depth * np.sin(high)) / math.sqrt(1 + depth**2), atol=2e-4)
     # the envelope of two equal tones is a rectified cosine, whose fundamental is two thirds of its mean
-    equal = tone_block(Tone("monaural", rate_hz, 400.0), tone_track(Tone("monaural", rate_hz)), 0, 10 * RATE, RATE)[0]
+    equal = tone_block(Tone("monaural", rate_hz, 400.0), 0, 10 * RATE, RATE)[0]
     assert envelope_depth(hilbert_envelope(equal, RATE)[RATE:-RATE], RATE, rate_hz) == pytest.approx(2 / 3, abs=3e-3)
 
 
 def test_a_binaural_beat_is_flat_in_each_ear_and_beats_in_the_sum() -> None:
     tone = Tone("binaural", 6.0, 250.0)
-    left, right = tone_block(tone, tone_track(tone), 12_345, 10 * RATE, RATE)
+    left, right = tone_block(tone, 12_345, 10 * RATE, RATE)
     for ear in (left, right):
         assert envelope_depth(hilbert_envelope(ear, RATE)[RATE:-RATE], RATE, 6.0) < 1e-3
     both = hilbert_envelope(left + right, RATE)[RATE:-RATE]
@@ -145,18 +147,9 @@ def test_a_tone_lies_at_its_level_below_the_sound_and_starts_anywhere(kind: str)
 
 
 def test_the_jittered_control_keeps_its_depth_but_not_its_line() -> None:
-    exact, jittered = (
-        envelope_gain([Track.steady(Rate(6.0, 0.5, jitter=jitter))], 0, 120 * RATE, RATE).astype(np.float64)
-        for jitter in (0.0, 0.3)
-    )
+    exact, jittered = (gain_of(Track.of(Rate(6.0, 0.5, jitter=jitter)), 120 * RATE) for jitter in (0.0, 0.3))
     assert np.std(jittered) == pytest.approx(np.std(exact), rel=0.02)
     assert envelope_depth(jittered, RATE, 6.0) < 0.2 * envelope_depth(exact, RATE, 6.0)
-
-
-def test_rotation_is_the_complex_exponential() -> None:
-    turns = 0.3 + 0.01234 * np.arange(1001)
-    np.testing.assert_allclose(rotation(0.3, 0.01234, 1001), np.exp(2j * np.pi * turns), atol=1e-6)
-    assert len(rotation(0.0, 0.1, 0)) == 0
 
 
 @pytest.mark.parametrize(
