@@ -18,7 +18,7 @@ test: $(READY)
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks
 
 lab: $(READY)
-	$(BIN)/python -m jupyterlab notebooks
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/README.md
 
 lint: $(READY)
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[lint]"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ctxaudio.cli import main
 from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, catalogue, context_named
-from ctxaudio.course.notebook import notebook_run
+from ctxaudio.course.teaching import notebook_run
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import Clip, Index, read_index
 from ctxaudio.data.options import SelectionOptions

@@ -9,10 +9,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from test_units import UNITS
 
 from ctxaudio.cli import build_parser
-from ctxaudio.course.notebook import assigned_names, check, unknown_parameters
+from ctxaudio.course import teaching
+from ctxaudio.course.teaching import assigned_names, notebook_run, unknown_parameters
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -23,12 +23,6 @@ UNIT_TAGS = {"predict", "exercise", "check", "solution", "claim"}
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request: pytest.FixtureRequest) -> Any:
-    return nbformat.read(request.param, as_version=4)
-
-
-@pytest.fixture(params=[path for path in NOTEBOOKS if path.stem[:2] not in UNITS], ids=lambda path: path.stem)
-def older_notebook(request: pytest.FixtureRequest) -> Any:
-    """One that has not been made a unit yet, see test_units."""
     return nbformat.read(request.param, as_version=4)
 
 
@@ -45,15 +39,6 @@ def test_it_is_valid_and_runs_on_the_plain_python_kernel(notebook):
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.language_info.name == "python"
     assert "papermill" not in notebook.metadata and "widgets" not in notebook.metadata
-
-
-def test_it_opens_with_goals_and_closes_with_a_summary_and_two_exercises(older_notebook):
-    notebook = older_notebook
-    assert "**Goals**" in notebook.cells[0].source
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert "Summary" in prose and "Predict" in prose
-    assert len(re.findall(r"Exercise [12]", prose)) >= 2
-    assert any("check(" in cell.source for cell in code(notebook)[-3:])
 
 
 def test_its_links_lead_somewhere(notebook):
@@ -111,16 +96,24 @@ def test_an_unknown_papermill_parameter_is_found():
     assert unknown_parameters(cells[:2]) == []
 
 
-@pytest.mark.parametrize(
-    ("mine", "printed"),
-    [
-        (None, "x: not attempted"),
-        ([1.0, 2.0], "x: exact"),
-        ([1.0, 2.0000001], "x: close (within 1e-06)"),
-        ([1.0, 2.5], "x: differs by up to 0.5"),
-        ([1.0], "x: has shape (1,), expected (2,)"),
-    ],
-)
-def test_check_says_how_an_answer_compares(mine, printed, capsys):
-    check("x", mine, [1.0, 2.0])
-    assert capsys.readouterr().out.strip() == printed
+def parameters(**changed):
+    return {"context": "sleep", "data_dir": "./data", "output_dir": "", "seed": 0} | changed
+
+
+def test_a_notebook_looks_where_the_course_writes(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(teaching, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
+    assert Path.cwd() == tmp_path / "notebooks", "a test leaves the runs of the repository alone"
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
+    assert Path.cwd() == tmp_path
+    assert "OUT ?= runs/$(CONTEXT)" in (FOLDER.parent / "Makefile").read_text()
+
+
+def test_a_notebook_anywhere_else_stays_there(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    monkeypatch.chdir(tmp_path)
+    run = notebook_run([], **parameters(output_dir=str(tmp_path / "mine")))
+    assert (run.output_dir, Path.cwd()) == (tmp_path / "mine", tmp_path)

@@ -18,7 +18,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio.course.course import preset_named, refresh_notebooks, run_course
+    from ctxaudio.course.course import preset_named, run_course
+    from ctxaudio.course.execution import refresh_notebooks
 
     if options.refresh:
         refresh_notebooks(options.refresh)

@@ -7,35 +7,30 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ctxaudio import __version__, pipeline
-from ctxaudio.course.notebook import check_one_context
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_json, writable_folder, write_json, written_whole
+from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.pipeline import DataSource
 from ctxaudio.run import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 from ctxaudio.training.start import check_device
 
 try:
-    import nbformat
     import papermill
 
-    from ctxaudio.course.execution import execute_notebook, strip
+    from ctxaudio.course.execution import NUMBERED, execute_notebook, find_notebooks
     from ctxaudio.course.report import write_report
+    from ctxaudio.course.teaching import NOTEBOOKS, check_one_context
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 COMMON = ("context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive")
-NUMBERED = "[0-9][0-9]_*.ipynb"
-LARGEST_NOTEBOOK_MB = 1.4
 #: Trains a model of its own, beside the run's: as briefly as it does by itself.
 CAPSTONE = "08"
 RESULT_FOLDERS = ("notebooks", "models", "generated", "analysis", "logs", "samples")
@@ -99,17 +94,9 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     timings = {"notebooks_s": seconds, "total_s": round(time.monotonic() - started, 1)}
     write_json(run.output_dir / "summary.json", summarise(run, preset, source, clips, timings))
     report = run.output_dir / "report.html"
-    write_report(run, report)
+    write_report(run, clips, report)
     print(f"report:  {report}\nsummary: {run.output_dir / 'summary.json'}\nsounds:  {run.generated_dir}")
     return report
-
-
-def find_notebooks(folder: Path) -> list[Path]:
-    """The numbered notebooks of `folder` in order; raises `CtxAudioError` if there are none."""
-    found = sorted(folder.glob(NUMBERED))
-    if not found:
-        raise CtxAudioError(f"no notebooks in {folder}: clone the repository and run the course from the clone")
-    return found
 
 
 def check_apart(run: Run, notebooks: Path) -> None:
@@ -122,7 +109,7 @@ def remove_earlier_results(run: Run) -> None:
     """Remove what an earlier run left and this one might not replace, so that no result is older than it looks."""
     folder = run.output_dir
     patterns = (
-        *("summary.json", "report.html", f"notebooks/{NUMBERED}", "logs/losses.csv"),
+        *("summary.json", "report.html", f"notebooks/{NUMBERED}", "notebooks/*.html", "logs/losses.csv"),
         *("generated/generated.json", f"generated/{run.context}_[0-9][0-9]_*.*"),
         *("analysis/analysis.*", "analysis/figures_of_merit.json", "sham/generated.json"),
         *("comparison/*.*", "session/session.*", "analysis/comparison.*", "analysis/session_modulation.*"),
@@ -212,26 +199,3 @@ def summarise(
         "figures_of_merit": figures,
         "outputs": [*(path.relative_to(run.output_dir).as_posix() for path in made), "summary.json", "report.html"],
     }
-
-
-def refresh_notebooks(folder: Path) -> None:
-    """For maintainers: execute the notebooks of `folder` as stored, without widgets, and store them with outputs.
-
-    They run in a temporary folder, hence on the embedded corpus. Players, widgets, stderr and times are left out.
-    Nothing is stored unless all succeed; raises `CtxAudioError` if one fails or is over 1.4 MB.
-    """
-    refreshed = {}
-    with tempfile.TemporaryDirectory() as name:
-        aside = Path(name).resolve()
-        for source in find_notebooks(folder):
-            print(f"{source.name} ", end="", flush=True)
-            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, False, aside)
-            strip(notebook, aside)
-            refreshed[source] = nbformat.writes(notebook) + "\n"
-            size_mb = len(refreshed[source].encode()) / 1e6
-            print(f"{size_mb:.2f} MB", flush=True)
-            if size_mb > LARGEST_NOTEBOOK_MB:
-                raise CtxAudioError(f"{source} would have {size_mb:.2f} MB: show fewer or smaller figures")
-    for source, text in refreshed.items():
-        with written_whole(source) as written:
-            written.write_text(text, encoding="utf-8")

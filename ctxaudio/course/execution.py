@@ -1,4 +1,4 @@
-"""Executing one notebook so that whatever can go wrong ends in one line, and stripping it for storage.
+"""Executing notebooks so that whatever can go wrong ends in one line, and storing them with their outputs.
 
 Papermill alone is not enough: it calls a run completed though a widget's output holds an error, and a stored
 notebook should not hold large players, times or the paths of the machine that ran it.
@@ -6,24 +6,58 @@ notebook should not hold large players, times or the paths of the machine that r
 
 from __future__ import annotations
 
-import base64
-import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
-from PIL import Image
 
+from ctxaudio.course.report import with_palette
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import written_whole
 from ctxaudio.widgets.players import WAV_TYPE
 
+NUMBERED = "[0-9][0-9]_*.ipynb"
+LARGEST_NOTEBOOK_MB = 1.4
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # Below the level of errors a kernel only says, on the terminal, that it talks over the loopback in plain text.
 KERNEL_ARGUMENTS = ["--log-level=40"]
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def find_notebooks(folder: Path) -> list[Path]:
+    """The numbered notebooks of `folder` in order; raises `CtxAudioError` if there are none."""
+    found = sorted(folder.glob(NUMBERED))
+    if not found:
+        raise CtxAudioError(f"no notebooks in {folder}: clone the repository and run the course from the clone")
+    return found
+
+
+def refresh_notebooks(path: Path) -> None:
+    """For maintainers: execute the notebooks of a folder (or the one at `path`), and store them with their outputs.
+
+    They run without widgets in a temporary folder, hence on the embedded corpus. Large players, widgets, stderr and
+    times are left out. Nothing is stored unless all succeed; raises `CtxAudioError` if one fails or is over 1.4 MB.
+    """
+    refreshed = {}
+    with tempfile.TemporaryDirectory() as name:
+        aside = Path(name).resolve()
+        for source in [path] if path.is_file() else find_notebooks(path):
+            print(f"{source.name} ", end="", flush=True)
+            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, False, aside)
+            strip(notebook, aside)
+            refreshed[source] = nbformat.writes(notebook) + "\n"
+            size_mb = len(refreshed[source].encode()) / 1e6
+            print(f"{size_mb:.2f} MB", flush=True)
+            if size_mb > LARGEST_NOTEBOOK_MB:
+                raise CtxAudioError(f"{source} would have {size_mb:.2f} MB: show fewer or smaller figures")
+    for source, text in refreshed.items():
+        with written_whole(source) as written:
+            written.write_text(text, encoding="utf-8")
 
 
 def execute_notebook(
@@ -100,14 +134,6 @@ def strip(notebook: Any, folder: Path) -> None:
             count += 1
             cell.execution_count = count
             cell.outputs = [output for output in cell.outputs if _worth_storing(output, folder, count)]
-
-
-def with_palette(png: str) -> str:
-    """A base64 PNG with at most 128 colours: a spectrogram takes less than half the room and looks the same."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    stream = io.BytesIO()
-    picture.quantize(128).save(stream, format="png", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def _worth_storing(output: Any, folder: Path, count: int) -> bool:

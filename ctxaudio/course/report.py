@@ -1,80 +1,67 @@
-"""A run as one HTML file that opens anywhere: sounds, figures, measures, credits and the executed notebooks.
+"""A run as one HTML file that opens anywhere: three sentences, sounds real, sham and modulated, measures, credits.
 
-Nothing in it is fetched from elsewhere, and nothing foreign (titles of clips, say) reaches it unescaped.
+Nothing in it is fetched from elsewhere, and nothing foreign (titles of clips, say) reaches it unescaped. The executed
+notebooks lie beside it, as HTML to read and as notebooks to run.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import nbformat
-import numpy as np
-import pandas as pd
 from markupsafe import Markup
 from nbconvert import HTMLExporter
-from pygments.formatters import HtmlFormatter
+from PIL import Image
 
 from ctxaudio import plots
+from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import child_path, read_json, written_whole
+from ctxaudio.files import FloatArray, child_path, read_json, written_whole
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
+from ctxaudio.signal.loudness import set_loudness
+from ctxaudio.widgets import play
 
-POINTS_OF_CURVE = 60
-SMALL_IN = (6.0, 2.8)
-SCRIPTS = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
-NOTEBOOK_LINK = re.compile(r'href="(?:\./)?(\d\d_\w+)\.ipynb(?:#[^"]*)?"')
-
-
-@dataclass(frozen=True)
-class HeardClip:
-    """A generated clip with its loudness as measured when it was written, ready to play and to look at."""
-
-    title: str
-    lufs: float
-    sound: str
-    picture: Image
+SMALL_IN = (9.0, 2.4)
+TITLE = re.compile(r"^# +(.+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Image:
-    """A PNG as a data URI, with its text for those who can't see it."""
+class Triplet:
+    """A condition as it sounds in reality and generated, without and with modulation; and all three as a picture."""
 
-    alt: str
-    source: str
-
-
-@dataclass(frozen=True)
-class RenderedNotebook:
-    name: str
-    title: str
-    body: Markup
+    condition: str
+    players: Mapping[str, Markup]
+    picture: Markup
 
 
-def write_report(run: Run, path: Path) -> None:
-    """Write the report of a finished course run to `path`.
+def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
+    """Write the report of a finished course run to `path`, and its notebooks as HTML beside themselves.
 
-    Reads `summary.json`, the model's JSON, `generated/`, `analysis/`, `logs/`, `samples/` and `notebooks/` of the
-    run's folder. Raises `CtxAudioError` if one that every run has is missing, or if `path` can't be written.
+    Reads `summary.json`, the model's JSON, `generated/`, `sham/` and `notebooks/` of the run's folder; `clips` are the
+    real ones. Raises `CtxAudioError` if one that every run has is missing, or if `path` can't be written.
     """
     summary = read_json(run.output_dir / "summary.json")
     model = read_json(run.model_path.with_suffix(".json"))
+    distances = summary["figures_of_merit"]["texture_distance"]["by_condition"]
+    notebooks = sorted((run.output_dir / "notebooks").glob("*.ipynb"))
     page = _template().render(
         run=run,
         summary=summary,
-        clips=heard_clips(run),
-        analysis=png_file(run.analysis_dir / "analysis.png", "depths at the rate targets and bands, and the carriers"),
-        losses=loss_curve(run.output_dir / "logs" / "losses.csv"),
-        samples=first_and_last_samples(run),
+        headline=headline(run, summary),
+        triplets=triplets(run, clips),
+        distances=picture_of(plots.distances(distances)) if distances else None,
         attribution=model["attribution"],
         licences=model["licences"],
-        notebooks=[rendered_notebook(source) for source in sorted((run.output_dir / "notebooks").glob("*.ipynb"))],
-        pygments_css=Markup(HtmlFormatter(style="default").get_style_defs(".highlight")),
+        notebooks={notebook.stem: readable(notebook) for notebook in notebooks},
     )
     with written_whole(path) as aside:
         aside.write_text(page, encoding="utf-8")
@@ -87,72 +74,87 @@ def _template() -> jinja2.Template:
     return environment.from_string(text)
 
 
-def heard_clips(run: Run) -> list[HeardClip]:
-    """The run's generated clips, in the order of `generated.json`."""
-    listed = read_json(run.generated_dir / "generated.json")["clips"]
-    clips = []
-    for number, entry in enumerate(listed, 1):
-        path = child_path(run.generated_dir, entry["file"])
-        samples, sample_rate = read_audio(path)
-        title = f"{number}. {entry['condition'].replace('_', ' ')}"
-        picture = plots.spectrograms({"": samples.mean(axis=0)}, sample_rate)
+def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
+    """Three sentences: what was made, how near to real it is, what was asked for and measured."""
+    training, figures = summary["timings"]["training"], summary["figures_of_merit"]
+    counts = summary["data"]["clips"]
+    trained = sum(of.get("train", 0) for of in counts.values())
+    conditions = ", ".join(name.replace("_", " ") for name in counts)
+    made = (
+        f"Sounds of {run.duration:g} s for {run.context} ({conditions}) were generated after {training['steps']} steps "
+        f"of training ({training['seconds'] / 60:.1f} minutes) on {trained} clips."
+    )
+    near = "There were too few real clips to say how near to real they are."
+    if overall := figures["texture_distance"]["all_conditions"]:
+        within = [verdict.startswith("near") for verdict in figures["verdicts"].values()]
+        near = (
+            f"Their distance to real clips is {overall['generated']:.0f} (90 % interval {overall['generated_low']:.0f} "
+            f"to {overall['generated_high']:.0f}), where other real clips have {overall['real_floor']:.0f} and noise "
+            f"of the same spectrum {overall['matched_noise']:.0f}: {sum(within)} of {len(within)} conditions are near "
+            "to real."
+        )
+    asked = "No modulation was asked for."
+    if rates := [row for row in figures["modulation"] if "rate_hz" in row]:
+        row = max(rates, key=lambda row: float(row["asked"]))
+        asked = (
+            f"At {row['rate_hz']:.4g} Hz a modulation depth of {row['asked']:.2f} was asked for and "
+            f"{row['measured']:.2f} is measured ({row['without']:.2f} without modulation)."
+        )
+    return [made, near, asked]
+
+
+def triplets(run: Run, clips: PreparedClips) -> list[Triplet]:
+    """The first generated clip of each condition, beside its sham and a real clip, held out where there is one."""
+    found: dict[str, Triplet] = {}
+    for entry in read_json(run.generated_dir / "generated.json")["clips"]:
+        condition = str(entry["condition"])
+        if condition in found:
+            continue
+        sounds = {"real": real_sound(clips, condition, run.duration)}
+        for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
+            sounds[kind] = read_audio(child_path(folder, entry["file"]))[0].mean(axis=0)
+        spaced = condition.replace("_", " ")
+        titled = {f"{spaced}, {kind}": samples for kind, samples in sounds.items()}
+        picture = plots.spectrograms(titled, run.sample_rate)
         picture.set_size_inches(SMALL_IN)
-        image = Image(f"spectrogram of clip {title}", data_uri("image/png", picture.png()))
-        clips.append(HeardClip(title, entry["lufs"], data_uri("audio/wav", path.read_bytes()), image))
-    return clips
+        players = {
+            kind: Markup(play(samples, run.sample_rate, title, small=True).player(preload="none"))
+            for kind, (title, samples) in zip(sounds, titled.items(), strict=True)
+        }
+        found[condition] = Triplet(spaced, players, picture_of(picture))
+    return list(found.values())
 
 
-def data_uri(kind: str, content: bytes) -> str:
-    """`content` as a URI that holds it.
-
-    >>> data_uri("text/plain", b"hum")
-    'data:text/plain;base64,aHVt'
-    """
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def png_file(path: Path, alt: str) -> Image:
-    try:
-        return Image(alt, data_uri("image/png", path.read_bytes()))
-    except OSError as error:
-        raise CtxAudioError(f"can't read {path}: {error.strerror}; run the notebook that makes it") from error
+def real_sound(clips: PreparedClips, condition: str, duration_s: float) -> FloatArray:
+    """The beginning of the first validation (else training) clip of a condition, as loud as what is generated."""
+    number = clips.condition_names.index(condition)
+    of = [*clips.of("val", number), *clips.of("train", number)]
+    samples = clips.audio(of[0])[: round(duration_s * clips.sample_rate)]
+    return set_loudness(samples, clips.sample_rate)[0]
 
 
-def loss_curve(path: Path) -> Image | None:
-    """The logged losses against the step, at most 60 points of them; None where training was too short to log any."""
-    try:
-        history = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise CtxAudioError(f"can't read {path}: {error}; run notebook 04") from error
-    if history.empty:
-        return None
-    group = np.arange(len(history)) * min(POINTS_OF_CURVE, len(history)) // len(history)
-    averaged = history.drop(columns=["epoch", "seconds"]).groupby(group).mean()
-    averaged = averaged.set_index("step")
-    picture = plots.lines(dict(averaged.items()), averaged.index, "step", "loss", "training losses")
-    return Image(picture.alt, data_uri("image/png", picture.png()))
+def picture_of(picture: plots.Picture) -> Markup:
+    """An `<img>` that holds the picture, with its text."""
+    data = with_palette(base64.b64encode(picture.png()).decode("ascii"))
+    return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(picture.alt, data)
 
 
-def first_and_last_samples(run: Run) -> list[tuple[str, Image]]:
-    """Pictures of the samples of the first and the last epoch that left any: none, one or two."""
-    folders = sorted((run.output_dir / "samples").glob("epoch_[0-9]*"))
-    shown = []
-    for folder in dict.fromkeys((*folders[:1], *folders[-1:])):
-        title = f"after epoch {int(folder.name.removeprefix('epoch_'))}"
-        shown.append((title, png_file(folder / "spectrograms.png", f"spectrograms of samples {title}")))
-    return shown
+def with_palette(png: str) -> str:
+    """A base64 PNG with at most 128 colours: a spectrogram takes less than half the room and looks the same."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    stream = io.BytesIO()
+    picture.quantize(128).save(stream, format="png", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def rendered_notebook(path: Path) -> RenderedNotebook:
-    """An executed notebook as HTML without scripts; links to other notebooks lead to their place in the report."""
+def readable(path: Path) -> str:
+    """Write an executed notebook as HTML beside itself; gives back its title."""
     try:
         notebook = nbformat.read(path, as_version=4)
     except (OSError, ValueError) as error:
         raise CtxAudioError(f"{path} is not a readable notebook: run the course again") from error
     notebook.metadata.pop("widgets", None)
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
-    body, _ = exporter.from_notebook_node(notebook)
-    body = NOTEBOOK_LINK.sub(r'href="#\1"', SCRIPTS.sub("", body))
-    headings = (re.match(r"# +(.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
-    title = next((heading[1] for heading in headings if heading), path.stem)
-    return RenderedNotebook(path.stem, title, Markup(body))
+    with written_whole(path.with_suffix(".html")) as aside:
+        aside.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    title = TITLE.search("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"))
+    return title[1] if title else path.stem

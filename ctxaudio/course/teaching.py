@@ -1,4 +1,4 @@
-"""What a notebook of the course is made of: predictions, exercises with checks, claims, and a score at the end.
+"""What a notebook of the course is made of: its run, predictions, exercises, claims, a score.
 
 A run without a reader (papermill with `interactive=False`, nbval) is *headless*: nothing is drawn as a widget,
 questions and truths are printed, and whatever is wrong raises, so that no notebook stays wrong unnoticed.
@@ -6,98 +6,72 @@ questions and truths are printed, and whatever is wrong raises, so that no noteb
 
 from __future__ import annotations
 
-import copy
+import itertools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import CodeType
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
 from IPython.display import Markdown, display
 
+from ctxaudio.course.exercises import Exercise, difference
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.run import Run
 from ctxaudio.widgets.controls import Prediction, live_text, question_panel
 
-FEWEST_MISTAKES = 3
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+#: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
+STORED = Path(__file__).parents[1] / "stored_results.csv"
+
+
+def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
+    """The `Run` of a notebook's parameters; an empty `output_dir` means `runs/<context>`, where `make course` writes.
+
+    A notebook opened in its own folder goes on from the repository's, as `make course` does; but for a test, which
+    leaves your runs alone. `cells` is IPython's `In`. Papermill only warns of a parameter that the notebook does not
+    have, and goes on with the default: here it raises `CtxAudioError`.
+    """
+    if unknown := unknown_parameters(cells):
+        raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
+    if Path.cwd() == NOTEBOOKS and "PYTEST_CURRENT_TEST" not in os.environ:
+        os.chdir(NOTEBOOKS.parent)
+    folder = Path(output_dir) if output_dir else Path("runs") / context
+    run = Run(context, Path(data_dir), folder, **others)
+    check_one_context(run)
+    print(f"context {run.context}: files of this run go to {run.output_dir}")
+    return run
+
+
+def check_one_context(run: Run) -> None:
+    """Raise `CtxAudioError` for the context of several: it modulates nothing, which is what the notebooks follow."""
+    if run.about.parts:
+        choices = ", ".join(part.name for part in run.about.parts)
+        raise CtxAudioError(f"context {run.context!r} has no modulation for the notebooks to follow: take {choices}")
+
+
+def unknown_parameters(cells: Sequence[str]) -> list[str]:
+    """Names that papermill's injected cell sets and the cell before it does not.
+
+    >>> unknown_parameters(["", "context: str = 'sleep'", "# Parameters\\ncontxt = 'focus'"])
+    ['contxt']
+    """
+    for before, cell in itertools.pairwise(cells):
+        if cell.startswith("# Parameters"):
+            return [name for name in assigned_names(cell) if name not in assigned_names(before)]
+    return []
+
+
+def assigned_names(source: str) -> list[str]:
+    """Names assigned at the start of a line of `source`, in order."""
+    return re.findall(r"^(\w+)(?:: [^=]+)? = ", source, re.MULTILINE)
 
 
 def is_headless(interactive: bool) -> bool:
     """Whether nobody is there to answer: widgets are switched off, or a test (nbval among them) runs the notebook."""
     return not interactive or "PYTEST_CURRENT_TEST" in os.environ
-
-
-@dataclass(eq=False)
-class Exercise:
-    """A task with its right answer and the mistakes that are usually made; made by `Lesson.exercise`.
-
-    `right` and the mistakes are of the kind asked for: values, or functions that are called with each tuple of
-    arguments in `on`, or whatever `measure` turns into values.
-    """
-
-    title: str
-    right: Any
-    mistakes: Mapping[str, Any]
-    on: Sequence[tuple[Any, ...]] = ()
-    measure: Callable[[Any], Any] | None = None
-    tolerance: float = 1e-6
-    headless: bool = False
-    solved: bool = field(default=False, init=False)
-
-    def answers(self, candidate: Any) -> Any:
-        """The values that `candidate` gives; it gets copies of the arguments, which it may spoil."""
-        if self.measure is not None:
-            return self.measure(candidate)
-        if callable(candidate) and self.on:
-            return [candidate(*copy.deepcopy(arguments)) for arguments in self.on]
-        return candidate
-
-    def verdict(self, mine: Any) -> str | None:
-        """What is wrong with `mine`: empty where it is right, None where nothing has been written yet."""
-        if is_unsolved(mine):
-            return None
-        try:
-            given = self.answers(mine)
-        except Exception as error:
-            return None if has_blank(mine) else f"It raises {type(error).__name__}: {error}."
-        if is_unsolved(given):
-            return None
-        wrong = difference(given, self.answers(self.right), self.tolerance)
-        if not wrong:
-            return ""
-        for says, mistake in self.mistakes.items():
-            if not difference(given, self.answers(mistake), self.tolerance):
-                return says
-        return wrong
-
-    def check(self, mine: Any) -> None:
-        """Print whether `mine` is right, or what is wrong. Headless, a wrong answer raises and an empty one doesn't."""
-        verdict = self.verdict(mine)
-        self.solved = verdict == ""
-        self._report(verdict)
-
-    def solution(self, ours: Any) -> None:
-        """Check the solution of the course itself: headless, it has to be there and to be right."""
-        verdict = self.verdict(ours)
-        if verdict is None and self.headless:
-            raise CtxAudioError(f"{self.title}: the solution is empty")
-        self._report(verdict, "the solution is right")
-
-    def _report(self, verdict: str | None, right: str = "right") -> None:
-        if verdict and self.headless:
-            raise CtxAudioError(f"{self.title}: {verdict}")
-        said = "not attempted yet" if verdict is None else f"not yet. {verdict}" if verdict else right
-        print(f"{self.title}: {said}")
-
-    def test_itself(self) -> None:
-        """Raise `CtxAudioError` where the right answer fails, or a mistake passes or is taken for another."""
-        if len(self.mistakes) < FEWEST_MISTAKES:
-            raise CtxAudioError(f"{self.title}: name {FEWEST_MISTAKES} mistakes or more, not {len(self.mistakes)}")
-        for expected, candidate in {"": self.right, **self.mistakes}.items():
-            verdict = self.verdict(candidate)
-            if verdict != expected:
-                raise CtxAudioError(f"{self.title}: the check says {verdict!r} where it should say {expected!r}")
 
 
 class Lesson:
@@ -188,74 +162,18 @@ class Lesson:
         )
 
 
-def is_unsolved(answer: Any) -> bool:
-    """Whether `answer` is that of a stub: None, `...`, or a list with one of these inside."""
-    if isinstance(answer, (list, tuple)):
-        return any(is_unsolved(part) for part in answer)
-    return answer is None or answer is ...
+def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
+    """How far each variant of `STORED` is from recordings beside `beside`, in the median over conditions with both.
 
-
-def has_blank(written: Any) -> bool:
-    """Whether a function or class that failed has a `...` in its code, so that it is unfinished rather than wrong.
-
-    >>> has_blank(lambda x: x + ...), has_blank(lambda x: x + 1)
-    (True, False)
+    Columns `variant`, `conditions`, `ratio` of the distances, `low` and `high` (95 %, over resampled conditions).
+    Conditions in which `beside` is at 0 or below are left out.
     """
-    parts = vars(written).values() if isinstance(written, type) else [written]
-    return any(_has_ellipsis(part.__code__) for part in parts if hasattr(part, "__code__"))
-
-
-def _has_ellipsis(code: CodeType) -> bool:
-    inside = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return ... in code.co_consts or any(_has_ellipsis(part) for part in inside)
-
-
-def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
-    """In one sentence, how `given` differs from `wanted`: empty where it doesn't by more than `tolerance`.
-
-    The tolerance is relative for numbers above 1 and absolute below.
-
-    >>> difference([0.5, 0.25], [0.5, 0.5])
-    'It differs by up to 0.25.'
-    >>> difference(["a"], ["a"])
-    ''
-    """
-    if isinstance(wanted, list) and wanted and not _is_number(wanted[0]):
-        if not isinstance(given, (list, tuple)) or len(given) != len(wanted):
-            return f"It should have {len(wanted)} entries, but has {_count(given)}."
-        return next((d for d in map(difference, given, wanted, [tolerance] * len(wanted)) if d), "")
-    if not _is_numeric(wanted):
-        return "" if isinstance(given, type(wanted)) and given == wanted else f"It gives {given!r:.80}."
-    if not _is_numeric(given):
-        return f"It gives {given!r:.80}, which is no number or array of numbers."
-    mine, reference = as_array(given), as_array(wanted)
-    if mine.shape != reference.shape:
-        return f"It has the shape {mine.shape}, not {reference.shape}."
-    if mine.size and not np.isfinite(mine).all() and np.isfinite(reference).all():
-        return "It is not finite everywhere."
-    away = np.abs(mine - reference)
-    if np.all(away <= tolerance * np.maximum(1.0, np.abs(reference))):
-        return ""
-    return f"It differs by up to {away.max():.3g}."
-
-
-def as_array(values: Any) -> np.ndarray[Any, Any]:
-    """`values`, an array or tensor among them, as an array of float64 or complex128."""
-    array = np.asarray(values.detach() if isinstance(values, torch.Tensor) else values)
-    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, complex, np.number))
-
-
-def _is_numeric(values: Any) -> bool:
-    try:
-        as_array(values)
-    except (TypeError, ValueError):
-        return False
-    return not isinstance(values, str)
-
-
-def _count(given: Any) -> str:
-    return str(len(given)) if hasattr(given, "__len__") else "none"
+    kad = rows.pivot_table(index=["context", "condition"], columns="variant", values="kad")
+    found, random = [], np.random.default_rng(seed)
+    for variant in kad.columns.drop(beside, errors="ignore") if beside in kad else ():
+        both = kad.loc[kad[beside] > 0.0, [variant, beside]].dropna()
+        ratios = (both[variant] / both[beside]).to_numpy()
+        if len(ratios):
+            drawn = np.median(random.choice(ratios, (2000, len(ratios))), axis=1)
+            found.append((variant, len(ratios), np.median(ratios), *np.quantile(drawn, (0.025, 0.975))))
+    return pd.DataFrame(found, columns=["variant", "conditions", "ratio", "low", "high"])

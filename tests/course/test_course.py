@@ -13,9 +13,10 @@ import nbformat.v4 as nb
 import pytest
 from PIL import Image
 
-from ctxaudio.course import course
-from ctxaudio.course.course import PRESETS, Preset, course_parameters, preset_named, refresh_notebooks, run_course
-from ctxaudio.course.execution import WIDGET_STATE, WIDGET_VIEW, fault_of, strip
+from ctxaudio.course import course, execution
+from ctxaudio.course.course import PRESETS, Preset, course_parameters, preset_named, run_course
+from ctxaudio.course.execution import WIDGET_STATE, WIDGET_VIEW, fault_of, find_notebooks, refresh_notebooks, strip
+from ctxaudio.course.teaching import NOTEBOOKS
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import prepare_clips
 from ctxaudio.errors import CtxAudioError
@@ -40,8 +41,8 @@ path = pathlib.Path(output_dir or ".") / "seen_{name}.json"
 _ = path.write_text(json.dumps({{name: globals()[name] for name in names}}))"""
 LEAVE_RESULTS = """\
 from ctxaudio.files import write_json
-from ctxaudio.plots import bars, save_figure
-import ctxaudio, numpy, pathlib
+from ctxaudio.signal.audio import write_audio
+import numpy, pathlib
 run = pathlib.Path(output_dir)
 training = {"config": {}, "steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
 credit = {"clip": "1", "title": "T", "uploader": "U", "licence": "CC0"}
@@ -49,12 +50,10 @@ write_json(run / "models/generator_final.json", {"training": training, "attribut
 no_distances = {"all_conditions": None, "by_condition": {}}
 no_figures = {"texture_distance": no_distances, "modulation": [], "reference": "none", "notes": [], "verdicts": {}}
 write_json(run / "analysis/figures_of_merit.json", no_figures)
-save_figure(bars({"row": {"one": 1}}), run / "analysis/analysis.png")
 clip = {"file": "sleep_01_Rain.wav", "condition": "Rain", "seed": 0, "lufs": -27.0}
 write_json(run / "generated/generated.json", {"clips": [clip]})
-ctxaudio.files.write_audio(run / "generated/sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)
-(run / "logs").mkdir()
-_ = (run / "logs/losses.csv").write_text("step,epoch,seconds,texture\\n")"""
+for folder in ("generated", "sham"):
+    write_audio(run / folder / "sleep_01_Rain.wav", 0.1 * numpy.ones(sample_rate, "float32"), sample_rate)"""
 
 
 def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PARAMETERS) -> Path:
@@ -155,13 +154,13 @@ def test_a_failing_notebook_gives_one_line_and_leaves_no_summary(
 def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_slow", "import time; time.sleep(60)")
     with pytest.raises(CtxAudioError, match=r"^01_slow.ipynb failed: a cell took longer than 1 s"):
-        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
+        execution.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
 
 
 def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_dies", "import os; os._exit(9)")
     with pytest.raises(CtxAudioError, match=r"^01_dies.ipynb failed: its Python process died"):
-        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
+        execution.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
 
 
 def test_an_error_inside_a_widget_is_found() -> None:
@@ -175,6 +174,10 @@ def test_an_error_inside_a_widget_is_found() -> None:
 def test_a_cell_that_did_not_complete_is_found() -> None:
     cells = [nb.new_markdown_cell("x"), nb.new_code_cell("y", metadata={"papermill": {"status": "pending"}})]
     assert fault_of(nb.new_notebook(cells=cells)) == "cell 2 is pending, not completed"
+
+
+def test_the_course_runs_the_notebooks_of_the_repository():
+    assert [path.stem[:2] for path in find_notebooks(NOTEBOOKS)] == [f"0{number}" for number in range(1, 9)]
 
 
 def test_mistakes_are_named_before_any_notebook_runs(run: Run, tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_refresh_stores_nothing_if_one_fails_or_is_too_large(tmp_path: Path, mon
     folder = tmp_path / "notebooks"
     first = write_notebook(folder, "01_fine", "print('x' * 3000)")
     before = first.read_bytes()
-    monkeypatch.setattr(course, "LARGEST_NOTEBOOK_MB", 0.003)
+    monkeypatch.setattr(execution, "LARGEST_NOTEBOOK_MB", 0.003)
     with pytest.raises(CtxAudioError, match=r"01_fine.ipynb would have 0.0. MB"):
         refresh_notebooks(folder)
     monkeypatch.undo()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctxaudio import plots
-from ctxaudio.course.report import first_and_last_samples, loss_curve, rendered_notebook, write_report
+from ctxaudio.course.report import headline, readable, write_report
+from ctxaudio.data.prepare import PreparedClip, PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import write_json
+from ctxaudio.files import read_json, write_json
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import write_audio
 
@@ -102,28 +102,34 @@ def finished_run(folder: Path) -> Run:
     files = ["relaxation_01_Stream.wav", "relaxation_02_Chirp_and_tweet.wav"]
     for name in files:
         write_audio(run.generated_dir / name, hum(), RATE)
+        write_audio(run.output_dir / "sham" / name, hum(), RATE)
     entries = [{"file": name, "condition": name[14:-4], "seed": 0, "lufs": -27.04} for name in files]
     write_json(run.generated_dir / "generated.json", {"clips": entries})
-    picture = plots.bars({"row": {"one": 1}})
-    for path in (run.analysis_dir / "analysis.png", *epochs(run, 3, 20, 100)):
-        plots.save_figure(picture, path)
-    log = "step,epoch,seconds,discriminator\n10,0,1.5,2.0\n20,0,3.0,1.0\n30,1,4.5,0.5\n"
-    (run.output_dir / "logs").mkdir()
-    (run.output_dir / "logs" / "losses.csv").write_text(log)
     executed_notebook(run.output_dir / "notebooks" / "01_first.ipynb")
     return run
 
 
-def epochs(run: Run, *numbers: int) -> list[Path]:
-    return [run.output_dir / "samples" / f"epoch_{number:04d}" / "spectrograms.png" for number in numbers]
+def real_clips() -> PreparedClips:
+    """A training and a validation clip of each condition."""
+    names, length = ("Stream", "Chirp_and_tweet"), 4 * RATE
+    clips = tuple(
+        PreparedClip(f"{number}", number // 2, ("train", "val")[number % 2], number * length, length, EVIL, "U", "CC0")
+        for number in range(4)
+    )
+    samples = 0.1 * np.random.default_rng(0).standard_normal(4 * length).astype(np.float32)
+    return PreparedClips(RATE, "relaxation", names, clips, samples, ())
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = finished_run(tmp_path_factory.mktemp("run"))
     path = run.output_dir / "report.html"
-    write_report(run, path)
+    write_report(run, real_clips(), path)
     return path.read_text(encoding="utf-8")
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 def test_nothing_is_fetched_from_elsewhere_and_no_script_runs(page: str) -> None:
@@ -142,70 +148,79 @@ def test_foreign_text_is_escaped(page: str) -> None:
     assert "Says &lt;this&gt;." in page
 
 
-def test_players_hold_the_clips_with_condition_and_loudness(page: str) -> None:
+def test_three_sentences_stand_on_top(page: str) -> None:
+    top = words(page[page.index("<header>") : page.index("</header>")])
+    assert "after 17 steps of training (0.5 minutes) on 3 clips." in top
+    assert "distance to real clips is 42 (90 % interval 37 to 47), where other real clips have 3" in top
+    assert "1 of 1 conditions are near to real" in top
+    assert "At 7.83 Hz a modulation depth of 0.10 was asked for and 0.10 is measured (0.02 without modulation)." in top
+    assert len(Elements(page[: page.index("</header>")]).of("p")) == 3
+
+
+def test_without_distances_or_modulation_the_headline_says_so(run: Run) -> None:
+    summary = read_json(run.output_dir / "summary.json")
+    summary["figures_of_merit"] |= {"texture_distance": {"all_conditions": None}, "modulation": []}
+    assert headline(run, summary)[1:] == [
+        "There were too few real clips to say how near to real they are.",
+        "No modulation was asked for.",
+    ]
+
+
+def test_each_condition_is_heard_real_sham_and_modulated(page: str) -> None:
     players = Elements(page).of("audio")
-    assert [player["aria-label"] for player in players] == ["1. Stream", "2. Chirp and tweet"]
-    sound = base64.b64decode(str(players[0]["src"]).partition("base64,")[2])
-    samples, sample_rate = soundfile.read(io.BytesIO(sound), dtype="float32")
-    assert sample_rate == RATE
-    np.testing.assert_allclose(samples, hum(), atol=2 / 32768)
-    assert page.count("-27.0 LUFS") == 2
+    kinds = ("real", "sham", "modulated")
+    expected = [f"{name}, {kind}" for name in ("Stream", "Chirp and tweet") for kind in kinds]
+    assert [player["aria-label"] for player in players] == expected
+    assert {player["preload"] for player in players} == {"none"} and all("pause()" in p["onplay"] for p in players)
+    for player in players[:3]:
+        kind, _, data = str(player["src"]).partition("base64,")
+        samples, sample_rate = soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="float32")
+        assert kind == "data:audio/mpeg;" and sample_rate == RATE and len(samples) > 1.5 * RATE
+    sham, generated = (float(np.std(sound(player))) for player in players[1:3])
+    assert sham == pytest.approx(generated) == pytest.approx(hum().std(), rel=0.1)
+
+
+def sound(player: dict[str, str | None]) -> np.ndarray:
+    return soundfile.read(io.BytesIO(base64.b64decode(str(player["src"]).partition("base64,")[2])))[0]
 
 
 def test_every_image_has_an_alternative_text(page: str) -> None:
     images = Elements(page).of("img")
-    assert len(images) == 2 + 1 + 1 + 2  # clips, analysis, losses, first and last samples
+    assert len(images) == 2 + 1  # triplets, distances
     assert all(image.get("alt") for image in images)
+    assert images[2]["alt"] == "kernel distances to real clips: Chirp_and_tweet 42"
 
 
 def test_figures_grade_and_cautions_are_given(page: str) -> None:
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    for said in (
-        "grade B",
-        "No health claim",
-        "80 dBA for 40 hours",
-        "42.1",
-        "7.83 Hz",
-        "0.099",
-        "11.5 dB",
-        "17 steps",
-    ):
+    text = words(page)
+    for said in ("grade B", "No health claim", "80 dBA for 40 hours", "7.83 Hz", "0.099", "11.5 dB"):
         assert said in text
-    figures = "42.1 37 to 47 3.0 -2 to 8 180.0 175 to 185 900.0 895 to 905"
-    assert f"Chirp and tweet {figures} near: within the spread of real clips" in text
+    assert "Chirp and tweet: near: within the spread of real clips" in text
     assert "Real clips: eval split of sounds" in text and "Note: Gong: left out" in text
 
 
-def test_notebooks_are_inlined_with_links_inside_the_page(page: str, run: Run) -> None:
-    elements = Elements(page)
-    assert {"class": "notebook", "id": "01_first"} in elements.of("div")
-    assert "#02_second" in [link.get("href") for link in elements.of("a")]
-    assert "First lesson" in page and "widget-state" not in page
-    assert rendered_notebook(run.output_dir / "notebooks" / "01_first.ipynb").title == "First lesson"
+def test_it_is_small_fits_a_telephone_and_the_dark(page: str) -> None:
+    assert len(page) < 5_000_000
+    assert "prefers-color-scheme: dark" in page and "width=device-width" in page
+    assert "minmax(min(15rem, 100%), 1fr)" in page and all(
+        "scroll" in page[:start].rpartition("<div class=")[2][:10]
+        for start in [match.start() for match in re.finditer("<table>", page)]
+    )
 
 
-def test_samples_are_of_the_first_and_the_last_epoch(run: Run) -> None:
-    assert [title for title, _ in first_and_last_samples(run)] == ["after epoch 3", "after epoch 100"]
-    for path in epochs(run, 3, 20):
-        path.unlink()
-        path.parent.rmdir()
-    assert [title for title, _ in first_and_last_samples(run)] == ["after epoch 100"]
+def test_notebooks_are_linked_and_lie_beside_it_as_pages(page: str, run: Run) -> None:
+    links = [link.get("href") for link in Elements(page).of("a")]
+    assert links == ["notebooks/01_first.html", "notebooks/01_first.ipynb"]
+    assert "First lesson" in page and "<b>ok</b>" not in page
+    executed = run.output_dir / "notebooks" / "01_first.ipynb"
+    assert readable(executed) == "First lesson"
+    assert "<b>ok</b>" in executed.with_suffix(".html").read_text(encoding="utf-8")
 
 
-def test_loss_curve_is_of_the_losses_only_and_may_be_empty(run: Run, tmp_path: Path) -> None:
-    curve = loss_curve(run.output_dir / "logs" / "losses.csv")
-    assert curve is not None and curve.alt == "training losses over step: discriminator"
-    empty = tmp_path / "losses.csv"
-    empty.write_text("step,epoch,seconds,discriminator\n")
-    assert loss_curve(empty) is None
-
-
-@pytest.mark.parametrize(
-    "missing", ["summary.json", "analysis/analysis.png", "generated/generated.json", "logs/losses.csv"]
-)
+@pytest.mark.parametrize("missing", ["summary.json", "generated/generated.json", "sham/relaxation_01_Stream.wav"])
 def test_a_missing_result_is_named_and_no_report_written(run: Run, missing: str) -> None:
     (run.output_dir / missing).unlink()
     report = run.output_dir / "report.html"
     with pytest.raises(CtxAudioError, match=Path(missing).name):
-        write_report(run, report)
+        write_report(run, real_clips(), report)
     assert not report.exists()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ctxaudio.course.teaching import Exercise, Lesson, difference, has_blank, is_headless
+from ctxaudio.course.exercises import Exercise, difference, has_blank
+from ctxaudio.course.teaching import Lesson, is_headless
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.widgets.controls import Prediction, live_text, question_panel
 
