@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from ctxaudio import __version__
 from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
-from ctxaudio.data.licences import LICENCES, licence_name
+from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, written_whole
 from ctxaudio.modulation.named import modulation_text

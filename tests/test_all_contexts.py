@@ -14,8 +14,7 @@ from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, catalogue, conte
 from ctxaudio.course.teaching import notebook_run
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import Clip, Index, read_index
-from ctxaudio.data.options import SelectionOptions
-from ctxaudio.data.selection import Selection, select_clips
+from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.modulation.named import named_profile

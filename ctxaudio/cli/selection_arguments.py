@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ctxaudio.data.options import SelectionOptions
+    from ctxaudio.data.selection import SelectionOptions
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def selection_of(options: argparse.Namespace) -> SelectionOptions | None:
     """What was asked for, or None where nothing was."""
-    from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
+    from ctxaudio.data.selection import KNOWN_WRONG, SelectionOptions
 
     asked = SelectionOptions(
         labels=None if options.labels is None else listed(options.labels),

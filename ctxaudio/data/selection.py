@@ -2,33 +2,92 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
 
 import soundfile
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import Clip, Index, LeftOut, read_ratings
-from ctxaudio.data.licences import licence_name
-from ctxaudio.data.options import SelectionOptions, excluded_because, wanted_context
-from ctxaudio.data.uploaders import keep_uploaders_apart
+from ctxaudio.data.fsd50k import Clip, Index, LeftOut, check_licences, licence_name, read_ratings
 from ctxaudio.errors import CtxAudioError
-
-__all__ = [
-    "LeftOut",
-    "Selection",
-    "SelectionOptions",
-    "count_by_condition",
-    "count_selected",
-    "left_out_lines",
-    "select_clips",
-    "selection_table",
-]
 
 SPLITS = ("train", "val", "eval")
 PREDOMINANT = 1.0
 _REASONS_SHOWN = 12
+
+
+#: Clips that are not what their labels say, and how that is known.
+KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
+    {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
+)
+
+
+@dataclass(frozen=True)
+class SelectionOptions:
+    """What a clip must be, beyond bearing a label of the context and none that is vetoed.
+
+    labels: the conditions, in place of the context's own (None: those); any labels of the vocabulary.
+    licences: short names as in `LICENCES` (None: all). `fetch` asks for cc0 and cc-by; clips that are on disk
+        already are all used unless you ask, for whoever put them there has chosen.
+    min_seconds: shortest duration in seconds.
+    rating: "present" keeps a clip only if every vote on its label said present and predominant.
+    exclude: ids of clips not to use; known wrong ones by default.
+
+    Raises `CtxAudioError` for a value that is none of these.
+    """
+
+    labels: tuple[str, ...] | None = None
+    licences: tuple[str, ...] | None = None
+    min_seconds: float = 0.0
+    rating: Literal["present"] | None = None
+    exclude: tuple[str, ...] = tuple(KNOWN_WRONG)
+
+    def __post_init__(self) -> None:
+        if self.licences is not None:
+            object.__setattr__(self, "licences", check_licences(self.licences))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(dict.fromkeys(self.labels)))
+            if not self.labels:
+                raise CtxAudioError("labels is empty: name one at least, or leave it out for the context's own")
+        if not (0.0 <= self.min_seconds < math.inf):
+            raise CtxAudioError(f"min_seconds {self.min_seconds:g} must not be negative")
+        if self.rating not in (None, "present"):
+            raise CtxAudioError(f"rating {self.rating!r} is not 'present', the only one there is")
+
+
+def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
+    """`context` with `labels` as its conditions (None: as it is).
+
+    In a context of several a label stays with the parts that have it; one that none has goes to all that don't veto it.
+
+    Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
+    """
+    if labels is None:
+        return context
+    unknown = [label for label in labels if vocabulary and label not in vocabulary]
+    if unknown:
+        raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
+    parts = tuple(
+        replace(part, conditions=tuple(label for label in labels if _takes(part, label, context)))
+        for part in context.parts or (context,)
+    )
+    taken = {label for part in parts for label in part.conditions} - set(VETOES_EVERYWHERE)
+    if vetoed := [label for label in labels if label not in taken]:
+        raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
+    return replace(context, conditions=labels, parts=parts if context.parts else ())
+
+
+def _takes(part: Context, label: str, whole: Context) -> bool:
+    return label in part.conditions if label in whole.conditions else label not in part.vetoes
+
+
+def excluded_because(clip_id: str) -> str:
+    """Why a clip in `SelectionOptions.exclude` is not used."""
+    return f"known wrong: {KNOWN_WRONG[clip_id]}" if clip_id in KNOWN_WRONG else "excluded by --exclude"
 
 
 @dataclass(frozen=True)
@@ -180,6 +239,41 @@ def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fet
             f"context {context.name!r} has no clip in the split 'train' (all {len(clips)} are 'val'): "
             f"add train clips labelled {labels}"
         )
+
+
+@dataclass(frozen=True)
+class Separated:
+    """Clips with their uploaders kept apart: how many were moved, and how many val clips could not be separated."""
+
+    clips: tuple[Clip, ...]
+    moved: int
+    not_apart: int
+
+
+def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> Separated:
+    """Move all clips of an uploader with clips in both train and val to the side where more of them lie (ties: train).
+
+    Where that would leave a condition with no clip on one side, the uploader's clips of that condition stay as they
+    are, and those of them in val are counted in `not_apart`. Clips without an uploader, and of eval, stay.
+    `conditions[i]` is the condition of `clips[i]`.
+    """
+    count = Counter((clip.uploader, clip.split) for clip in clips if clip.uploader)
+    on_both = {name for name, split in count if split == "train" and (name, "val") in count}
+    side = {name: "train" if count[name, "train"] >= count[name, "val"] else "val" for name in on_both}
+    wanted = [side.get(clip.uploader, clip.split) for clip in clips]
+    before = {(condition, clip.split) for clip, condition in zip(clips, conditions, strict=True)}
+    after = set(zip(conditions, wanted, strict=True))
+    emptied = {condition for condition, _ in before - after}
+    splits = [
+        clip.split if condition in emptied else split
+        for clip, condition, split in zip(clips, conditions, wanted, strict=True)
+    ]
+    kept = tuple(
+        clip if clip.split == split else replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)
+    )
+    moved = sum(clip.split != split for clip, split in zip(clips, splits, strict=True))
+    trained_on = {clip.uploader for clip in kept if clip.uploader and clip.split == "train"}
+    return Separated(kept, moved, sum(clip.split == "val" and clip.uploader in trained_on for clip in kept))
 
 
 def count_by_condition(names: Iterable[str], pairs: Iterable[tuple[int, str]]) -> dict[str, dict[str, int]]:

@@ -21,15 +21,11 @@ from ctxaudio import __version__
 from ctxaudio.errors import CtxAudioError
 
 _CHUNK = 1 << 16  # as much as a broken connection can lose
-_WORTH_GOING_ON = 1 << 20
+_PROGRESS = 1 << 20
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _RETRY_AFTER = re.compile(r"(?:.*\br=0;t=)?(\d+)")  # seconds; the hub's RateLimit header has r(emaining) and t(ime)
 
 Answer = TypeVar("Answer")
-
-
-class DigestError(CtxAudioError):
-    """What arrived is not what it should be, twice."""
 
 
 def _endpoint(variable: str, default: str) -> Callable[[], str]:
@@ -40,9 +36,9 @@ def _endpoint(variable: str, default: str) -> Callable[[], str]:
 class Network:
     """The two servers, and how long to put up with a poor network. Times in seconds.
 
-    `attempts` in a row that bring less than 1 MiB are the last. Between them comes a wait that doubles from
-    `first_wait_s` to `longest_wait_s`, drawn between half and the whole of it so that many clients spread, or what
-    the server asks for, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
+    After `attempts` in a row that bring less than 1 MiB it gives up. Between them it waits, twice as long each time,
+    from `first_wait_s` to `longest_wait_s`, with a random part so that many clients spread; or as long as the server
+    asks, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
 
     Both methods raise `CtxAudioError` where the network stays away or the server refuses.
     """
@@ -67,21 +63,21 @@ class Network:
             except requests.RequestException as error:
                 failures += 1
                 self._wait(url, error, failures)
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, RecursionError) as error:
                 raise CtxAudioError(f"{url}: the answer is unclear; is that the right server?") from error
 
-    def download(self, url: str, path: Path, size: int, digest: str, progress: bool = False) -> None:
+    def download(self, url: str, path: Path, size: int, digest: str, progress: bool = False) -> bool:
         """Bring `url` to `path`: `size` bytes whose md5 or sha256 is `digest` (hex, its length tells which).
 
-        What arrives goes to `part_path(path)`, which takes its final name only once the digest is right: a file of
-        the right size under `path` is whole and isn't fetched again. An interrupted download goes on where its part
-        ends, in this process or a later one. Raises `DigestError` where the digest is wrong in two downloads, and
-        `CtxAudioError` also where the server offers another file or the disk is full (the part is kept).
+        What arrives goes to `part_path(path)` and takes its final name once the digest is right. An interrupted
+        download goes on where its part ends, in this process or a later one. A file with the right digest under `path`
+        is not fetched again: the result is whether anything was. Raises `CtxAudioError` also where the digest is wrong
+        in two downloads, the server offers another file or the disk is full (the part is kept).
         """
-        if path.is_file() and path.stat().st_size == size:
-            return
         part, algorithm = part_path(path), "md5" if len(digest) == 32 else "sha256"
         try:
+            if path.is_file() and path.stat().st_size == size and _digest_of(path, algorithm) == digest:
+                return False
             path.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(2):
                 with part.open("ab") as file, bytes_bar(path.name, size, progress and self.progress) as bar:
@@ -89,14 +85,14 @@ class Network:
                     self._fill(file, url, size, bar)
                     file.flush()
                     os.fsync(file.fileno())
-                if digest_of(part, algorithm) == digest:
+                if _digest_of(part, algorithm) == digest:
                     part.replace(path)
-                    return
+                    return True
                 part.unlink()
         except OSError as error:  # of the disk: _fill answers those of the network
             reason = f"{error.strerror or error}; free space or mend that and start again, what has come is kept"
             raise CtxAudioError(f"can't write {path}: {reason}") from error
-        raise DigestError(f"{url}: {algorithm} is not {digest} in two downloads; try again later")
+        raise CtxAudioError(f"{url}: {algorithm} is not {digest} in two downloads; try again later")
 
     def _fill(self, file: BinaryIO, url: str, size: int, bar: tqdm[None]) -> None:
         """Fetch what `file` lacks, going on after every broken connection."""
@@ -119,7 +115,7 @@ class Network:
                         file.write(piece)
                         bar.update(len(piece))
             except requests.RequestException as error:
-                failures = 1 if file.tell() - have >= _WORTH_GOING_ON else failures + 1
+                failures = 1 if file.tell() - have >= _PROGRESS else failures + 1
                 self._wait(url, error, failures)
 
     def _wait(self, url: str, error: requests.RequestException, failures: int) -> None:
@@ -151,15 +147,14 @@ def part_path(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def digest_of(path: Path, algorithm: str) -> str:
-    """The md5 or sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
 def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
     """A progress bar that counts bytes."""
     return tqdm(desc=name, total=size, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=not shown)
+
+
+def _digest_of(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _reason(error: requests.RequestException) -> str:

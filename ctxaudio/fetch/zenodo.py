@@ -1,31 +1,45 @@
-"""Bringing FSD50K from its Zenodo record: the tables alone, or everything, part by part.
+"""FSD50K's record on Zenodo: the tables alone, or everything, checked by md5 and CRC.
 
-The record's archives are split zips, read straight from their parts. A part is fetched when a file in it is wanted
-and deleted as soon as nothing more is, so that at most three (the last, and two that share a clip) lie beside the
-clips. There is no state but the files themselves and each archive's directory (a few MB, kept), from which a later
-call sees what is missing and which parts it still needs.
+The audio is in split zips (`zip -s`): one archive cut into parts, where each offset in the directory counts from the
+start of the part in which the entry begins (PKWARE APPNOTE 6.3.10, 4.3 and 8.5), which `zipfile` doesn't expect.
 """
 
 from __future__ import annotations
 
-import os
+import io
+import re
 import shutil
+import struct
 import zipfile
+import zlib
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from tqdm import tqdm
 
 from ctxaudio.data.fsd50k import Subset
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.fetch.network import Network, part_path
-from ctxaudio.fetch.split_zip import SplitZip, expected_entries, is_unpacked, unpack
-from ctxaudio.files import writable_folder, written_whole
+from ctxaudio.fetch.network import Network
+from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 
 ARCHIVES_DIR = ".archives"
 RECORD_ID = "4060432"
 TABLES = ("ground_truth", "metadata")
+_END_BYTES = 22  # of the record that ends a split archive, which has no comment
+# NotImplementedError: a packing or version zipfile doesn't know; RuntimeError: an encrypted entry.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+    struct.error,
+)
+_LOCATOR64 = struct.Struct("<4sIQI")  # zip64's, just before that
 
 
 class Part(NamedTuple):
@@ -37,10 +51,9 @@ class Part(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """A zip archive and its parts in the order of their bytes: .z01, .z02, ..., and .zip last.
+    """A zip and its parts in the order of their bytes: .z01, .z02, ..., and .zip last.
 
-    Only entries whose whole name matches the regular expression `wanted` are unpacked. Together they come to at most
-    `unpacked_bytes`; more is taken for a bomb and refused.
+    Only entries whose whole name matches the regular expression `wanted` are unpacked, and at most `unpacked_bytes`.
     """
 
     name: str
@@ -49,8 +62,7 @@ class Archive(NamedTuple):
     parts: tuple[Part, ...]
 
 
-# The sizes and md5 sums that the record publishes. Unpacked there are 108.3 h of 16-bit mono at 44.1 kHz (dev 80.4 h,
-# eval 27.9 h) with 44 bytes of header a clip, rounded up.
+# As the record publishes them. Unpacked there are 108.3 h of 16-bit mono at 44.1 kHz (dev 80.4 h, eval 27.9 h).
 _PARTS = (
     Part("FSD50K.ground_truth.zip", 334_701, "ca27382c195e37d2269c4c866dd73485"),
     Part("FSD50K.metadata.zip", 6_700_838, "b9ea0c829a411c1d42adb9da539ed237"),
@@ -64,7 +76,6 @@ _PARTS = (
     Part("FSD50K.eval_audio.z01", 3_221_225_472, "3090670eaeecc013ca1ff84fe4442aeb"),
     Part("FSD50K.eval_audio.zip", 3_037_675_767, "6fa47636c3a3ad5c7dfeba99f2637982"),
 )
-
 FSD50K_RECORD = {
     name: Archive(
         f"FSD50K.{name}", rf"FSD50K\.{name}/{wanted}", size, tuple(p for p in _PARTS if f".{name}." in p.name)
@@ -79,27 +90,10 @@ FSD50K_RECORD = {
 }
 
 
-class Estimate(NamedTuple):
-    """What a fetch would need: bytes to download, free on the disk at the worst moment, more on it in the end."""
-
-    download_bytes: int
-    peak_bytes: int
-    kept_bytes: int
-
-
-class Brought(NamedTuple):
-    """What became of an archive: files unpacked now, files that were whole before, unexpected names left packed."""
-
-    archive: str
-    unpacked: int
-    whole_before: int
-    left_packed: tuple[str, ...]
-
-
 def fetch_tables(data_dir: Path, network: Network) -> None:
     """Bring `FSD50K.ground_truth/` and `FSD50K.metadata/` (7 MB) as `fetch_archives` does: twice uses no network."""
     for name in TABLES:
-        _Local(FSD50K_RECORD[name], data_dir, network).bring()
+        _fetch_archive(FSD50K_RECORD[name], data_dir, network)
 
 
 def archives_of(subsets: Sequence[Subset]) -> list[Archive]:
@@ -107,34 +101,32 @@ def archives_of(subsets: Sequence[Subset]) -> list[Archive]:
     return [FSD50K_RECORD[name] for name in (*TABLES, "doc", *(f"{subset}_audio" for subset in subsets))]
 
 
-def estimate(archives: Sequence[Archive], data_dir: Path, keep_archives: bool = False) -> Estimate:
-    """What `fetch_archives` would need now, given what lies in `data_dir` (sizes only are looked at). Changes nothing.
+def bytes_needed(archives: Sequence[Archive], data_dir: Path) -> tuple[int, int]:
+    """Bytes to download, and free in `data_dir` at the worst moment, to fetch those of `archives` not there yet.
 
-    >>> needed = estimate(archives_of(["eval"]), Path("no-such-folder"))
-    >>> f"{needed.download_bytes / 1e9:.2f} GB to fetch, {needed.peak_bytes / 1e9:.1f} GB needed"
-    '6.27 GB to fetch, 15.8 GB needed'
+    >>> download, room = bytes_needed(archives_of(["eval"]), Path("no-such-folder"))
+    >>> f"{download / 1e9:.2f} GB to fetch, {room / 1e9:.1f} GB of room needed"
+    '6.27 GB to fetch, 15.8 GB of room needed'
     """
-    download = peak = kept = 0
+    download = room = kept = 0
     for archive in archives:
-        missing, to_fetch, held = _Local(archive, data_dir, Network()).needs()
-        download += to_fetch
-        peak = max(peak, kept + missing + (to_fetch if keep_archives else held))
-        kept += missing + (to_fetch if keep_archives else 0)
-    return Estimate(download, peak, kept)
+        if not _listing(archive, data_dir).is_file():
+            size = sum(part.size for part in archive.parts)
+            download, room = download + size, max(room, kept + archive.unpacked_bytes + size)
+            kept += archive.unpacked_bytes
+    return download, room
 
 
-def fetch_archives(
-    archives: Sequence[Archive], data_dir: Path, network: Network, keep_archives: bool = False
-) -> list[Brought]:
-    """Bring and unpack `archives` under `data_dir`, one after the other.
+def fetch_archives(archives: Sequence[Archive], data_dir: Path, network: Network) -> None:
+    """Bring and unpack `archives` under `data_dir`, one after the other; an archive's zips go when all of it is there.
 
-    Interrupted at any moment, the next call goes on: what is unpacked and whole is neither fetched nor unpacked
-    again (its CRC is checked), a part that is half there is completed. `keep_archives` keeps the parts in
-    `data_dir/.archives`. Raises `CtxAudioError` where the disk has too little room, before anything is fetched, and
-    for faults of the network, the disk or the record.
+    Interrupted at any moment, the next call goes on: what is here is not fetched again, what is unpacked not unpacked
+    again (its CRC is checked). Raises `CtxAudioError` where the disk has too little room, before anything is fetched,
+    and for faults of the network, the disk or the record.
     """
-    check_space(writable_folder(data_dir), estimate(archives, data_dir, keep_archives).peak_bytes)
-    return [_Local(archive, data_dir, network).bring(keep_archives) for archive in archives]
+    check_space(writable_folder(data_dir), bytes_needed(archives, data_dir)[1])
+    for archive in archives:
+        _fetch_archive(archive, data_dir, network)
 
 
 def check_space(data_dir: Path, needed: int) -> None:
@@ -145,73 +137,126 @@ def check_space(data_dir: Path, needed: int) -> None:
         raise CtxAudioError(f"{has}: free space, choose another data_dir, one split or fewer clips")
 
 
-class _Local:
-    """An archive of the record as far as it is here: its parts, its kept directory, its unpacked files."""
+class SplitZip(zipfile.ZipFile):
+    """A zip that is split into the files `parts`, in order. Raises `zipfile.BadZipFile` where it is damaged."""
 
-    def __init__(self, archive: Archive, data_dir: Path, network: Network) -> None:
-        self.archive, self.data_dir, self.network = archive, data_dir, network
-        self.sizes = [part.size for part in archive.parts]
-        self.paths = [data_dir / ARCHIVES_DIR / part.name for part in archive.parts]
-        self.directory_path = data_dir / ARCHIVES_DIR / f"{archive.name}.{archive.parts[-1].md5[:8]}.end"
+    def __init__(self, parts: Sequence[Path]) -> None:
+        row = _Row(parts)
+        super().__init__(row)  # type: ignore[arg-type]
+        here = row.starts[row.number_at(self.start_dir)]  # zipfile takes every offset to count from here
+        for entry in self.infolist():
+            entry.header_offset += row.starts[min(entry.volume, len(parts))] - here
+            if not 0 <= entry.header_offset < self.start_dir:
+                raise zipfile.BadZipFile(f"entry {entry.filename!r} begins outside the archive")
+            if hasattr(entry, "_end_offset"):  # newer Pythons compare it with the entry's own end
+                entry._end_offset = self.start_dir
 
-    def fetch(self, number: int) -> Path:
-        """The path of a part, which is fetched if it isn't here."""
-        path, part = self.paths[number], self.archive.parts[number]
-        url = f"{self.network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-        self.network.download(url, path, part.size, part.md5, progress=True)
-        return path
-
-    def open(self) -> tuple[SplitZip, list[zipfile.ZipInfo], list[str]]:
-        """The archive and its `expected_entries`; the directory is kept, so that this needs no part another time."""
-        kept = self.directory_path.read_bytes() if self.directory_path.is_file() else b""
-        try:
-            zipped = SplitZip(self.sizes, self.fetch, kept)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
-            path = self.directory_path if kept else self.paths[-1]
-            raise CtxAudioError(f"{path} is damaged: {error}; remove it and fetch it again") from error
-        if not kept:
-            with written_whole(self.directory_path) as aside:
-                aside.write_bytes(zipped.directory)
-        return zipped, *expected_entries(zipped, self.archive.wanted, self.archive.unpacked_bytes, self.archive.name)
-
-    def needs(self) -> tuple[int, int, int]:
-        """Bytes still to be unpacked, as far as sizes tell, to be fetched, and of parts held at once at most."""
-        missing, needed = self.archive.unpacked_bytes, set(range(len(self.paths)))
-        if self.directory_path.is_file():
-            zipped, entries, _ = self.open()
-            absent = [entry for entry in entries if _size(self.data_dir / entry.filename) != entry.file_size]
-            missing = sum(entry.file_size for entry in absent)
-            needed = {number for entry in absent for number in zipped.parts_of(entry)}
-        here = [max(_size(path), _size(part_path(path))) for path in self.paths]
-        to_fetch = sum(max(0, self.sizes[number] - here[number]) for number in needed)
-        *others, last = self.sizes  # the last, and the two that an entry may straddle
-        return missing, to_fetch, min(to_fetch, last + sum(sorted(others)[-2:]))
-
-    def bring(self, keep_archives: bool = False) -> Brought:
-        """Fetch and unpack what is missing, deleting each part as soon as nothing needs it."""
-        zipped, entries, others = self.open()
-        for folder in {(self.data_dir / entry.filename).parent for entry in entries}:
-            for left in folder.glob(".writing-*"):  # by a killed run: see `written_whole`
-                left.unlink(missing_ok=True)
-        name, silent = self.archive.name, not self.network.progress
-        checked = tqdm(entries, f"checking {name}", unit="file", leave=False, disable=silent)
-        missing = [entry for entry in checked if not is_unpacked(entry, self.data_dir)]
-        first_needed = [*(zipped.parts_of(entry)[0] for entry in missing), len(self.paths)]
-        self._delete_parts(0 if keep_archives else first_needed[0])
-        for i, entry in enumerate(tqdm(missing, f"unpacking {name}", unit="file", disable=silent)):
-            parts = [str(self.fetch(number)) for number in zipped.parts_of(entry)]
-            unpack(zipped, entry, self.data_dir, " and ".join(parts))
-            self._delete_parts(0 if keep_archives else first_needed[i + 1])
-        return Brought(name, len(missing), len(entries) - len(missing), tuple(others))
-
-    def _delete_parts(self, before: int) -> None:
-        """Delete the parts before one, once what came out of them is safe from a power cut."""
-        done = [path for path in self.paths[:before] if path.exists()]
-        if done:
-            os.sync()
-        for path in done:
-            path.unlink()
+    def close(self) -> None:
+        if self.fp is not None:
+            self.fp.close()
+        super().close()
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+class _Row:
+    """Files one after the other as one that `zipfile` can read."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._files: list[BinaryIO] = [path.open("rb") for path in paths]
+        sizes = [path.stat().st_size for path in paths]
+        self._at = 0
+        self.starts = [0, *accumulate(sizes)]
+        # The end records come from memory: zipfile refuses a zip64 locator that counts in parts.
+        tail = min(sizes[-1], _LOCATOR64.size + _END_BYTES)
+        self._files[-1].seek(-tail, io.SEEK_END)
+        end = self._files[-1].read()
+        if end.startswith(b"PK\x06\x07"):
+            mark, number, offset, _ = _LOCATOR64.unpack(end[: _LOCATOR64.size])
+            at = self.starts[min(number, len(paths))] + offset
+            end = _LOCATOR64.pack(mark, 0, at, 1) + end[_LOCATOR64.size :]
+        self._files.append(io.BytesIO(end))
+        self.starts[-1:] = [self.starts[-1] - tail, self.starts[-1]]
+
+    def number_at(self, at: int) -> int:
+        """The number of the file that byte `at` of the row lies in."""
+        return bisect_right(self.starts, at) - 1
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
+        if at < 0:
+            raise OSError(f"can't seek to {at}")
+        self._at = at
+        return at
+
+    def read(self, size: int = -1) -> bytes:
+        stop = self.starts[-1] if size < 0 else min(self._at + size, self.starts[-1])
+        pieces = []
+        while self._at < stop:
+            number = self.number_at(self._at)
+            self._files[number].seek(self._at - self.starts[number])
+            pieces.append(self._files[number].read(min(stop, self.starts[number + 1]) - self._at))
+            self._at += len(pieces[-1])
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+
+def expected_entries(zipped: zipfile.ZipFile, archive: Archive) -> list[zipfile.ZipInfo]:
+    """The entries of `zipped` to unpack; raises `CtxAudioError` for a bomb.
+
+    Their names match a strict expression and only their bytes are written, so that no name, link or device gets out.
+    """
+    entries = [entry for entry in zipped.infolist() if re.fullmatch(archive.wanted, entry.filename, re.ASCII)]
+    total = sum(entry.file_size for entry in entries)
+    if total > archive.unpacked_bytes:
+        raise CtxAudioError(f"refusing {archive.name}: it unpacks to {total} bytes, over {archive.unpacked_bytes}")
+    return entries
+
+
+def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
+    """Write one of `expected_entries` under `folder`, under its name only once its CRC is right."""
+    with written_whole(folder / entry.filename) as aside, archive.open(entry) as packed, aside.open("wb") as file:
+        shutil.copyfileobj(packed, file, 1 << 18)
+        if file.tell() != entry.file_size:
+            raise zipfile.BadZipFile(f"{entry.filename} holds {file.tell()} bytes, not {entry.file_size}")
+
+
+def is_unpacked(path: Path, size: int, crc: int) -> bool:
+    """Whether `path` has this size and CRC-32."""
+    return path.is_file() and path.stat().st_size == size and zlib.crc32(path.read_bytes()) == crc
+
+
+def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
+    listing = _listing(archive, data_dir)
+    there = read_json(listing) if listing.is_file() else {}
+    if there and all(is_unpacked(data_dir / name, size, crc) for name, (size, crc) in there.items()):
+        return
+    paths = [data_dir / ARCHIVES_DIR / part.name for part in archive.parts]
+    for path, part in zip(paths, archive.parts, strict=True):
+        url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
+        network.download(url, path, part.size, part.md5, progress=True)
+    for left in data_dir.glob(f"{archive.name}/**/.writing-*"):  # by a killed run, see `written_whole`
+        left.unlink(missing_ok=True)
+    try:
+        with SplitZip(paths) as zipped:
+            entries = expected_entries(zipped, archive)
+            for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not network.progress):
+                if not is_unpacked(data_dir / entry.filename, entry.file_size, entry.CRC):
+                    unpack(zipped, entry, data_dir)
+    except _DAMAGED as error:
+        raise CtxAudioError(f"{paths[-1]} or a part of it is damaged: {error}; remove all and fetch again") from error
+    write_json(listing, {entry.filename: [entry.file_size, entry.CRC] for entry in entries})
+    for path in paths:
+        path.unlink()
+
+
+def _listing(archive: Archive, data_dir: Path) -> Path:
+    """Where size and CRC of an archive's files are noted once all are unpacked."""
+    return data_dir / ARCHIVES_DIR / f"{archive.name}.{archive.parts[-1].md5[:8]}.json"

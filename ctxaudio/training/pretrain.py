@@ -19,8 +19,7 @@ from torch import Tensor
 from ctxaudio.contexts import ALL
 from ctxaudio.data.batches import ClipBatches, MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.data.fsd50k import read_index
-from ctxaudio.data.licences import DEFAULT_LICENCES
+from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError

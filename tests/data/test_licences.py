@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxaudio.data.licences import LICENCES, check_licences, licence_name
+from ctxaudio.data.fsd50k import LICENCES, check_licences, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.provenance import Credit, attribution_text
 

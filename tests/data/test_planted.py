@@ -9,11 +9,9 @@ import pytest
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
 from ctxaudio.data.embedded import planted_in, synthetic_clip, write_embedded_corpus
-from ctxaudio.data.fsd50k import Index, read_index, read_ratings
-from ctxaudio.data.licences import licence_name
-from ctxaudio.data.options import SelectionOptions
+from ctxaudio.data.fsd50k import Index, licence_name, read_index, read_ratings
 from ctxaudio.data.planted import PLANTED_FROM, Planted, corpus_rows
-from ctxaudio.data.selection import select_clips
+from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.signal.audio import read_audio
 
 EVERY_CONTEXT = pytest.mark.parametrize("context", CONTEXTS.values(), ids=lambda context: context.name)

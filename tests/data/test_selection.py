@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data.fsd50k import Clip, Index, read_index
-from ctxaudio.data.options import KNOWN_WRONG, SelectionOptions
-from ctxaudio.data.selection import Selection, select_clips, selection_table
-from ctxaudio.data.uploaders import keep_uploaders_apart
+from ctxaudio.data.selection import (
+    KNOWN_WRONG,
+    Selection,
+    SelectionOptions,
+    keep_uploaders_apart,
+    select_clips,
+    selection_table,
+)
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.audio import write_audio
 

@@ -24,12 +24,11 @@ from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.contexts import context_named
 from ctxaudio.data.fsd50k import read_index
-from ctxaudio.data.options import SelectionOptions
-from ctxaudio.data.selection import select_clips, selection_table
+from ctxaudio.data.selection import SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import clips as fetching
 from ctxaudio.fetch import zenodo
-from ctxaudio.fetch.clips import Fetched, dry_run, fetch_clips
+from ctxaudio.fetch.clips import Fetched, fetch_clips
 from ctxaudio.fetch.plan import FetchRequest
 from ctxaudio.run import Run
 
@@ -57,7 +56,7 @@ def fetch(server: LoopbackServer, folder: Path, **wanted: Any) -> Fetched:
 
 
 def clips_in(folder: Path, subset: str = "dev") -> dict[str, bytes]:
-    return {path.stem: path.read_bytes() for path in (folder / f"FSD50K.{subset}_audio").glob("*")}
+    return {path.stem: path.read_bytes() for path in (folder / f"FSD50K.{subset}_audio").glob("*.wav")}
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def test_a_fetch_brings_the_clips_of_a_context_with_their_licences(tmp_path: Pat
     assert (one["uploader"], one["licence"], one["selected"]) == (row.uploader, row.licence, {"sleep": "Cricket"})
     assert one["sha256"] == cdn_path(row.content).removeprefix("/cdn/")
     assert one["seconds"] == pytest.approx((one["bytes"] - 44) / 88200, abs=1e-3)
-    assert not (folder / ".fetching").exists()
+    assert not list(folder.rglob("*.part"))
     assert "3 more clips" in selection_table(select_clips(read_index(folder), SLEEP))
     prepared = pipeline.prepare(Run("sleep", folder, tmp_path / "run"), 1, progress=False)
     assert {clip.clip_id for clip in prepared.clips} == found.keys()
@@ -120,16 +119,16 @@ def test_real_recordings_arrive_as_they_are(tmp_path: Path, serving: Serving) ->
     assert len(check_whole(small, tmp_path / "data")) == 12
 
 
-def test_a_dry_run_tells_and_changes_nothing(tmp_path: Path, serving: Serving) -> None:
+def test_a_dry_run_tells_and_brings_no_clip(tmp_path: Path, serving: Serving) -> None:
     small = small_fsd50k([*sleep_rows(), Row("9", "Rain", licence=NC, content=wav(seed=9))], tmp_path / "served")
     request = FetchRequest(tmp_path / "data", SLEEP, max_clips=6)
     with serving(small) as server:
 
         def planned() -> str:
-            return str(dry_run(request, quick(server)))
+            return str(fetch_clips(request, quick(server), dry_run=True).plan)
 
         told = planned()
-        assert not request.data_dir.exists()
+        assert {path.name for path in request.data_dir.glob("[!.]*")} == {"FSD50K.ground_truth", "FSD50K.metadata"}
         assert cdn_bytes(server) == 0
         fetched = fetch(server, request.data_dir, max_clips=6)
         before = tree(tmp_path)
@@ -140,51 +139,8 @@ def test_a_dry_run_tells_and_changes_nothing(tmp_path: Path, serving: Serving) -
     assert lines["Rain"][1:3] == ["2", "4"]
     megabytes = sum(map(len, clips_in(request.data_dir).values())) / 1e6
     assert lines["all"][1:5] == ["6", "12", "0.00", f"{megabytes:.1f}"]
+    assert lines["Mechanical_fan"][1:] == ["0", "0", "0.00", "0.0", "0", "0"]
     assert "left out: 1 licence cc-by-nc" in told
-
-
-BAD = {
-    "text": b"RIFF, but not for long" * 9,
-    "rate": wav(sample_rate=22050),
-    "stereo": wav(channels=2),
-    "short": wav(0.1),
-    "long": wav(31.0),
-    "flac": wav(kind="FLAC"),
-    "cut": wav(1.0)[:40_000],
-    "empty": wav(0.0),
-}
-REASONS = {
-    "text": "not readable",
-    "rate": "22050 Hz",
-    "stereo": "2 channels",
-    "short": "0.10 s long",
-    "long": "31.00 s long",
-    "flac": "FLAC",
-    "cut": "cut off: 40000 bytes of 88244",
-    "empty": "no samples",
-}
-
-
-def test_bad_clips_are_set_aside_and_replaced(tmp_path: Path, serving: Serving) -> None:
-    bad = [Row(str(10 + i), "Rain", content=content, uploader=f"b{i}") for i, content in enumerate(BAD.values())]
-    good = [Row(str(90 + i), "Rain", content=wav(seed=i), uploader=f"g{i}") for i in range(3)]
-    small = small_fsd50k([*bad, *good], tmp_path / "served")
-    folder = tmp_path / "data"
-    with serving(small) as server:
-        fetched = fetch(server, folder, max_clips=3)
-        came = cdn_bytes(server)
-        everything = fetch(server, folder, max_clips=len(small.rows))
-        again = fetch(server, folder, max_clips=3)
-        assert (again.brought, again.there_before, again.bytes) == (0, 3, 0)
-    assert fetched.brought == 3, "each bad clip has been replaced"
-    assert cdn_bytes(server) - came == everything.bytes
-    assert check_whole(small, folder).keys() == {row.clip_id for row in good}
-    aside = {entry["clip_id"]: entry["reason"] for entry in manifest_of(folder)["set_aside"]}
-    assert aside.keys() == {row.clip_id for row in bad}
-    for row, part in zip(bad, REASONS.values(), strict=True):
-        assert part in aside[row.clip_id]
-        assert (folder / "set_aside" / f"{row.clip_id}.wav").read_bytes() == row.content
-    assert f"set aside {next(iter(fetched.set_aside))}: " in str(fetched)
 
 
 def test_a_clip_the_hub_lacks_is_left_out_before_anything_is_fetched(tmp_path: Path, serving: Serving) -> None:
@@ -192,7 +148,7 @@ def test_a_clip_the_hub_lacks_is_left_out_before_anything_is_fetched(tmp_path: P
     small = small_fsd50k(rows, tmp_path / "served")
     with serving(small) as server:
         fetched = fetch(server, tmp_path / "data")
-    assert (fetched.brought, len(fetched.set_aside)) == (11, 0)
+    assert fetched.brought == 11
     assert "left out: 1 not in the hub's copy" in str(fetched.plan)
 
 
@@ -214,27 +170,22 @@ def test_every_clip_arrives_whole_in_spite_of(faults: tuple[Fault, ...], tmp_pat
             server.fail(cdn_path(row.content), *faults)
         fetched = fetch(server, tmp_path / "data")
         assert all(server.next_fault(cdn_path(row.content)) is None for row in small.rows), "every fault was met"
-    assert (fetched.brought, len(fetched.set_aside)) == (12, 0)
+    assert fetched.brought == 12
     assert len(check_whole(small, tmp_path / "data")) == 12
 
 
-def test_a_clip_that_never_arrives_right_is_replaced_and_tried_again_next_time(
+def test_a_clip_that_never_arrives_right_is_one_line_and_tried_again_next_time(
     tmp_path: Path, serving: Serving
 ) -> None:
-    rows = [replace(row, uploader="") for row in sleep_rows(conditions=["Rain"])]
-    small = small_fsd50k(rows, tmp_path / "served")
+    small = small_fsd50k(sleep_rows(conditions=["Rain"]), tmp_path / "served")
     folder = tmp_path / "data"
     with serving(small) as server:
-        planned = dry_run(FetchRequest(folder, SLEEP, max_clips=2), quick(server))
-        first = planned.chosen[0].clip.clip_id
-        server.fail(cdn_path(small.content(first)), WrongByte(100), WrongByte(100))
-        fetched = fetch(server, folder, max_clips=2)
-        assert (fetched.brought, list(fetched.set_aside)) == (2, [first])
-        assert "in two downloads" in fetched.set_aside[first]
-        assert first not in check_whole(small, folder)
-        assert fetch(server, folder, max_clips=2).brought == 1
-    assert first in check_whole(small, folder)
-    assert manifest_of(folder)["set_aside"] == []
+        server.fail(cdn_path(small.rows[0].content), WrongByte(100), WrongByte(100))
+        with pytest.raises(CtxAudioError, match=r"1000\.wav: sha256 is not .* in two downloads"):
+            fetch(server, folder)
+        assert "1000" not in check_whole(small, folder)
+        fetch(server, folder)
+    assert len(check_whole(small, folder)) == 4
 
 
 @pytest.mark.parametrize(("status", "says"), [(503, "answers 503"), (429, "answers 429"), (403, "answers 403")])
@@ -298,7 +249,7 @@ def test_kill_9_and_start_again(tmp_path: Path, serving: Serving) -> None:
         wait_until(lambda: len(clips_in(folder)) >= 6)
         process.kill()
         process.communicate()
-        had = [*check_whole(small, folder), *(path.stem for path in (folder / ".fetching").rglob("*.wav"))]
+        had = [*check_whole(small, folder), *(path.stem for path in folder.rglob("*.wav"))]
         asked_before = len(server.log)
         fetched = fetch(server, folder)
         assert fetched.brought + fetched.there_before == 12
@@ -351,7 +302,7 @@ def test_too_little_room_is_said_before_a_clip_is_fetched(
 
 
 def test_hostile_names_in_the_table_reach_neither_the_network_nor_the_disk(tmp_path: Path, serving: Serving) -> None:
-    names = ["../../outside", "/etc/outside", "..\\outside", "C:outside", "a/b", ""]
+    names = ["../../outside", "/etc/outside", "..\\outside", "C:outside", "a/b", "", "outside" * 40, "\u96e8" * 90]
     hostile = [Row(name, "Rain", content=wav(seed=i), on_hub=False) for i, name in enumerate(names)]
     small = small_fsd50k([*sleep_rows(), *hostile], tmp_path / "served")
     with serving(small) as server:
@@ -444,11 +395,11 @@ def test_the_command_fetches_and_says_what_it_did(tmp_path: Path, serving: Servi
     arguments = ["--data_dir", str(tmp_path / "data"), "--max_clips", "6", "--licenses", "cc0"]
     with serving(small) as server:
         planned = run_script(small, server, [*arguments, "--dry_run"])
-        assert not (tmp_path / "data").exists()
+        assert not (tmp_path / "data" / "FSD50K.dev_audio").exists()
         done = run_script(small, server, arguments)
     assert (planned.returncode, done.returncode, planned.stderr, done.stderr) == (0, 0, "", "")
-    assert planned.stdout.splitlines()[-1] == "dry run: nothing was changed"
-    assert done.stdout.startswith(planned.stdout.removesuffix("dry run: nothing was changed\n"))
+    assert planned.stdout.splitlines()[-1] == "dry run: no clip was fetched"
+    assert done.stdout.startswith(planned.stdout.removesuffix("dry run: no clip was fetched\n"))
     assert "\nfetched 6 clips, " in done.stdout
     found = check_whole(small, tmp_path / "data")
     assert len(found) == 6
@@ -464,7 +415,6 @@ def test_the_command_fetches_and_says_what_it_did(tmp_path: Path, serving: Servi
         (["--max_clips", "0"], "max_clips 0 must be at least 1"),
         (["--min_seconds", "nan"], "min_seconds nan"),
         (["--labels", " , "], "labels is empty"),
-        (["--keep_archives"], "--keep_archives goes with --all"),
         (["--all", "--labels", "Rain", "--max_clips", "3"], "leave out --max_clips, --labels"),
     ],
 )
@@ -491,7 +441,7 @@ def test_the_whole_record_has_its_manifest_and_credits(
     with LoopbackServer(layout.routes) as server:
         monkeypatch.setenv("ZENODO_ENDPOINT", server.url)
         assert main(["fetch", "--all", "--data_dir", str(folder)]) == 0
-    assert "FSD50K.dev_audio: 4 files unpacked" in capsys.readouterr().out
+    assert "whole record, dev and eval: 0." in capsys.readouterr().out
     clips = {(clip["subset"], clip["clip_id"]): clip for clip in manifest_of(folder)["clips"]}
     assert {clip_id for subset, clip_id in clips if subset == "dev"} == clips_in(folder).keys()
     assert {clip_id for subset, clip_id in clips if subset == "eval"} == clips_in(folder, "eval").keys()

@@ -21,7 +21,7 @@ CANDIDATES = st.lists(
 
 def queues_of(rows: list[tuple[int, str, str]], seed: int) -> dict[int, list[Candidate]]:
     every = [
-        Candidate(clip(str(i), split, who.strip()), condition, 1000, str(i))
+        Candidate(clip(str(i), split, who.strip()), condition, "", 1000, str(i))
         for i, (condition, who, split) in enumerate(rows)
     ]
     return {c: in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)}

@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,8 @@ from ctxaudio.fetch.network import Network
 from ctxaudio.fetch.zenodo import (
     ARCHIVES_DIR,
     FSD50K_RECORD,
-    Brought,
-    Estimate,
     archives_of,
+    bytes_needed,
     fetch_archives,
     fetch_tables,
 )
@@ -53,12 +53,8 @@ def quick() -> Network:
     return Network(progress=False, attempts=3, first_wait_s=0.01, longest_wait_s=0.02, silence_s=4.0)
 
 
-def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any, **options: Any) -> list[Brought]:
-    return fetch_archives(layout.archives(subsets or ("dev", "eval")), folder, quick(), **options)
-
-
-def estimate(layout: ZenodoLayout, folder: Path, **options: Any) -> Estimate:
-    return zenodo.estimate(layout.archives(), folder, **options)
+def fetch(layout: ZenodoLayout, folder: Path, *subsets: Any) -> None:
+    fetch_archives(layout.archives(subsets or ("dev", "eval")), folder, quick())
 
 
 def archives_bytes(layout: ZenodoLayout) -> int:
@@ -66,50 +62,43 @@ def archives_bytes(layout: ZenodoLayout) -> int:
 
 
 def parts_in(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / ARCHIVES_DIR).iterdir() if path.suffix != ".end")
+    return sorted(path for path in (folder / ARCHIVES_DIR).iterdir() if path.suffix != ".json")
 
 
 def test_the_whole_record_arrives_and_no_archive_is_left(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
 ) -> None:
     assert len(layout.record["dev_audio"].parts) > 5
-    brought = fetch(layout, tmp_path)
+    assert bytes_needed(layout.archives(), tmp_path)[0] == archives_bytes(layout)
+    fetch(layout, tmp_path)
     assert tree(tmp_path) == tree(layout.folder)
     assert parts_in(tmp_path) == []
     assert server.sent() == archives_bytes(layout)
-    assert {b.archive: (b.unpacked, b.whole_before, b.left_packed) for b in brought}["FSD50K.dev_audio"] == (24, 0, ())
     assert is_fsd50k(tmp_path)
     assert len(read_index(tmp_path).clips) == 24
 
 
-def test_a_second_call_fetches_nothing_and_a_lost_clip_only_its_parts(
+def test_a_second_call_fetches_nothing_and_a_lost_clip_only_its_archive(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
 ) -> None:
     fetch(layout, tmp_path)
     asked = len(server.log)
-    assert all(b.unpacked == 0 for b in fetch(layout, tmp_path))
+    fetch(layout, tmp_path)
     assert len(server.log) == asked
-    assert estimate(layout, tmp_path) == Estimate(0, 0, 0)
+    assert bytes_needed(layout.archives(), tmp_path) == (0, 0)
     damaged, *_, lost = sorted((tmp_path / "FSD50K.dev_audio").iterdir())
     lost.unlink()
     lost.with_name(".writing-1.wav").write_bytes(b"what a killed call was writing")
     damaged.write_bytes(bytes(damaged.stat().st_size))  # of the right size, as a power cut may leave it
-    assert sum(b.unpacked for b in fetch(layout, tmp_path)) == 2
+    fetch(layout, tmp_path)
     assert tree(tmp_path) == tree(layout.folder)
-    assert 1 <= len(server.log) - asked < len(layout.record["dev_audio"].parts)
+    assert len(server.log) - asked == len(layout.record["dev_audio"].parts)
 
 
 def test_one_subset_comes_alone(layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path) -> None:
     fetch(layout, tmp_path, "eval")
     assert len(list((tmp_path / "FSD50K.eval_audio").iterdir())) == 12
     assert not (tmp_path / "FSD50K.dev_audio").exists()
-
-
-def test_archives_are_kept_on_request(layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path) -> None:
-    told = estimate(layout, tmp_path, keep_archives=True)
-    fetch(layout, tmp_path, keep_archives=True)
-    assert {path.name for path in parts_in(tmp_path)} == {Path(route).name for route in layout.routes}
-    assert told.kept_bytes >= sum(path.stat().st_size for path in tmp_path.rglob("*") if path.suffix != ".end")
 
 
 def test_the_tables_come_alone_once_and_are_mended(
@@ -228,7 +217,7 @@ def test_a_full_disk_while_unpacking_is_one_line_and_nothing_looks_whole(
 def test_too_little_room_is_told_before_a_byte_is_fetched(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needed = estimate(layout, tmp_path).peak_bytes
+    needed = bytes_needed(layout.archives(), tmp_path)[1]
     usage = shutil.disk_usage(tmp_path)._replace(free=needed - 1)
     monkeypatch.setattr(zenodo.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CtxAudioError, match=r"has 0\.\d+ GB free and the fetch needs 0\.\d+ GB: free space, choose"):
@@ -238,32 +227,29 @@ def test_too_little_room_is_told_before_a_byte_is_fetched(
     fetch(layout, tmp_path)
 
 
-def test_at_most_three_parts_lie_beside_the_clips(
+def test_the_room_needed_is_never_exceeded(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes on the disk are at their most just before a part is deleted."""
+    """Bytes on the disk are at their most just before the parts of an archive are deleted."""
     sizes = {name: len(content) for name, content in tree(layout.folder).items()}
     archives = [
         archive._replace(unpacked_bytes=sum(size for name, size in sizes.items() if archive.name in name))
         for archive in layout.archives()
     ]
-    unpacked = sum(sizes.values())
-    told = zenodo.estimate(archives, tmp_path)
-    seen: list[tuple[int, int]] = []
-    real = zenodo._Local._delete_parts
+    told = bytes_needed(archives, tmp_path)
+    seen: list[int] = []
+    real = zenodo.write_json
 
-    def delete(local: Any, before: int) -> None:
-        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".end"]
-        seen.append((sum(path.stat().st_size for path in files), len(parts_in(tmp_path))))
-        real(local, before)
+    def write(*given: Any) -> None:
+        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".json"]
+        seen.append(sum(path.stat().st_size for path in files))
+        real(*given)
 
-    monkeypatch.setattr(zenodo._Local, "_delete_parts", delete)
+    monkeypatch.setattr(zenodo, "write_json", write)
     fetch_archives(archives, tmp_path, quick())
-    peak = max(size for size, _ in seen)
-    assert max(count for _, count in seen) == 3
-    assert unpacked < peak <= told.peak_bytes <= unpacked + 3 * PART_BYTES
-    assert told.kept_bytes == unpacked
-    assert told.download_bytes == server.sent()
+    assert len(seen) == len(archives)
+    assert max(seen) <= told[1] <= sum(sizes.values()) + archives_bytes(layout)
+    assert told[0] == server.sent()
 
 
 def served_as_dev(layout: ZenodoLayout, folder: Path, parts: list[bytes]) -> tuple[ZenodoLayout, dict[str, Path]]:
@@ -276,19 +262,32 @@ def served_as_dev(layout: ZenodoLayout, folder: Path, parts: list[bytes]) -> tup
     return replace(layout, record=record), routes
 
 
-def test_a_hostile_archive_with_the_right_md5_writes_nothing(
-    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["FSD50K.dev_audio/1.wav", "../../FSD50K.dev_audio/2.wav"], ""),
+        (
+            ["FSD50K.dev_audio/1.wav", "FSD50K.dev_audio/\u00e9.wav"],
+            r"dev_audio\.zip or a part of it is damaged: .*utf-8",
+        ),
+    ],
+)
+def test_a_hostile_archive_with_the_right_md5_writes_only_clips(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, names: list[str], says: str
 ) -> None:
-    whole = zipped({"FSD50K.dev_audio/1.wav": bytes(500), "../../FSD50K.dev_audio/2.wav": b"out"})
-    hostile, routes = served_as_dev(layout, tmp_path / "served", split_parts(whole, [100]))
+    parts = split_parts(zipped({name: bytes(500) for name in names}), [100])
+    parts = [part.replace("\u00e9".encode(), b"\xff\xff") for part in parts]
+    hostile, routes = served_as_dev(layout, tmp_path / "served", parts)
     server.routes |= routes
-    with pytest.raises(CtxAudioError, match=r"refusing FSD50K\.dev_audio, nothing is written"):
+    with pytest.raises(CtxAudioError, match=says) if says else nullcontext():
         fetch(hostile, tmp_path / "one" / "data", "dev")
-    assert not any("audio" in name for name in tree(tmp_path / "one" / "data"))
+    audio = [name for name in tree(tmp_path / "one" / "data") if "audio" in name]
+    assert audio == ([] if says else ["FSD50K.dev_audio/1.wav"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "served"]
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["data"]
 
 
-def test_an_archive_damaged_before_it_was_published_names_the_parts(
+def test_an_archive_damaged_before_it_was_published_is_named(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path
 ) -> None:
     whole = zipped({f"FSD50K.dev_audio/{i}.wav": bytes([i]) * 3000 for i in range(3)}, zipfile.ZIP_STORED)
@@ -296,7 +295,7 @@ def test_an_archive_damaged_before_it_was_published_names_the_parts(
     parts[0] = parts[0][:3500] + b"?" + parts[0][3501:]
     damaged, routes = served_as_dev(layout, tmp_path / "served", parts)
     server.routes |= routes
-    with pytest.raises(CtxAudioError, match=r"1\.wav is damaged in .*_audio\.z01 and .*_audio\.z02: .*; remove that"):
+    with pytest.raises(CtxAudioError, match=r"_audio\.zip or a part of it is damaged: .*1\.wav.*; remove all and"):
         fetch(damaged, tmp_path / "data", "dev")
     assert sorted(path.name for path in (tmp_path / "data" / "FSD50K.dev_audio").iterdir()) == ["0.wav"]
 

@@ -5,6 +5,7 @@ import stat
 import struct
 import subprocess
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,7 @@ from hypothesis import strategies as st
 from split_archives import SMALLEST_PART, ZIP, split_parts, zipped
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.fetch.split_zip import SplitZip
-from ctxaudio.fetch.zenodo import expected_entries, is_unpacked, unpack
+from ctxaudio.fetch.zenodo import Archive, SplitZip, expected_entries, is_unpacked, unpack
 
 needs_zip = pytest.mark.skipif(ZIP is None, reason="Debian's zip is not installed")
 NOISE = np.random.default_rng(0)
@@ -33,18 +33,8 @@ def written(folder: Path, contents: list[bytes]) -> list[Path]:
     return paths
 
 
-def opened(paths: list[Path], asked: list[int] | None = None, directory: bytes = b"") -> SplitZip:
-    """`asked` collects the numbers of the parts that are read."""
-
-    def part(number: int) -> Path:
-        (asked if asked is not None else []).append(number)
-        return paths[number]
-
-    return SplitZip([path.stat().st_size for path in paths], part, directory)
-
-
 def read_all(paths: list[Path]) -> dict[str, bytes]:
-    with opened(paths) as archive:
+    with SplitZip(paths) as archive:
         return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
 
 
@@ -78,7 +68,7 @@ def test_what_zip_writes_is_read(tmp_path: Path, count: int, size: int) -> None:
     assert len(paths) > 3
     assert read_all(paths) == contents
     if count == 1500:
-        assert len(opened(paths).directory) > paths[-1].stat().st_size, "the directory itself is split"
+        assert SplitZip(paths).start_dir < sum(path.stat().st_size for path in paths[:-1]), "the directory is split too"
 
 
 @needs_zip
@@ -101,29 +91,12 @@ def three_parts(folder: Path) -> list[Path]:
     return written(folder, split_parts(zipped(contents), [2000, 2000]))
 
 
-def test_only_the_parts_of_an_entry_are_asked_for(tmp_path: Path) -> None:
-    paths, asked = three_parts(tmp_path), list[int]()
-    directory = opened(paths, asked).directory
-    assert set(asked) == {2}
-    asked.clear()
-    archive = opened(paths, asked, directory)
-    assert asked == []
-    spans = {entry.filename: list(archive.parts_of(entry)) for entry in archive.infolist()}
-    assert spans["a/0.wav"] == [0]
-    assert spans["a/2.wav"] == [0, 1]
-    for name, span in spans.items():
-        asked.clear()
-        assert len(opened(paths, asked, directory).read(name)) == 900
-        assert sorted(set(asked)) == span
-
-
 @pytest.mark.parametrize("wrong", [[1, 0, 2], [0, 2, 1]])
 def test_swapped_parts_are_noticed_and_nothing_is_unpacked(tmp_path: Path, wrong: list[int]) -> None:
     paths = three_parts(tmp_path)
     with pytest.raises((CtxAudioError, zipfile.BadZipFile)):
-        archive = opened([paths[number] for number in wrong])
-        for entry in expected_entries(archive, r"a/\d\.wav", 1 << 20)[0]:
-            unpack(archive, entry, tmp_path / "out")
+        archive = SplitZip([paths[number] for number in wrong])
+        unpack_all(archive, tmp_path / "out", 1 << 20)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
@@ -131,7 +104,7 @@ def test_an_archive_without_its_end_is_refused(tmp_path: Path) -> None:
     paths = three_parts(tmp_path)
     paths[2].write_bytes(paths[2].read_bytes()[:-10])
     with pytest.raises(zipfile.BadZipFile):
-        opened(paths)
+        SplitZip(paths)
 
 
 @pytest.mark.parametrize("where", [b"PK\x01\x02", b"PK\x06\x06"])
@@ -139,7 +112,7 @@ def test_a_damaged_directory_is_noticed(tmp_path: Path, where: bytes) -> None:
     parts = split_parts(zipped({"a/1.wav": noise(500)}), [200], zip64=True)
     parts[-1] = parts[-1].replace(where, b"XXXX")
     with pytest.raises(zipfile.BadZipFile):
-        opened(written(tmp_path, parts))
+        SplitZip(written(tmp_path, parts))
 
 
 def archive_of(*entries: tuple[zipfile.ZipInfo | str, bytes]) -> zipfile.ZipFile:
@@ -156,56 +129,47 @@ def entry_with(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
     return entry
 
 
-def unpack_all(archive: zipfile.ZipFile, folder: Path, total: int = 2000) -> list[str]:
-    entries, others = expected_entries(archive, r"a/\w+\.wav", total)
-    for entry in entries:
+def unpack_all(archive: zipfile.ZipFile, folder: Path, total: int = 2000) -> None:
+    for entry in expected_entries(archive, Archive("a", r"a/\w+\.wav", total, ())):
         unpack(archive, entry, folder)
-    return others
 
 
 HOSTILE = {
-    "up": ("../b.wav", stat.S_IFREG, "points outside"),
-    "up in the middle": ("a/../../b.wav", stat.S_IFREG, "points outside"),
-    "absolute": ("/b.wav", stat.S_IFREG, "points outside"),
-    "drive": ("C:/b.wav", stat.S_IFREG, "points outside"),
-    "backslash": ("a\\..\\..\\b.wav", stat.S_IFREG, "points outside"),
-    "here": ("a/./b.wav", stat.S_IFREG, "points outside"),
-    "two slashes": ("a//b.wav", stat.S_IFREG, "points outside"),
-    "symbolic link": ("a/b.wav", stat.S_IFLNK, "a link or a device"),
-    "device": ("a/b.wav", stat.S_IFCHR, "a link or a device"),
+    "up": "../b.wav",
+    "up in the middle": "a/../../b.wav",
+    "absolute": "/b.wav",
+    "drive": "C:/b.wav",
+    "backslash": "a\\..\\..\\b.wav",
+    "here": "a/./b.wav",
+    "two slashes": "a//b.wav",
+    "other digits": "a/\u0661.wav",
+    "a line break": "a/1.wav\n",
+    "another folder": "__MACOSX/a/1.wav",
+    "another kind": "a/notes.txt",
+    "a folder": "a/",
 }
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_entry_stops_everything_before_a_byte_is_written(tmp_path: Path, kind: str) -> None:
-    name, mode, says = HOSTILE[kind]
+def test_only_what_is_expected_is_unpacked(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "one" / "two"
-    archive = archive_of(("a/1.wav", b"good"), (entry_with(name, mode | 0o644), b"../../outside"))
-    with pytest.raises(CtxAudioError, match=rf"nothing is written: entry .*{says}"):
-        unpack_all(archive, target)
-    assert list(tmp_path.rglob("*")) == []
+    archive = archive_of(("a/1.wav", b"good"), (entry_with(HOSTILE[kind]), b"../../outside"))
+    unpack_all(archive, target)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [target / "a" / "1.wav"]
+    assert (target / "a" / "1.wav").read_bytes() == b"good"
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("second", ["a/b.wav", "a/B.wav"])
-def test_a_name_that_comes_twice_is_refused(tmp_path: Path, second: str) -> None:
-    with pytest.raises(CtxAudioError, match="comes twice"):
-        unpack_all(archive_of(("a/b.wav", b"one"), (second, b"two")), tmp_path)
-    assert list(tmp_path.rglob("*")) == []
-
-
-def test_encrypted_and_oddly_packed_entries_are_refused(tmp_path: Path) -> None:
-    for change, says in ((("flag_bits", 1), "encrypted"), (("compress_type", 12), "packing method 12")):
-        archive = archive_of(("a/b.wav", b"one"))
-        setattr(archive.infolist()[0], *change)
-        with pytest.raises(CtxAudioError, match=says):
-            unpack_all(archive, tmp_path)
+@pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_a_link_or_device_is_unpacked_as_the_bytes_it_holds(tmp_path: Path, mode: int) -> None:
+    unpack_all(archive_of((entry_with("a/b.wav", mode | 0o644), b"../../outside")), tmp_path)
+    assert (tmp_path / "a" / "b.wav").read_bytes() == b"../../outside"
+    assert not (tmp_path / "a" / "b.wav").is_symlink()
 
 
 def test_bombs_that_tell_their_size_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CtxAudioError, match="more than 2000 bytes"):
+    with pytest.raises(CtxAudioError, match="2001 bytes, over 2000"):
         unpack_all(archive_of(("a/b.wav", bytes(2001))), tmp_path)
-    with pytest.raises(CtxAudioError, match="more than 2000 bytes"):
+    with pytest.raises(CtxAudioError, match="2700 bytes, over 2000"):
         unpack_all(archive_of(*((f"a/{i}.wav", bytes(900)) for i in range(3))), tmp_path)
     assert list(tmp_path.rglob("*")) == []
 
@@ -215,22 +179,17 @@ def test_an_entry_that_lies_about_its_size_leaves_nothing(tmp_path: Path, told: 
     bomb = zipped({"a/b.wav": bytes(3000)})
     crc, packed, real = struct.unpack_from("<3I", bomb, 14)
     forged = bomb.replace(struct.pack("<3I", crc, packed, real), struct.pack("<3I", crc, packed, told))
-    with pytest.raises(CtxAudioError, match=r"a/b\.wav is damaged in the archive"):
+    with pytest.raises((zipfile.BadZipFile, EOFError)):
         unpack_all(zipfile.ZipFile(io.BytesIO(forged)), tmp_path, total=6000)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_harmless_names_that_nobody_expects_stay_packed(tmp_path: Path) -> None:
-    archive = archive_of(("a/", b""), ("a/1.wav", b"good"), ("a/notes.txt", b"hm"), ("__MACOSX/a/1.wav", b"?"))
-    assert unpack_all(archive, tmp_path) == ["a/notes.txt", "__MACOSX/a/1.wav"]
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == ["a/1.wav"]
-
-
 def test_what_lies_there_counts_only_with_size_and_crc(tmp_path: Path) -> None:
-    archive = archive_of(("a/1.wav", b"good"))
-    entry = archive.infolist()[0]
-    assert not is_unpacked(entry, tmp_path)
-    unpack(archive, entry, tmp_path)
-    assert is_unpacked(entry, tmp_path)
-    (tmp_path / "a" / "1.wav").write_bytes(b"gone")
-    assert not is_unpacked(entry, tmp_path)
+    path = tmp_path / "1.wav"
+    good = zlib.crc32(b"good")
+    assert not is_unpacked(path, 4, good)
+    path.write_bytes(b"good")
+    assert is_unpacked(path, 4, good)
+    assert not is_unpacked(path, 5, good)
+    path.write_bytes(b"gone")
+    assert not is_unpacked(path, 4, good)
