@@ -10,14 +10,8 @@ from ctxaudio.cli.selection_arguments import add_selection, selection_of
 from ctxaudio.contexts import CONTEXTS, context_named
 from ctxaudio.errors import CtxAudioError
 
-_CHOICE = {
-    "max_clips": 200,
-    "labels": None,
-    "licenses": "cc0,cc-by",
-    "min_seconds": 0.0,
-    "rating": None,
-    "exclude": None,
-}
+_MAX_CLIPS = 200
+_LICENCES = ("cc0", "cc-by")
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +20,10 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--data_dir", type=Path, default=Path("./data"), help="where FSD50K lies, or will lie")
     add("--split", choices=("dev", "eval"), help="dev (train and val), eval; with --all both if not given")
     add("--seed", type=int, default=0, help="another seed chooses other clips")
-    add("--max_clips", type=int, help="at most so many, balanced over the conditions")
+    add("--max_clips", type=int, default=_MAX_CLIPS, help="at most so many, balanced over the conditions")
     add("--dry_run", action="store_true", help="say what would be fetched; brings the tables only (7 MB)")
     add("--all", action="store_true", help="the whole record: 25 GB to fetch, 34 GB in the end; no selection")
-    add_selection(parser)
-    parser.set_defaults(**_CHOICE)
+    add_selection(parser, licences=_LICENCES)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,13 +54,13 @@ def _fetch_selection(options: argparse.Namespace) -> None:
 
 
 def _fetch_whole(options: argparse.Namespace) -> None:
+    from ctxaudio.data.selection import SelectionOptions
     from ctxaudio.fetch.clips import credit_whole
     from ctxaudio.fetch.network import Network
     from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
 
-    given = [f"--{name}" for name, default in _CHOICE.items() if getattr(options, name) != default]
-    if given:
-        raise CtxAudioError(f"--all brings every clip: leave out {', '.join(given)}")
+    if options.max_clips != _MAX_CLIPS or selection_of(options) != SelectionOptions(licences=_LICENCES):
+        raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
     subsets = [options.split] if options.split else ["dev", "eval"]
     archives = archives_of(subsets)
     download, room = (size / 1e9 for size in bytes_needed(archives, options.data_dir))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -12,13 +11,14 @@ from typing import Literal
 import soundfile
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import Clip, Index, LeftOut, check_licences, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, check_licences, licence_name, read_ratings
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import why_unreadable
+from ctxaudio.options import check_ranges, option
 
 SPLITS = ("train", "val", "eval")
-PREDOMINANT = 1.0
 _REASONS_SHOWN = 12
-
+_NOT_PREDOMINANT = "not rated as present and predominant by all"
 
 #: Clips that are not what their labels say, and how that is known.
 KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
@@ -28,66 +28,32 @@ KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class SelectionOptions:
-    """What a clip must be, beyond bearing a label of the context and none that is vetoed.
+    """What a clip must be, beyond bearing a label of the context and none that is vetoed, and not being known wrong.
 
-    labels: the conditions, in place of the context's own (None: those); any labels of the vocabulary.
-    licences: short names as in `LICENCES` (None: all). `fetch` asks for cc0 and cc-by; clips that are on disk
-        already are all used unless you ask, for whoever put them there has chosen.
-    min_seconds: shortest duration in seconds.
-    rating: "present" keeps a clip only if every vote on its label said present and predominant.
-    exclude: ids of clips not to use; known wrong ones by default.
+    By default clips on disk are used whatever their licence, for whoever put them there has chosen. A rating "present"
+    keeps a clip only if every vote on its label said present and predominant.
 
     Raises `CtxAudioError` for a value that is none of these.
     """
 
-    labels: tuple[str, ...] | None = None
-    licences: tuple[str, ...] | None = None
-    min_seconds: float = 0.0
-    rating: Literal["present"] | None = None
-    exclude: tuple[str, ...] = tuple(KNOWN_WRONG)
+    labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
+    licences: tuple[str, ...] | None = option(
+        None, f"only these of {', '.join(LICENCES)}", metavar="A,B", flag="--licenses"
+    )
+    min_seconds: float = option(0.0, "shortest duration of a clip", within=(0.0, 1e6))
+    rating: Literal["present"] | None = option(
+        None, "present: only where every annotator found the sound predominant", choices=("present",)
+    )
+    exclude: tuple[str, ...] = option((), "ids of clips not to use, besides those known to be wrong", metavar="A,B")
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.licences is not None:
             object.__setattr__(self, "licences", check_licences(self.licences))
         if self.labels is not None:
             object.__setattr__(self, "labels", tuple(dict.fromkeys(self.labels)))
             if not self.labels:
                 raise CtxAudioError("labels is empty: name one at least, or leave it out for the context's own")
-        if not (0.0 <= self.min_seconds < math.inf):
-            raise CtxAudioError(f"min_seconds {self.min_seconds:g} must not be negative")
-        if self.rating not in (None, "present"):
-            raise CtxAudioError(f"rating {self.rating!r} is not 'present', the only one there is")
-
-
-def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
-    """`context` with `labels` as its conditions (None: as it is).
-
-    In a context of several a label stays with the parts that have it; one that none has goes to all that don't veto it.
-
-    Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
-    """
-    if labels is None:
-        return context
-    unknown = [label for label in labels if vocabulary and label not in vocabulary]
-    if unknown:
-        raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
-    parts = tuple(
-        replace(part, conditions=tuple(label for label in labels if _takes(part, label, context)))
-        for part in context.parts or (context,)
-    )
-    taken = {label for part in parts for label in part.conditions} - set(VETOES_EVERYWHERE)
-    if vetoed := [label for label in labels if label not in taken]:
-        raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-    return replace(context, conditions=labels, parts=parts if context.parts else ())
-
-
-def _takes(part: Context, label: str, whole: Context) -> bool:
-    return label in part.conditions if label in whole.conditions else label not in part.vetoes
-
-
-def excluded_because(clip_id: str) -> str:
-    """Why a clip in `SelectionOptions.exclude` is not used."""
-    return f"known wrong: {KNOWN_WRONG[clip_id]}" if clip_id in KNOWN_WRONG else "excluded by --exclude"
 
 
 @dataclass(frozen=True)
@@ -111,7 +77,7 @@ class Selection:
 
 
 def select_clips(index: Index, context: Context, options: SelectionOptions | None = None) -> Selection:
-    """The clips of `index` that belong to `context` and are as `options` say (None: the defaults, no licence refused).
+    """The clips of `index` that belong to `context` and are as `options` say.
 
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is
     refused where any of its labels is vetoed by the context or everywhere. A condition may end up without clips.
@@ -124,103 +90,111 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     """
     options = options or SelectionOptions()
     context = wanted_context(context, options.labels, index.vocabulary)
-    condition_of = {label: i for i, label in enumerate(context.conditions)}
-    ratings = _ratings(index) if options.rating is not None else {}
-    parts = [_Part(part, options, index.vocabulary, ratings) for part in context.parts or (context,)]
+    is_predominant = _is_predominant(index) if options.rating is not None else None
     clips, conditions, left_out = [], [], list(index.left_out)
     without_condition = not_fetched = 0
     seen: set[str] = set()
     for clip in index.clips:
-        label, refused = _placed(clip, parts)
+        label, reason = _placed(clip, context.parts or (context,))
         if clip.clip_id in seen:
             left_out.append(LeftOut(clip.clip_id, "listed twice: the first row counts"))
         elif not label:
             without_condition += 1
-        elif refused:
-            left_out.append(LeftOut(clip.clip_id, refused))
+        elif reason := reason or _refusal(clip, options):
+            left_out.append(LeftOut(clip.clip_id, reason))
+        elif is_predominant is not None and not is_predominant(clip, label):
+            left_out.append(LeftOut(clip.clip_id, _NOT_PREDOMINANT))
         elif index.on_disk is not None and clip.clip_id not in index.on_disk:
             not_fetched += 1
-        elif reason := _too_short(clip, options.min_seconds):
-            left_out.append(LeftOut(clip.clip_id, reason))
+        elif options.min_seconds > 0.0 and _seconds(clip) < options.min_seconds:
+            left_out.append(LeftOut(clip.clip_id, f"shorter than {options.min_seconds:g} s"))
         else:
             clips.append(clip)
-            conditions.append(condition_of[label])
+            conditions.append(context.conditions.index(label))
         seen.add(clip.clip_id)
     _check_enough(clips, context, index, not_fetched)
     apart = keep_uploaders_apart(clips, conditions)
+    trained_on = {clip.uploader for clip in apart if clip.uploader and clip.split == "train"}
     return Selection(
         context=context,
-        clips=apart.clips,
+        clips=apart,
         conditions=tuple(conditions),
         left_out=tuple(left_out),
         without_condition=without_condition,
         not_fetched=not_fetched,
-        moved=apart.moved,
-        not_apart=apart.not_apart,
+        moved=sum(after.split != before.split for after, before in zip(apart, clips, strict=True)),
+        not_apart=sum(clip.split == "val" and clip.uploader in trained_on for clip in apart),
     )
 
 
-Ratings = Mapping[str, Mapping[str, Sequence[float]]]
+def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
+    """`context` with `labels` as its conditions (None: as it is).
+
+    In a context of several a label stays with the parts that have it; one that none has goes to all that don't veto it.
+
+    Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
+    """
+    if labels is None:
+        return context
+    unknown = [label for label in labels if vocabulary and label not in vocabulary]
+    if unknown:
+        raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
+
+    def takes(part: Context, label: str) -> bool:
+        return label in part.conditions if label in context.conditions else label not in part.vetoes
+
+    parts = tuple(
+        replace(part, conditions=tuple(label for label in labels if takes(part, label)))
+        for part in context.parts or (context,)
+    )
+    taken = {label for part in parts for label in part.conditions} - set(VETOES_EVERYWHERE)
+    if vetoed := [label for label in labels if label not in taken]:
+        raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
+    return replace(context, conditions=labels, parts=parts if context.parts else ())
 
 
-def _ratings(index: Index) -> Ratings:
-    if index.folder is None or not index.vocabulary:
-        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
-    return read_ratings(index.folder)
-
-
-def _placed(clip: Clip, parts: Sequence[_Part]) -> tuple[str, str]:
+def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
-    verdicts = [(label, part.refusal(clip, label)) for part in parts if (label := part.condition_of(clip))]
+    verdicts = []
+    for part in parts:
+        label = next((label for label in clip.labels if label in part.conditions), "")
+        veto = next((label for label in clip.labels if label in part.vetoes or label in VETOES_EVERYWHERE), "")
+        if label:
+            verdicts.append((label, f"vetoed by its label {veto}" if veto else ""))
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
 
-def _too_short(clip: Clip, min_seconds: float) -> str:
-    if min_seconds <= 0.0:
-        return ""
+def _refusal(clip: Clip, options: SelectionOptions) -> str:
+    if clip.clip_id in KNOWN_WRONG:
+        return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
+    if clip.clip_id in options.exclude:
+        return "excluded by --exclude"
+    licence = licence_name(clip.licence)
+    return "" if options.licences is None or licence in options.licences else f"licence {licence}"
+
+
+def _is_predominant(index: Index) -> Callable[[Clip, str], bool]:
+    """Whether all votes on a label are 1; a parent has votes only on its children, which stand before it."""
+    if index.folder is None or not index.vocabulary:
+        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
+    ratings = read_ratings(index.folder)
+
+    def judge(clip: Clip, label: str) -> bool:
+        given = ratings.get(clip.clip_id, {})
+        votes = given.get(index.vocabulary[label], [])
+        children = clip.labels[: clip.labels.index(label)]
+        votes = votes or [vote for child in children for vote in given.get(index.vocabulary[child], [])]
+        return bool(votes) and all(vote == 1.0 for vote in votes)
+
+    return judge
+
+
+def _seconds(clip: Clip) -> float:
+    """Duration of the file; infinite for what can't be read: preparing says what is wrong with it."""
     try:
-        seconds = float(soundfile.info(clip.path).duration)
+        return float("inf") if why_unreadable(clip.path) else float(soundfile.info(clip.path).duration)
     except (OSError, soundfile.SoundFileError):
-        return ""  # preparing says what is wrong with it
-    return f"shorter than {min_seconds:g} s" if seconds < min_seconds else ""
-
-
-class _Part:
-    """Which condition of one context a clip has, and why it is not taken all the same."""
-
-    def __init__(
-        self, context: Context, options: SelectionOptions, vocabulary: Mapping[str, str], ratings: Ratings
-    ) -> None:
-        self.conditions = frozenset(context.conditions)
-        self.vetoes = frozenset((*context.vetoes, *VETOES_EVERYWHERE))
-        self.options = options
-        self.excluded = frozenset(options.exclude)
-        self.vocabulary = vocabulary
-        self.ratings = ratings
-
-    def condition_of(self, clip: Clip) -> str:
-        return next((label for label in clip.labels if label in self.conditions), "")
-
-    def refusal(self, clip: Clip, label: str) -> str:
-        veto = next((label for label in clip.labels if label in self.vetoes), None)
-        if veto is not None:
-            return f"vetoed by its label {veto}"
-        if clip.clip_id in self.excluded:
-            return excluded_because(clip.clip_id)
-        if self.options.licences is not None and (licence := licence_name(clip.licence)) not in self.options.licences:
-            return f"licence {licence}"
-        if self.options.rating is not None and not self._is_predominant(clip, label):
-            return "not rated as present and predominant by all"
-        return ""
-
-    def _is_predominant(self, clip: Clip, label: str) -> bool:
-        """Whether all votes on `label` are 1; a parent has votes only on its children, which stand before it."""
-        given = self.ratings.get(clip.clip_id, {})
-        votes = given.get(self.vocabulary[label], [])
-        if not votes:
-            children = clip.labels[: clip.labels.index(label)]
-            votes = [vote for child in children for vote in given.get(self.vocabulary[child], [])]
-        return bool(votes) and all(vote == PREDOMINANT for vote in votes)
+        return float("inf")
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
@@ -241,39 +215,24 @@ def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fet
         )
 
 
-@dataclass(frozen=True)
-class Separated:
-    """Clips with their uploaders kept apart: how many were moved, and how many val clips could not be separated."""
-
-    clips: tuple[Clip, ...]
-    moved: int
-    not_apart: int
-
-
-def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> Separated:
+def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> tuple[Clip, ...]:
     """Move all clips of an uploader with clips in both train and val to the side where more of them lie (ties: train).
 
-    Where that would leave a condition with no clip on one side, the uploader's clips of that condition stay as they
-    are, and those of them in val are counted in `not_apart`. Clips without an uploader, and of eval, stay.
-    `conditions[i]` is the condition of `clips[i]`.
+    Clips of one uploader often come from one place, day and microphone, so a model that knows one knows the other;
+    FSD50K keeps uploaders apart between dev and eval (Fonseca et al. 2022, arXiv:2010.00475). Where it would leave a
+    condition with no clip on one side, the uploader's clips of that condition stay as they are. Clips without an
+    uploader, and of eval, stay. `conditions[i]` is the condition of `clips[i]`.
     """
     count = Counter((clip.uploader, clip.split) for clip in clips if clip.uploader)
     on_both = {name for name, split in count if split == "train" and (name, "val") in count}
     side = {name: "train" if count[name, "train"] >= count[name, "val"] else "val" for name in on_both}
     wanted = [side.get(clip.uploader, clip.split) for clip in clips]
     before = {(condition, clip.split) for clip, condition in zip(clips, conditions, strict=True)}
-    after = set(zip(conditions, wanted, strict=True))
-    emptied = {condition for condition, _ in before - after}
-    splits = [
-        clip.split if condition in emptied else split
+    emptied = {condition for condition, _ in before - set(zip(conditions, wanted, strict=True))}
+    return tuple(
+        clip if condition in emptied or clip.split == split else replace(clip, split=split)
         for clip, condition, split in zip(clips, conditions, wanted, strict=True)
-    ]
-    kept = tuple(
-        clip if clip.split == split else replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)
     )
-    moved = sum(clip.split != split for clip, split in zip(clips, splits, strict=True))
-    trained_on = {clip.uploader for clip in kept if clip.uploader and clip.split == "train"}
-    return Separated(kept, moved, sum(clip.split == "val" and clip.uploader in trained_on for clip in kept))
 
 
 def count_by_condition(names: Iterable[str], pairs: Iterable[tuple[int, str]]) -> dict[str, dict[str, int]]:
@@ -287,23 +246,15 @@ def count_by_condition(names: Iterable[str], pairs: Iterable[tuple[int, str]]) -
     return {name: {split: counted[i, split] for split in present} for i, name in enumerate(names)}
 
 
-def count_selected(selection: Selection) -> dict[str, dict[str, int]]:
-    """Selected clips as {condition name: {split: count}}, in the order of the context's conditions."""
-    splits = (clip.split for clip in selection.clips)
-    return count_by_condition(selection.context.conditions, zip(selection.conditions, splits, strict=True))
-
-
 def selection_table(selection: Selection) -> str:
     """A text table of what was found per condition and split, and of what was left out and why."""
-    counts = count_selected(selection)
-    splits = list(next(iter(counts.values())))
-    width = max(len(name) for name in counts)
-    lines = [f"context {selection.context.name}: {len(selection.clips)} clips"]
-    lines.append("  ".join([f"{'condition':<{width}}", *(f"{split:>6}" for split in splits)]))
-    for name, by_split in counts.items():
-        note = "" if any(by_split.values()) else "  (no clips)"
-        lines.append("  ".join([f"{name:<{width}}", *(f"{by_split[split]:>6}" for split in splits)]) + note)
-    return "\n".join([*lines, *left_out_lines(selection)])
+    pairs = zip(selection.conditions, (clip.split for clip in selection.clips), strict=True)
+    counts = count_by_condition(selection.context.conditions, pairs)
+    rows = [("condition", *next(iter(counts.values()))), *((name, *found.values()) for name, found in counts.items())]
+    width = max(len(name) for name, *_ in rows)
+    table = ["  ".join([f"{name:<{width}}", *(f"{cell:>6}" for cell in cells)]) for name, *cells in rows]
+    head = f"context {selection.context.name}: {len(selection.clips)} clips"
+    return "\n".join([head, *table, *left_out_lines(selection)])
 
 
 def left_out_lines(selection: Selection) -> list[str]:

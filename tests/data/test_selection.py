@@ -55,7 +55,7 @@ def test_licences_filter_only_when_asked() -> None:
 def test_known_wrong_and_excluded_clips_are_left_out_with_the_reason() -> None:
     clips = [clip("1"), clip("121351", "Rain,Stream"), clip("2")]
     assert reasons(select(clips)) == {"121351": f"known wrong: {KNOWN_WRONG['121351']}"}
-    assert reasons(select(clips, exclude=("2",))) == {"2": "excluded by --exclude"}
+    assert reasons(select(clips, exclude=("2",)))["2"] == "excluded by --exclude"
 
 
 def test_labels_take_the_place_of_the_conditions() -> None:
@@ -185,10 +185,7 @@ def test_uploaders_are_apart_unless_a_condition_would_lose_a_side(rows: list[tup
     clips = [clip(str(i), uploader=who.strip(), split=split) for i, (who, split, _) in enumerate(rows)]
     conditions = [condition for _, _, condition in rows]
     apart = keep_uploaders_apart(clips, conditions)
-    assert [c.clip_id for c in apart.clips] == [c.clip_id for c in clips]
+    assert [c.clip_id for c in apart] == [c.clip_id for c in clips]
     sides_before = set(zip(conditions, (c.split for c in clips), strict=True))
-    assert sides_before <= set(zip(conditions, (c.split for c in apart.clips), strict=True)), "no side is emptied"
-    assert apart.moved == sum(a.split != b.split for a, b in zip(apart.clips, clips, strict=True))
-    trains = {c.uploader for c in apart.clips if c.split == "train" and c.uploader}
-    assert apart.not_apart == sum(c.split == "val" and c.uploader in trains for c in apart.clips)
-    assert all(a.split == b.split for a, b in zip(apart.clips, clips, strict=True) if not b.uploader)
+    assert sides_before <= set(zip(conditions, (c.split for c in apart), strict=True)), "no side is emptied"
+    assert all(a.split == b.split for a, b in zip(apart, clips, strict=True) if not b.uploader)
