@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ctxaudio.data.batches import Batches, ClipBatches
-from ctxaudio.data.licences import FSD50K_CREDIT
+from ctxaudio.data.fsd50k import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
