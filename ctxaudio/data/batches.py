@@ -38,13 +38,11 @@ class Batches(Protocol):
 class ClipBatches:
     """Endless batches of `batch_size` crops of `crop_samples` samples from one split.
 
-    Each crop takes a condition (all that have clips are equally likely, however many they have), then a clip of
-    it (likelier the longer it is, up to four crops: one long recording is still one place), then a random place in
-    the clip.
-    A clip shorter than the crop goes round from a random start, with a 10 ms equal-power crossfade at the seam: for
-    a texture (rain, wind) that is the same sound going on. A clip shorter than half the crop is mostly a
-    struck sound (drum, bell), which going round would turn into a roll that nobody played: it is followed by
-    silence instead, as it is in the recording.
+    Each crop takes a condition (equally likely, however many clips it has), then a clip of it (likelier the longer it
+    is, up to four crops: one long recording is still one place), then a random place in the clip. A clip shorter than
+    the crop goes round from a random start, with a 10 ms crossfade at the seam: for a texture (rain, wind) that is the
+    same sound going on. A clip shorter than half the crop is mostly a struck sound (drum, bell), which going round
+    would turn into a roll that nobody played: silence follows it instead, as in the recording.
 
     All randomness comes from `generator` (on the CPU): the same state gives the same batches.
 
@@ -64,10 +62,8 @@ class ClipBatches:
         heard = lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
         self._weights = [heard[clips] for clips in self._clips]
         self._total = float(sum(lengths[clips].sum() for clips in self._clips))
-        self._prepared = prepared
-        self._crop_samples = crop_samples
-        self._batch_size = batch_size
-        self._generator = generator
+        self._prepared, self._generator = prepared, generator
+        self._crop_samples, self._batch_size = crop_samples, batch_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -82,7 +78,7 @@ class ClipBatches:
         return Batch(audio, torch.tensor(conditions), torch.tensor(chosen))
 
     def _draw_clip(self) -> int:
-        present = int(torch.randint(len(self._clips), (), generator=self._generator))
+        present = self._draw_below(len(self._clips))
         place = torch.multinomial(self._weights[present], 1, generator=self._generator)
         return int(self._clips[present][place])
 
@@ -92,12 +88,12 @@ class ClipBatches:
             return np.pad(samples, (0, crop - len(samples)))
         if len(samples) < crop:
             loop = seamless_loop(samples, round(CROSSFADE_S * self._prepared.sample_rate))
-            return loop[(self._draw_start(len(loop)) + np.arange(crop)) % len(loop)]
-        start = self._draw_start(len(samples) - crop + 1)
+            return loop[(self._draw_below(len(loop)) + np.arange(crop)) % len(loop)]
+        start = self._draw_below(len(samples) - crop + 1)
         return samples[start : start + crop]
 
-    def _draw_start(self, places: int) -> int:
-        return int(torch.randint(places, (), generator=self._generator))
+    def _draw_below(self, stop: int) -> int:
+        return int(torch.randint(stop, (), generator=self._generator))
 
 
 def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
@@ -132,7 +128,7 @@ class MixedBatches:
         generator: torch.Generator,
     ) -> None:
         self._recordings, self._corpora, self._generator = recordings, corpora, generator
-        self._first = round(share * batch_size) if recordings is not None else 0
+        self._first = round(share * batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -142,11 +138,12 @@ class MixedBatches:
     def next(self) -> Batch:
         """Draw the next batch."""
         made = self._corpora[int(torch.randint(len(self._corpora), (), generator=self._generator))].next()
+        unknown = torch.full_like(made.clip, -1)
         if self._recordings is None:
-            return Batch(made.audio, made.condition, torch.full_like(made.clip, -1))
+            return Batch(made.audio, made.condition, unknown)
         real, n = self._recordings.next(), self._first
         return Batch(
             torch.cat([real.audio[:n], made.audio[n:]]),
             torch.cat([real.condition[:n], made.condition[n:]]),
-            torch.cat([real.clip[:n], torch.full_like(made.clip[n:], -1)]),
+            torch.cat([real.clip[:n], unknown[n:]]),
         )

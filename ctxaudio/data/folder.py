@@ -15,15 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import soundfile
-
 from ctxaudio.contexts import Context
-from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.fsd50k import Clip, LeftOut, sound_header
 from ctxaudio.data.selection import Selection
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.errors import ClipError, CtxAudioError
 
 LONGEST_CLIP_S = 30.0  # as in FSD50K
-LONGEST_FILE_H = 100.0
+LONGEST_CONDITION_BYTES = 160  # a file name has at most 255, with context, number and suffix
 VALIDATION_SHARE = 5  # one file in so many
 LICENCE = "own"
 
@@ -130,28 +128,16 @@ def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[Recording 
     for path in _files(folder, apart_from):
         relative = path.relative_to(folder)
         name = relative.as_posix()
-        condition = relative.parts[0] if len(relative.parts) > 1 else ""
         # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
             yield LeftOut(ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text")
             continue
-        if not path.is_file():  # opening a pipe would wait for ever
-            yield LeftOut(name, f"{name}: neither a file nor a link to one")
-            continue
         try:
-            with path.open("rb"):  # says why where libsndfile does not
-                about = soundfile.info(path)
-        except OSError as error:
-            yield LeftOut(name, f"{name}: can't be opened ({error.strerror})")
-        except (TypeError, soundfile.SoundFileError):  # TypeError: .raw has no header to go by
-            yield LeftOut(name, f"{name}: not readable as audio")
+            frames, sample_rate = sound_header(path)
+        except ClipError as error:
+            yield LeftOut(name, str(error).replace(str(path), name, 1))
         else:
-            if about.frames < 1:
-                yield LeftOut(name, f"{name}: holds no samples")
-            elif about.frames > LONGEST_FILE_H * 3600 * about.samplerate:  # a streamed file may not know its length
-                yield LeftOut(name, f"{name}: longer than {LONGEST_FILE_H:g} h or of unknown length, convert it")
-            else:
-                yield Recording(name, path, condition, about.frames, about.samplerate)
+            yield Recording(name, path, relative.parts[0] if len(relative.parts) > 1 else "", frames, sample_rate)
 
 
 def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
@@ -187,13 +173,12 @@ def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int)
 
 
 def _check_names(folder: Path, names: Sequence[str]) -> None:
+    alike: dict[str, str] = {}
     for name in names:
-        if not _SAFE_NAME.fullmatch(name):
+        if not _SAFE_NAME.fullmatch(name) or len(name.encode()) > LONGEST_CONDITION_BYTES:
             raise CtxAudioError(
                 f"the folder {name!r} of {folder} can't name a condition and its files: "
-                "rename it with letters, digits, spaces and _ - + , . & ( ) '"
+                "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
             )
-    alike = {name.casefold(): name for name in names}
-    for name in names:
-        if alike[name.casefold()] != name:
-            raise CtxAudioError(f"{folder} has the sub-folders {name!r} and {alike[name.casefold()]!r}: rename one")
+        if (other := alike.setdefault(name.casefold(), name)) != name:
+            raise CtxAudioError(f"{folder} has the sub-folders {other!r} and {name!r}: rename one")

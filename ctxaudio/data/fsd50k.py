@@ -10,13 +10,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
+import soundfile
+
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import child_path, read_json
+from ctxaudio.files import child_path, read_json, why_unreadable
 
 Subset = Literal["dev", "eval"]
 
@@ -43,6 +44,9 @@ _URI = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?:publicdomain|licenses)/([^/?#]+)(?:[/?#].*)?", re.IGNORECASE
 )
 
+LONGEST_FILE_H = 100.0
+LOWEST_RATE = 1000
+RATINGS = "pp_pnp_ratings_FSD50K.json"
 _SPLITS_OF = {"dev": ("train", "val"), "eval": ("eval",)}
 _LAYOUT = (
     "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
@@ -96,6 +100,15 @@ def is_fsd50k(data_dir: Path) -> bool:
     return audio_folder(data_dir, "dev").is_dir() and _ground_truth(data_dir, "dev").is_file()
 
 
+def audio_folder(data_dir: Path, subset: Subset) -> Path:
+    """Where the clips of a subset lie, `FSD50K.dev_audio` or `FSD50K.eval_audio`."""
+    return data_dir / f"FSD50K.{subset}_audio"
+
+
+def _ground_truth(data_dir: Path, subset: Subset) -> Path:
+    return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
+
+
 def read_index(data_dir: Path, subset: Subset = "dev") -> Index:
     """Read the ground truth and metadata of `subset` under `data_dir`, and which clips lie there, without opening any.
 
@@ -118,42 +131,61 @@ def read_tables(data_dir: Path, subset: Subset = "dev") -> Index:
     table = _ground_truth(data_dir, subset)
     if not table.is_file():
         raise CtxAudioError(f"{table.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    vocabulary = _read_vocabulary(data_dir)
+    vocabulary_path = table.with_name("vocabulary.csv")
+    rows = _read_csv(vocabulary_path, ("index", "label", "mid"), header=False) if vocabulary_path.exists() else ()
+    vocabulary = {row["label"]: row["mid"] for _, row in rows}
     metadata = _read_metadata(data_dir, subset)
-    folder = audio_folder(data_dir, subset)
     clips, left_out = [], []
     labels_of: dict[str, tuple[str, ...]] = {}  # rows share a few thousand lists of labels
-    columns = ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")
-    for line, (clip_id, text, *rest) in _read_rows(table, columns):
+    for line, row in _read_csv(table, ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")):
+        text, clip_id, split = row["labels"], row["fname"], row["split"] if subset == "dev" else "eval"
         if text not in labels_of:
             labels_of[text] = tuple(label.strip() for label in text.split(",") if label.strip())
             unknown = sorted(set(labels_of[text]) - vocabulary.keys())
             if vocabulary and unknown:
                 names = ", ".join(unknown)
                 raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
-        labels = labels_of[text]
-        split = rest[0] if subset == "dev" else "eval"
         if split not in _SPLITS_OF[subset]:
             raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
         try:
-            path = child_path(folder, clip_id and f"{clip_id}.wav")
+            path = child_path(audio_folder(data_dir, subset), clip_id and f"{clip_id}.wav")
         except ClipError as error:
             left_out.append(LeftOut(clip_id, str(error)))
             continue
-        title, uploader, licence = metadata.get(clip_id, ("", "", "unknown"))
-        clips.append(Clip(clip_id, path, labels, split, title, uploader, licence))
+        clips.append(Clip(clip_id, path, labels_of[text], split, *metadata.get(clip_id, ("", "", "unknown"))))
     return Index(tuple(clips), tuple(left_out), None, vocabulary, data_dir)
 
 
 def clips_on_disk(folder: Path) -> frozenset[str]:
-    """Ids of the clips that lie in an audio folder; none where there is no such folder."""
+    """Ids of the clips that lie in an audio folder (no pipes or devices); none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            return frozenset(entry.name.removesuffix(".wav") for entry in entries if entry.name.endswith(".wav"))
+            return frozenset(e.name.removesuffix(".wav") for e in entries if e.name.endswith(".wav") and e.is_file())
     except FileNotFoundError:
         return frozenset()
     except OSError as error:
         raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
+
+
+def sound_header(path: Path) -> tuple[int, int]:
+    """Frames and sample rate of a sound file, from its header; raises `ClipError` with the reason where it has none.
+
+    Refused are also pipes and devices, which would wait for ever, what is longer than 100 h or doesn't know its length
+    (a streamed file), and rates under 1 kHz, which leave nothing to hear.
+    """
+    if reason := why_unreadable(path):
+        raise ClipError(f"{path}: {reason}")
+    try:
+        about = soundfile.info(path)
+    except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
+        raise ClipError(f"{path}: not readable as audio") from error
+    if about.frames < 1:
+        raise ClipError(f"{path}: holds no samples")
+    if about.samplerate < LOWEST_RATE:
+        raise ClipError(f"{path}: its sample rate of {about.samplerate} Hz is under {LOWEST_RATE} Hz")
+    if about.frames > LONGEST_FILE_H * 3600 * about.samplerate:
+        raise ClipError(f"{path}: longer than {LONGEST_FILE_H:g} h or of unknown length, convert it")
+    return about.frames, about.samplerate
 
 
 def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:
@@ -162,11 +194,9 @@ def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:
     1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
     Raises `CtxAudioError` where the file is missing or not such a table.
     """
-    path = data_dir / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json"
-    if not path.is_file():
-        raise CtxAudioError(
-            f"{path.relative_to(data_dir)} is missing in {data_dir}: it has the ratings; do without them"
-        )
+    path = data_dir / "FSD50K.metadata" / RATINGS
+    if not path.exists():
+        raise CtxAudioError(f"{path} is missing: it has the ratings; do without them")
     ratings = read_json(path)
     for clip_id, votes in ratings.items():
         if not isinstance(votes, dict) or not all(isinstance(given, list) for given in votes.values()):
@@ -174,46 +204,22 @@ def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:
     return ratings
 
 
-def audio_folder(data_dir: Path, subset: Subset) -> Path:
-    """Where the clips of a subset lie, `FSD50K.dev_audio` or `FSD50K.eval_audio`."""
-    return data_dir / f"FSD50K.{subset}_audio"
-
-
-def _ground_truth(data_dir: Path, subset: Subset) -> Path:
-    return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
-
-
-def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Line number and values of `columns` of every row below the header."""
-    lines = _read_csv(path)
-    _, header = next(lines, (0, []))
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(header) or 'none'}")
-    wanted = itemgetter(*(header.index(column) for column in columns))
-    for line, values in lines:
-        if len(values) != len(header):
-            raise CtxAudioError(f"{path} line {line} has {len(values)} fields, not {len(header)}: fetch the file again")
-        yield line, wanted(values)
-
-
-def _read_vocabulary(data_dir: Path) -> dict[str, str]:
-    path = data_dir / "FSD50K.ground_truth" / "vocabulary.csv"
-    if not path.exists():
-        return {}
-    mids = {}
-    for line, values in _read_csv(path):
-        if len(values) != 3:
-            raise CtxAudioError(f"{path} line {line} is not index,label,mid: fetch the file again")
-        mids[values[1]] = values[2]
-    return mids
-
-
-def _read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _read_csv(path: Path, columns: tuple[str, ...], header: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and values of every row, which has at least `columns` (without `header` just these)."""
+    if reason := why_unreadable(path):
+        raise CtxAudioError(f"can't read {path}: {reason}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            yield from ((reader.line_num, values) for values in reader if values)
+            reader = csv.DictReader(file, None if header else columns, strict=True)
+            names = reader.fieldnames or ()
+            if missing := [column for column in columns if column not in names]:
+                has = ", ".join(names) or "none"
+                raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {has}")
+            for row in reader:
+                if None in row or None in row.values():
+                    wrong = f"{path} line {reader.line_num} doesn't have {len(names)} fields"
+                    raise CtxAudioError(f"{wrong} ({', '.join(names)}): fetch the file again")
+                yield reader.line_num, row
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -221,20 +227,19 @@ def _read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, str]]:
+    """Title, uploader and licence of each clip."""
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
-    if not path.exists():
-        return {}
-    return {clip_id: _attribution(path, clip_id, entry) for clip_id, entry in read_json(path).items()}
+    found = {}
+    for clip_id, entry in (read_json(path) if path.exists() else {}).items():
+        if not isinstance(entry, dict):
+            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
+        given = (entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown")
+        title, uploader, licence = (_valid_utf8(value) for value in given)
+        found[clip_id] = (title, uploader, licence)
+    return found
 
 
-def _attribution(path: Path, clip_id: str, entry: Any) -> tuple[str, str, str]:
-    if not isinstance(entry, dict):
-        raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
-    title, uploader, licence = entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown"
-    return _valid_utf8(title), _valid_utf8(uploader), _valid_utf8(licence)
-
-
-def _valid_utf8(value: Any) -> str:
+def _valid_utf8(value: object) -> str:
     """A text that can be written: a lone surrogate (half an emoji, cut off) becomes a question mark.
 
     >>> _valid_utf8("rain \\ud83c")

@@ -13,9 +13,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ctxaudio.data.recipes.drums import DRUMS
-from ctxaudio.data.recipes.notes import NOTES
-from ctxaudio.data.recipes.textures import TEXTURES
+from ctxaudio.data.notes import NOTES
+from ctxaudio.data.textures import TEXTURES
 
 #: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
 PLANTED_FROM = 8
@@ -85,7 +84,7 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple
     people = _People(rng)
     rows = [row for number, label in enumerate(labels) for row in _recorded(rows, label, number, people, rng)]
     extra, planted = _extra(rows, labels, clips_per_label, people, rng)
-    others = [label for label in (*TEXTURES, *NOTES, *DRUMS) if label not in (*labels, "Thunder")]
+    others = [label for label in (*TEXTURES, *NOTES) if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),), "train") for label in others[:: max(1, len(others) // 3)]]
     rows += [people.credit(row, *people.new()) for row in (*vetoed, *extra, *useless) if not row.title]
     rows += [row for row in extra if row.title]

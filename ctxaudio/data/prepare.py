@@ -22,7 +22,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.fsd50k import Clip, LeftOut, sound_header
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
@@ -108,6 +108,7 @@ def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None =
 
     `start` and `stop` (sample frames of the file) take a part of it; the rest is not read.
     """
+    sound_header(path)
     channels, native_rate = read_audio(path, start, stop)
     samples = channels.mean(axis=0, dtype=np.float32)
     if len(samples) < SHORTEST_S * native_rate:
@@ -147,11 +148,10 @@ def _cache_key(selection: Selection, sample_rate: int) -> str:
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
-    # A clip that is missing now and appears later has to change the key, so it takes part as (0, 0).
     try:
         status = path.stat()
     except OSError:
-        return 0, 0
+        return 0, 0  # a clip that is missing now and appears later has to change the key
     return status.st_size, status.st_mtime_ns
 
 

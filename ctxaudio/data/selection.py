@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-import soundfile
-
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, check_licences, licence_name, read_ratings
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import why_unreadable
+from ctxaudio.data.fsd50k import (
+    LICENCES,
+    Clip,
+    Index,
+    LeftOut,
+    check_licences,
+    licence_name,
+    read_ratings,
+    sound_header,
+)
+from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import check_ranges, option
 
 SPLITS = ("train", "val", "eval")
@@ -192,9 +198,10 @@ def _is_predominant(index: Index) -> Callable[[Clip, str], bool]:
 def _seconds(clip: Clip) -> float:
     """Duration of the file; infinite for what can't be read: preparing says what is wrong with it."""
     try:
-        return float("inf") if why_unreadable(clip.path) else float(soundfile.info(clip.path).duration)
-    except (OSError, soundfile.SoundFileError):
+        frames, sample_rate = sound_header(clip.path)
+    except ClipError:
         return float("inf")
+    return frames / sample_rate
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:

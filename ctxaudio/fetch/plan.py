@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
-
 from ctxaudio.contexts import Context
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, LICENCES, Clip, Index, LeftOut, Subset, licence_name
 from ctxaudio.data.selection import Selection, SelectionOptions, left_out_lines, select_clips
@@ -70,25 +68,19 @@ class FetchPlan:
     def __str__(self) -> str:
         """Counts, hours, bytes and licences per condition, and what was left out, as a table."""
         context = self.selection.context
-        rows = [
-            {
-                "condition": candidate.condition,
-                "clips": 1,
-                "hours": seconds_of(candidate.size) / 3600,
-                "MB": candidate.size / 1e6,
-                **{name: int(licence_name(candidate.clip.licence) == name) for name in LICENCES},
-            }
-            for candidate in self.chosen
-        ]
-        table = pd.DataFrame(rows).groupby("condition").sum().reindex(range(len(context.conditions)), fill_value=0)
-        table.insert(1, "of", pd.Series(self.available))
-        table.loc[len(table)] = table.sum()
-        table = table.drop(columns=[name for name in LICENCES if not table[name].any()])
-        table.insert(0, "condition", [*context.conditions, "all"])
-        decimals = {"hours": 2, "MB": 1}
-        formats = {name: f"{{:.{decimals.get(name, 0)}f}}".format for name in table.columns[1:]}
-        head = f"context {context.name}, {self.request.subset}: {len(self.chosen)} of {table['of'].iloc[-1]:.0f} clips"
-        return "\n".join([head, table.to_string(index=False, formatters=formats), *left_out_lines(self.selection)])
+        licences = [name for name in LICENCES if any(licence_name(c.clip.licence) == name for c in self.chosen)]
+        rows = [["condition", "clips", "of", "hours", "MB", *licences]]
+        for i, name in enumerate([*context.conditions, "all"]):
+            clips = [c for c in self.chosen if name == "all" or c.condition == i]
+            available = sum(self.available.values()) if name == "all" else self.available[i]
+            hours, megabytes = sum(seconds_of(c.size) for c in clips) / 3600, sum(c.size for c in clips) / 1e6
+            count = Counter(licence_name(c.clip.licence) for c in clips)
+            figures = [len(clips), available, f"{hours:.2f}", f"{megabytes:.1f}", *(count[name] for name in licences)]
+            rows.append([name, *map(str, figures)])
+        first = max(len(name) for name, *_ in rows)
+        table = ["  ".join([f"{name:<{first}}", *(f"{cell:>6}" for cell in cells)]) for name, *cells in rows]
+        head = f"context {context.name}, {self.request.subset}: {len(self.chosen)} of {rows[-1][2]} clips"
+        return "\n".join([head, *table, *left_out_lines(self.selection)])
 
 
 def seconds_of(size: int) -> float:

@@ -67,6 +67,11 @@ def mixed(tmp_path: Path) -> list[Path]:
     (folder / "empty.wav").write_bytes(b"")
     (folder / "folder.wav").mkdir()
     soundfile.write(folder / "odd_rate.wav", noise(1.0), 30)
+    os.mkfifo(folder / "pipe.wav")  # to open it would wait for ever
+    soundfile.write(folder / "endless.wav", noise(1.0), 44100, format="FLAC")
+    streamed = bytearray((folder / "endless.wav").read_bytes())
+    streamed[21:26] = bytes([streamed[21] & 0xF0, 0, 0, 0, 0])  # FLAC that was streamed has a total of 0
+    (folder / "endless.wav").write_bytes(streamed)
     return [*sorted(folder.iterdir()), folder / "missing.wav", folder / f"{'long' * 80}.wav"]
 
 
@@ -83,8 +88,10 @@ def test_good_clips_are_kept_and_bad_ones_listed_with_the_reason(mixed: list[Pat
         "corrupt": "not readable as audio",
         "empty": "not readable as audio",
         "folder": "not a file",
+        "pipe": "not a file",
+        "endless": "unknown length",
         "missing": "no such file",
-        "odd_rate": "sample rate 30 Hz",
+        "odd_rate": "sample rate of 30 Hz",
         "long" * 80: "",
     }
     assert reasons.keys() == expected.keys()

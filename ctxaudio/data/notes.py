@@ -1,15 +1,13 @@
-"""Recipes for struck, plucked, sung and sustained sounds: birds, bells, strings, organ, drums."""
+"""Recipes of the embedded corpus for what is struck, plucked, sung or sustained: birds, bells, strings, drums."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from ctxaudio.data.recipes.grains import (
+from ctxaudio.data.synthesis import (
     SAMPLE_RATE,
+    Rng,
     Samples,
     add_at,
     at_level,
@@ -19,17 +17,18 @@ from ctxaudio.data.recipes.grains import (
     harmonics,
     impulses_at,
     log_uniform,
+    modes,
     octave_noise,
+    plucked,
     ring,
     room,
     slow_curve,
 )
-from ctxaudio.data.recipes.textures import Recipe
 
 PENTATONIC = (0, 2, 4, 7, 9)
 
 
-def chirps(rng: np.random.Generator, length: int) -> Samples:
+def chirps(rng: Rng, length: int) -> Samples:
     """Birdsong: phrases of short whistled sweeps, each bird repeating a few syllables of its own."""
     total = np.zeros(length)
     for bird in range(int(rng.integers(1, 4))):
@@ -52,29 +51,7 @@ def chirps(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, rng.uniform(0.5, 1.2), 0.2) + 0.01 * garden
 
 
-def modes(
-    rng: np.random.Generator,
-    blows: Samples,
-    base_hz: float,
-    ratios: Sequence[float] | Samples,
-    decay_s: float,
-    damping: float,
-    beat_hz: float,
-    tilt: float = 0.3,
-) -> Samples:
-    """Ring `base_hz * ratios`, higher modes dying sooner (`ratio ** -damping`), each split in two that beat."""
-    total = np.zeros(blows.size)
-    for ratio in ratios:
-        if base_hz * ratio > 0.45 * SAMPLE_RATE:
-            continue
-        lasts_s, gain = decay_s * float(ratio) ** -damping, rng.uniform(0.4, 1.0) * float(ratio) ** -tilt
-        split_hz = beat_hz * rng.uniform(0.3, 1.0)
-        total += gain * ring(blows, base_hz * ratio, lasts_s)
-        total += 0.6 * gain * ring(blows, base_hz * ratio + split_hz, lasts_s)
-    return total
-
-
-def gong(rng: np.random.Generator, length: int) -> Samples:
+def gong(rng: Rng, length: int) -> Samples:
     """A low strike whose dense inharmonic modes bloom upwards and then fade for many seconds."""
     base_hz = log_uniform(rng, 60, 160)
     seconds = np.arange(length) / SAMPLE_RATE
@@ -88,7 +65,7 @@ def gong(rng: np.random.Generator, length: int) -> Samples:
     return at_level(low, 1.0) + at_level(shimmer, rng.uniform(0.8, 1.6)) + at_level(thump, 0.15)
 
 
-def rung(rng: np.random.Generator, length: int, base_hz: float, decay_s: float, period_s: float) -> Samples:
+def rung(rng: Rng, length: int, base_hz: float, decay_s: float, period_s: float) -> Samples:
     """A bell with the classic partials (hum, prime, tierce, quint, nominal, ...), struck every `period_s`."""
     ratios = np.array((0.5, 1.0, 1.183, 1.506, 2.0, 2.514, 2.662, 3.011, 4.166, 5.433, 6.796)) * rng.normal(
         1.0, 0.006, 11
@@ -105,11 +82,11 @@ def rung(rng: np.random.Generator, length: int, base_hz: float, decay_s: float, 
     return total
 
 
-def bell(rng: np.random.Generator, length: int) -> Samples:
+def bell(rng: Rng, length: int) -> Samples:
     return rung(rng, length, log_uniform(rng, 450, 1300), rng.uniform(2.0, 5.0), rng.uniform(1.0, 3.0))
 
 
-def church_bell(rng: np.random.Generator, length: int) -> Samples:
+def church_bell(rng: Rng, length: int) -> Samples:
     """A large bell or two swinging in a tower."""
     base_hz, swing_s = log_uniform(rng, 220, 480), rng.uniform(1.1, 2.0)
     total = rung(rng, length, base_hz, rng.uniform(6, 12), swing_s)
@@ -120,7 +97,7 @@ def church_bell(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, rng.uniform(1.2, 2.2), 0.25)
 
 
-def wind_chime(rng: np.random.Generator, length: int) -> Samples:
+def wind_chime(rng: Rng, length: int) -> Samples:
     """Five to seven free tubes (modes 1 : 2.756 : 5.404), struck in gusts."""
     root_hz, decay_s = log_uniform(rng, 1400, 2800), rng.uniform(2.0, 5.0)
     total, gust = np.zeros(length), np.exp(0.8 * slow_curve(rng, length, 0.6))
@@ -140,19 +117,7 @@ def wind_chime(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, 0.8, 0.1)
 
 
-def plucked(pitch_hz: float, length: int, decay_s: float, place: float, brightness: float) -> Samples:
-    """A string plucked at `place` (0..1 of its length): harmonics sin(n pi place) / n, higher ones dying sooner."""
-    orders = np.arange(1, min(18, int(0.4 * SAMPLE_RATE / pitch_hz)) + 1)
-    blow = impulses_at([0.0], [1.0], length)
-    total = np.zeros(length)
-    for order in orders:
-        gain = np.sin(np.pi * order * place) * float(order) ** (brightness - 1)
-        stretched_hz = pitch_hz * order * np.sqrt(1 + 1e-4 * order**2)
-        total += gain * ring(blow, stretched_hz, decay_s / order**0.7)
-    return total
-
-
-def harp(rng: np.random.Generator, length: int) -> Samples:
+def harp(rng: Rng, length: int) -> Samples:
     """Arpeggios up and down a pentatonic scale, left to ring."""
     root_hz, pace_s = log_uniform(rng, 110, 220), rng.uniform(0.16, 0.4)
     total, step, direction = np.zeros(length), int(rng.integers(0, 6)), 1
@@ -165,7 +130,7 @@ def harp(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, 1.4, 0.2)
 
 
-def electric_guitar(rng: np.random.Generator, length: int) -> Samples:
+def electric_guitar(rng: Rng, length: int) -> Samples:
     """Power chords or a riff on steel strings, pushed into a soft clip and through a speaker cabinet."""
     root_hz, beat_s, drive = 82.4 * 2 ** (rng.integers(0, 8) / 12), rng.uniform(0.25, 0.6), log_uniform(rng, 4, 60)
     chord, total = ((0, 7, 12) if rng.random() < 0.6 else (0,)), np.zeros(length)
@@ -179,7 +144,7 @@ def electric_guitar(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, cabinet, 0.5, 0.12)
 
 
-def organ(rng: np.random.Generator, length: int) -> Samples:
+def organ(rng: Rng, length: int) -> Samples:
     """Pipes: slow chords of steady harmonics, with the breath of the wind chest and a church behind."""
     root_hz, chord_s = log_uniform(rng, 110, 260), rng.uniform(1.2, 2.5)
     stops = np.zeros(16)
@@ -197,7 +162,7 @@ def organ(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total + 0.015 * wind * np.abs(total).max(), 2.0, 0.35)
 
 
-def bowed_string(rng: np.random.Generator, length: int) -> Samples:
+def bowed_string(rng: Rng, length: int) -> Samples:
     """A violin, viola or cello: a sawtooth of harmonics with vibrato, bow noise and the resonances of a body."""
     root_hz, total, now = log_uniform(rng, 90, 400), np.zeros(length), 0.0
     gains = rng.uniform(0.5, 1.5, 30) / np.arange(1, 31) ** rng.uniform(0.6, 0.9)
@@ -214,16 +179,111 @@ def bowed_string(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, at_level(total, 0.6) + at_level(np.asarray(body), 1.0), 0.8, 0.15)
 
 
-NOTES: Mapping[str, Recipe] = MappingProxyType(
-    {
-        "Chirp_and_tweet": chirps,
-        "Gong": gong,
-        "Bell": bell,
-        "Church_bell": church_bell,
-        "Wind_chime": wind_chime,
-        "Harp": harp,
-        "Electric_guitar": electric_guitar,
-        "Organ": organ,
-        "Bowed_string_instrument": bowed_string,
-    }
-)
+def kick_hit(rng: Rng) -> Samples:
+    """A falling sine with a click of the beater."""
+    seconds = np.arange(int(0.5 * SAMPLE_RATE)) / SAMPLE_RATE
+    end_hz, drop_hz = rng.uniform(45, 65), rng.uniform(60, 160)
+    body = np.sin(2 * np.pi * glide(end_hz + drop_hz * np.exp(-seconds / 0.025))) * np.exp(
+        -seconds / rng.uniform(0.08, 0.18)
+    )
+    click = band_noise(rng, seconds.size, 800, 4000) * np.exp(-seconds / 0.004)
+    return body + rng.uniform(0.05, 0.15) * click
+
+
+def snare_hit(rng: Rng) -> Samples:
+    """Two modes of the head and the rattle of the wires."""
+    seconds = np.arange(int(0.4 * SAMPLE_RATE)) / SAMPLE_RATE
+    blow = impulses_at([0.0], [1.0], seconds.size)
+    head_hz = rng.uniform(165, 230)
+    head = ring(blow, head_hz, 0.25) + 0.6 * ring(blow, 1.65 * head_hz, 0.18)
+    wires = band_noise(rng, seconds.size, 1500, 9000, 9.0) * np.exp(-seconds / rng.uniform(0.04, 0.09))
+    return head / np.abs(head).max() * 0.6 + rng.uniform(0.25, 0.45) * wires
+
+
+def hat_hit(rng: Rng, open_s: float) -> Samples:
+    """Six inharmonic metal tones and noise above 6 kHz, damped in `open_s`."""
+    seconds = np.arange(int(max(0.1, 4 * open_s) * SAMPLE_RATE)) / SAMPLE_RATE
+    tones = np.sign(np.sin(2 * np.pi * np.outer(rng.uniform(3000, 9000, 6), seconds))).sum(axis=0) / 6
+    noise = band_noise(rng, seconds.size, 6500, 13000, 30.0)
+    bright = np.diff(tones, prepend=0.0) * 0.5 + 0.5 * noise
+    return bright * np.exp(-seconds / open_s)
+
+
+def tabla_hits(rng: Rng) -> tuple[Samples, Samples, Samples]:
+    """Na (a ringing, nearly harmonic head), tin (the same, damped differently) and ge (a bass that bends upwards)."""
+    seconds = np.arange(int(0.9 * SAMPLE_RATE)) / SAMPLE_RATE
+    blow, pitch_hz = impulses_at([0.0], [1.0], seconds.size), rng.uniform(240, 360)
+    slap = band_noise(rng, seconds.size, 1000, 6000) * np.exp(-seconds / 0.004)
+    high = [
+        sum(gain * ring(blow, pitch_hz * order, 0.9 / order**0.6) for order, gain in enumerate(gains, 1))
+        for gains in ((0.2, 1.0, 0.8, 0.4, 0.25), (1.0, 0.5, 0.15, 0.1, 0.05))
+    ]
+    bend_hz = rng.uniform(70, 95) * (1 + 0.35 * (1 - np.exp(-seconds / 0.12)))
+    ge = np.sin(2 * np.pi * glide(bend_hz)) * np.exp(-seconds / 0.22)
+    na, tin = (at_level(np.asarray(tone), 0.15) + 0.15 * slap for tone in high)
+    return na, tin, 0.6 * ge + 0.08 * slap
+
+
+def beats(rng: Rng, length: int) -> Samples:
+    """Times in seconds of the sixteenths that fill the clip, at 90 to 140 beats a minute."""
+    return np.arange(0.03, length / SAMPLE_RATE - 0.1, 15 / rng.uniform(90, 140))
+
+
+def pattern(rng: Rng, times_s: Samples, length: int, hit: Samples, chances: tuple[float, ...]) -> Samples:
+    """Play `hit` on the sixteenths of `times_s`, step n of the bar with probability `chances[n]` (cycled)."""
+    total = np.zeros(length)
+    for n, time_s in enumerate(times_s):
+        if rng.random() < chances[n % len(chances)]:
+            add_at(total, time_s, rng.uniform(0.7, 1.0) * hit)
+    return total
+
+
+def bass_drum(rng: Rng, length: int) -> Samples:
+    return room(rng, pattern(rng, beats(rng, length), length, kick_hit(rng), (1, 0, 0, 0.1)), 0.3, 0.05)
+
+
+def snare_drum(rng: Rng, length: int) -> Samples:
+    chances = (1, 0.1, 0.4, 0.2) if rng.random() < 0.5 else (0, 0, 0, 0, 1, 0, 0, 0.15)
+    return room(rng, pattern(rng, beats(rng, length), length, snare_hit(rng), chances), 0.5, 0.15)
+
+
+def hi_hat(rng: Rng, length: int) -> Samples:
+    times_s, closed_s = beats(rng, length), log_uniform(rng, 0.02, 0.05)
+    closed = pattern(rng, times_s, length, hat_hit(rng, closed_s), (1, 0.3, 0.9, 0.3))
+    return closed + pattern(rng, times_s, length, hat_hit(rng, rng.uniform(0.12, 0.25)), (0, 0, 0.15, 0))
+
+
+def drum_kit(rng: Rng, length: int) -> Samples:
+    """Bass drum on one and three, snare on two and four, hi-hat on eighths."""
+    times_s = beats(rng, length)
+    kick = pattern(rng, times_s, length, kick_hit(rng), (1, 0, 0, 0.15, 0, 0, 0.3, 0.1, 1, 0, 0.4, 0, 0, 0, 0.2, 0))
+    snare = pattern(rng, times_s, length, snare_hit(rng), (0, 0, 0, 0, 1, 0, 0, 0.15))
+    hat = pattern(rng, times_s, length, hat_hit(rng, log_uniform(rng, 0.02, 0.07)), (1, 0.15, 0.95, 0.15))
+    return room(rng, kick + 0.8 * snare + 0.35 * hat, 0.4, 0.1)
+
+
+def tabla(rng: Rng, length: int) -> Samples:
+    times_s = beats(rng, length)
+    na, tin, ge = tabla_hits(rng)
+    total = pattern(rng, times_s, length, na, (0.9, 0.1, 0.5, 0.2)) + pattern(
+        rng, times_s, length, tin, (0.1, 0.4, 0.2, 0.4)
+    )
+    return room(rng, total + pattern(rng, times_s, length, ge, (0.9, 0, 0.1, 0.1, 0.2, 0, 0.4, 0)), 0.4, 0.1)
+
+
+NOTES = {
+    "Chirp_and_tweet": chirps,
+    "Gong": gong,
+    "Bell": bell,
+    "Church_bell": church_bell,
+    "Wind_chime": wind_chime,
+    "Harp": harp,
+    "Electric_guitar": electric_guitar,
+    "Organ": organ,
+    "Bowed_string_instrument": bowed_string,
+    "Drum_kit": drum_kit,
+    "Snare_drum": snare_drum,
+    "Bass_drum": bass_drum,
+    "Hi-hat": hi_hat,
+    "Tabla": tabla,
+}

@@ -15,10 +15,11 @@ from scipy.signal import fftconvolve, lfilter
 
 SAMPLE_RATE = 44100
 Samples = npt.NDArray[np.float64]
+Rng = np.random.Generator
 OCTAVES_HZ = (31.0, 63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
 
 
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+def log_uniform(rng: Rng, low: float, high: float) -> float:
     """One draw from `low`..`high`, uniform in its logarithm (pitches, sizes, decay times).
 
     >>> 20 <= log_uniform(np.random.default_rng(0), 20, 200) <= 200
@@ -27,7 +28,7 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def shaped_noise(rng: np.random.Generator, length: int, levels_db: Mapping[float, float]) -> Samples:
+def shaped_noise(rng: Rng, length: int, levels_db: Mapping[float, float]) -> Samples:
     """Gaussian noise `[length]` of unit RMS whose spectrum goes through `levels_db` (frequency in Hz -> dB).
 
     Levels are interpolated on a logarithmic frequency axis and held beyond the first and last knot.
@@ -43,26 +44,26 @@ def shaped_noise(rng: np.random.Generator, length: int, levels_db: Mapping[float
     return np.asarray(noise / np.sqrt(np.mean(noise**2)))
 
 
-def octave_noise(rng: np.random.Generator, length: int, levels_db: Sequence[float], spread_db: float = 2.0) -> Samples:
+def octave_noise(rng: Rng, length: int, levels_db: Sequence[float], spread_db: float = 2.0) -> Samples:
     """`shaped_noise` from one level per octave of `OCTAVES_HZ`, each moved at random by `spread_db` (one sigma)."""
     moved = np.asarray(levels_db) + spread_db * rng.standard_normal(len(levels_db))
     return shaped_noise(rng, length, dict(zip(OCTAVES_HZ, moved.tolist(), strict=True)))
 
 
-def band_noise(rng: np.random.Generator, length: int, low_hz: float, high_hz: float, slope_db: float = 24.0) -> Samples:
+def band_noise(rng: Rng, length: int, low_hz: float, high_hz: float, slope_db: float = 24.0) -> Samples:
     """`shaped_noise` flat from `low_hz` to `high_hz`, falling by `slope_db` an octave outside."""
     knots = {low_hz / 8: -3 * slope_db, low_hz: 0.0, high_hz: 0.0, high_hz * 8: -3 * slope_db}
     return shaped_noise(rng, length, knots)
 
 
-def slow_curve(rng: np.random.Generator, length: int, rate_hz: float) -> Samples:
+def slow_curve(rng: Rng, length: int, rate_hz: float) -> Samples:
     """A smooth random curve `[length]`, about zero mean and unit deviation, moving at about `rate_hz`."""
     knots = int(np.ceil(length / SAMPLE_RATE * 2 * rate_hz)) + 4
     spline = CubicSpline(np.arange(knots), rng.standard_normal(knots))
     return np.asarray(spline(1.0 + np.arange(length) * (2 * rate_hz / SAMPLE_RATE)))
 
 
-def random_impulses(rng: np.random.Generator, length: int, rate_hz: float, spread: float) -> Samples:
+def random_impulses(rng: Rng, length: int, rate_hz: float, spread: float) -> Samples:
     """Poisson impulses `[length]`, `rate_hz` a second, of either sign and log-normal size (`spread` is its sigma)."""
     count = int(rng.poisson(rate_hz * length / SAMPLE_RATE))
     sizes = rng.lognormal(0.0, spread, count) * rng.choice([-1.0, 1.0], count)
@@ -90,7 +91,7 @@ def ring(excitation: Samples, frequency_hz: float, decay_s: float) -> Samples:
 
 
 def shower(
-    rng: np.random.Generator,
+    rng: Rng,
     length: int,
     rate_hz: float,
     band_hz: tuple[float, float],
@@ -136,7 +137,7 @@ def fade(length: int, attack_s: float, release_s: float) -> Samples:
     return 0.25 * (1 - np.cos(np.pi * rise)) * (1 - np.cos(np.pi * fall))
 
 
-def room(rng: np.random.Generator, samples: Samples, decay_s: float, wet: float) -> Samples:
+def room(rng: Rng, samples: Samples, decay_s: float, wet: float) -> Samples:
     """Add a room: exponentially decaying noise of `decay_s` (60 dB), `wet` times as loud as the dry sound."""
     seconds = np.arange(int(decay_s * SAMPLE_RATE)) / SAMPLE_RATE
     tail = band_noise(rng, seconds.size, 150.0, 3500.0, 9.0) * 10 ** (-3 * seconds / decay_s)
@@ -152,3 +153,58 @@ def at_level(samples: Samples, level: float) -> Samples:
     """`samples` scaled to an RMS of `level`; silence stays silence."""
     now = rms(samples)
     return samples * (level / now) if now > 0 else samples
+
+
+def bubbles(rng: Rng, length: int, rate_hz: float, radius_m: tuple[float, float], rise: float) -> Samples:
+    """Rising damped sines, one a bubble, after van den Doel 2005 (doi:10.1145/1095878.1095883).
+
+    A bubble of radius r rings at 3/r Hz and is damped by 0.13/r + 0.0072 r^-1.5 a second; `rise` is how fast
+    its pitch goes up as it nears the surface, relative to the damping.
+    """
+    total = np.zeros(length)
+    count = int(rng.poisson(rate_hz * length / SAMPLE_RATE))
+    radii = np.exp(rng.uniform(np.log(radius_m[0]), np.log(radius_m[1]), count))
+    damping = 0.13 / radii + 0.0072 * radii**-1.5
+    sizes = rng.beta(0.7, 3.0, count) * radii**0.7
+    slopes = rise * rng.uniform(0.0, 1.0, count) ** 2 * damping
+    for start, radius, damped, size, slope in zip(
+        rng.uniform(-0.05, length / SAMPLE_RATE, count), radii, damping, sizes, slopes, strict=True
+    ):
+        seconds = np.arange(int(5 / damped * SAMPLE_RATE)) / SAMPLE_RATE
+        phase = 2 * np.pi * (3 / radius) * (seconds + 0.5 * slope * seconds**2)
+        add_at(total, start, size * np.sin(phase) * np.exp(-damped * seconds))
+    return total
+
+
+def modes(
+    rng: Rng,
+    blows: Samples,
+    base_hz: float,
+    ratios: Sequence[float] | Samples,
+    decay_s: float,
+    damping: float,
+    beat_hz: float,
+    tilt: float = 0.3,
+) -> Samples:
+    """Ring `base_hz * ratios`, higher modes dying sooner (`ratio ** -damping`), each split in two that beat."""
+    total = np.zeros(blows.size)
+    for ratio in ratios:
+        if base_hz * ratio > 0.45 * SAMPLE_RATE:
+            continue
+        lasts_s, gain = decay_s * float(ratio) ** -damping, rng.uniform(0.4, 1.0) * float(ratio) ** -tilt
+        split_hz = beat_hz * rng.uniform(0.3, 1.0)
+        total += gain * ring(blows, base_hz * ratio, lasts_s)
+        total += 0.6 * gain * ring(blows, base_hz * ratio + split_hz, lasts_s)
+    return total
+
+
+def plucked(pitch_hz: float, length: int, decay_s: float, place: float, brightness: float) -> Samples:
+    """A string plucked at `place` (0..1 of its length): harmonics sin(n pi place) / n, higher ones dying sooner."""
+    orders = np.arange(1, min(18, int(0.4 * SAMPLE_RATE / pitch_hz)) + 1)
+    blow = impulses_at([0.0], [1.0], length)
+    total = np.zeros(length)
+    for order in orders:
+        gain = np.sin(np.pi * order * place) * float(order) ** (brightness - 1)
+        stretched_hz = pitch_hz * order * np.sqrt(1 + 1e-4 * order**2)
+        total += gain * ring(blow, stretched_hz, decay_s / order**0.7)
+    return total

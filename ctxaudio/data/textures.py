@@ -1,19 +1,18 @@
-"""Recipes for sounds made of noise and impacts: water, air, fire, insects, machines, hands."""
+"""Recipes of the embedded corpus for noise and impacts: water, air, fire, insects, machines, hands."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 from scipy.signal import lfilter
 
-from ctxaudio.data.recipes.grains import (
+from ctxaudio.data.synthesis import (
     SAMPLE_RATE,
+    Rng,
     Samples,
     add_at,
     at_level,
     band_noise,
+    bubbles,
     fade,
     glide,
     harmonics,
@@ -28,10 +27,8 @@ from ctxaudio.data.recipes.grains import (
     slow_curve,
 )
 
-Recipe = Callable[[np.random.Generator, int], Samples]
 
-
-def rain(rng: np.random.Generator, length: int) -> Samples:
+def rain(rng: Rng, length: int) -> Samples:
     """Single drops of random arrival, size and damped resonance, over the soft hiss of the far ones."""
     bed = octave_noise(rng, length, (-24, -16, -11, -8, -6, -4, -3, -4, -6, -14), 2.5)
     near = shower(rng, length, log_uniform(rng, 300, 2500), (900, 9000), (0.002, 0.012), 0.9)
@@ -40,7 +37,7 @@ def rain(rng: np.random.Generator, length: int) -> Samples:
     return at_level(bed, 1.0) * swell + at_level(near, rng.uniform(0.4, 1.0)) + at_level(heavy, rng.uniform(0.1, 0.4))
 
 
-def waves(rng: np.random.Generator, length: int) -> Samples:
+def waves(rng: Rng, length: int) -> Samples:
     """Swells that build slowly, break and run out in foam, over the roar of the shore."""
     seconds = np.arange(length) / SAMPLE_RATE
     total = 0.25 * octave_noise(rng, length, (-14, -8, -4, -2, -3, -7, -13, -20, -27, -38))
@@ -59,7 +56,7 @@ def waves(rng: np.random.Generator, length: int) -> Samples:
     return total
 
 
-def wind(rng: np.random.Generator, length: int) -> Samples:
+def wind(rng: Rng, length: int) -> Samples:
     """Gusts: the stronger the wind, the further up its band reaches; a broad whistle moves with it."""
     gust = 0.8 * slow_curve(rng, length, 0.3) + 0.25 * slow_curve(rng, length, 1.2)
     total, fall_db = np.zeros(length), rng.uniform(2.0, 4.0)
@@ -73,30 +70,7 @@ def wind(rng: np.random.Generator, length: int) -> Samples:
     return total + rng.uniform(0.3, 0.8) * np.exp(0.7 * gust) * whistle
 
 
-def bubbles(
-    rng: np.random.Generator, length: int, rate_hz: float, radius_m: tuple[float, float], rise: float
-) -> Samples:
-    """Rising damped sines, one a bubble, after van den Doel 2005 (doi:10.1145/1095878.1095883).
-
-    A bubble of radius r rings at 3/r Hz and is damped by 0.13/r + 0.0072 r^-1.5 a second; `rise` is how fast
-    its pitch goes up as it nears the surface, relative to the damping.
-    """
-    total = np.zeros(length)
-    count = int(rng.poisson(rate_hz * length / SAMPLE_RATE))
-    radii = np.exp(rng.uniform(np.log(radius_m[0]), np.log(radius_m[1]), count))
-    damping = 0.13 / radii + 0.0072 * radii**-1.5
-    sizes = rng.beta(0.7, 3.0, count) * radii**0.7
-    slopes = rise * rng.uniform(0.0, 1.0, count) ** 2 * damping
-    for start, radius, damped, size, slope in zip(
-        rng.uniform(-0.05, length / SAMPLE_RATE, count), radii, damping, sizes, slopes, strict=True
-    ):
-        seconds = np.arange(int(5 / damped * SAMPLE_RATE)) / SAMPLE_RATE
-        phase = 2 * np.pi * (3 / radius) * (seconds + 0.5 * slope * seconds**2)
-        add_at(total, start, size * np.sin(phase) * np.exp(-damped * seconds))
-    return total
-
-
-def stream(rng: np.random.Generator, length: int) -> Samples:
+def stream(rng: Rng, length: int) -> Samples:
     """Crowds of small bubbles over the wash of running water."""
     bed = octave_noise(rng, length, (-50, -40, -22, -12, -5, -1, -2, -8, -14, -24))
     small = bubbles(rng, length, log_uniform(rng, 350, 700), (0.0007, 0.004), 0.15)
@@ -107,7 +81,7 @@ def stream(rng: np.random.Generator, length: int) -> Samples:
     )
 
 
-def trickle(rng: np.random.Generator, length: int) -> Samples:
+def trickle(rng: Rng, length: int) -> Samples:
     """A thin fall of water: fewer and larger bubbles than a stream's, each of them heard."""
     bed = octave_noise(rng, length, (-60, -50, -40, -28, -14, -6, -2, 0, -2, -8))
     total = at_level(bubbles(rng, length, log_uniform(rng, 60, 160), (0.0012, 0.006), 0.4), 1.0)
@@ -115,7 +89,7 @@ def trickle(rng: np.random.Generator, length: int) -> Samples:
     return total * np.exp(0.3 * slow_curve(rng, length, 2.0)) + at_level(bed, rng.uniform(0.15, 0.4))
 
 
-def cricket(rng: np.random.Generator, length: int) -> Samples:
+def cricket(rng: Rng, length: int) -> Samples:
     """Chirps of three to five wing strokes on a few steady carriers, before a far chorus that trills without end."""
     total = np.zeros(length)
     for singer in range(int(rng.integers(2, 5))):
@@ -140,7 +114,7 @@ def cricket(rng: np.random.Generator, length: int) -> Samples:
     return total + at_level(chorus, rng.uniform(0.25, 0.7)) + rng.uniform(0.01, 0.03) * night
 
 
-def fan(rng: np.random.Generator, length: int) -> Samples:
+def fan(rng: Rng, length: int) -> Samples:
     """Air and motor: the hum of the blades passing, its harmonics, and a broad rush coloured by the housing."""
     air = octave_noise(rng, length, (-30, -18, -8, -3, -2, -5, -9, -13, -18, -30), 2.0)
     for _ in range(6):
@@ -155,7 +129,7 @@ def fan(rng: np.random.Generator, length: int) -> Samples:
     return flutter * air + at_level(hum, rng.uniform(0.1, 0.3)) + at_level(motor, rng.uniform(0.05, 0.25))
 
 
-def crackle(rng: np.random.Generator, length: int) -> Samples:
+def crackle(rng: Rng, length: int) -> Samples:
     """A fire: snaps of heavy-tailed size, alone and in bursts, over the flutter of the flames."""
     activity = np.exp(0.7 * slow_curve(rng, length, 3.0))
     pace_hz, snaps = log_uniform(rng, 1.5, 8.0), np.zeros(length)
@@ -168,7 +142,7 @@ def crackle(rng: np.random.Generator, length: int) -> Samples:
     return at_level(snaps, 1.0) + at_level(flames, rng.uniform(0.3, 1.0)) + at_level(hiss, rng.uniform(0.05, 0.15))
 
 
-def purr(rng: np.random.Generator, length: int) -> Samples:
+def purr(rng: Rng, length: int) -> Samples:
     """A cat: about 25 throat pulses a second, in and out with the breath."""
     seconds = length / SAMPLE_RATE
     breath_s, rate_hz = rng.uniform(1.2, 2.0), rng.uniform(22, 28)
@@ -186,7 +160,7 @@ def purr(rng: np.random.Generator, length: int) -> Samples:
     return loud * (at_level(np.asarray(throat), 1.0) + 0.08 * air) + 0.01 * air
 
 
-def keyboard(rng: np.random.Generator, length: int) -> Samples:
+def keyboard(rng: Rng, length: int) -> Samples:
     """Typing: each key clicks down, thumps the desk and clicks again when let go, in uneven runs."""
     seconds = length / SAMPLE_RATE
     clicks, thumps, times_s = np.zeros(length), np.zeros(length), []
@@ -208,7 +182,7 @@ def keyboard(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, at_level(clicks, 1.0) + at_level(np.asarray(body), rng.uniform(0.3, 0.7)), 0.2, 0.25) + 0.04 * hiss
 
 
-def tick_tock(rng: np.random.Generator, length: int) -> Samples:
+def tick_tock(rng: Rng, length: int) -> Samples:
     """A clock: two alternating clicks of the escapement, exactly regular, each of a few tiny impacts."""
     period_s, start_s = float(rng.choice([0.2, 0.25, 0.3, 0.4, 0.5])), rng.uniform(0.02, 0.2)
     beats_s = np.arange(start_s, length / SAMPLE_RATE, period_s)
@@ -226,7 +200,7 @@ def tick_tock(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, 0.2, 0.1) + rng.uniform(0.08, 0.25) * float(np.std(total)) * hiss
 
 
-def clapping(rng: np.random.Generator, length: int) -> Samples:
+def clapping(rng: Rng, length: int) -> Samples:
     """A few people clapping, each at a steady pace of their own, in a hall."""
     total = np.zeros(length)
     for person in range(int(rng.integers(2, 8))):
@@ -240,7 +214,7 @@ def clapping(rng: np.random.Generator, length: int) -> Samples:
     return room(rng, total, rng.uniform(0.3, 0.9), 0.4)
 
 
-def thunder(rng: np.random.Generator, length: int) -> Samples:
+def thunder(rng: Rng, length: int) -> Samples:
     """A crack, then claps and a rolling rumble that dies away."""
     seconds = np.arange(length) / SAMPLE_RATE
     total = np.zeros(length)
@@ -256,20 +230,18 @@ def thunder(rng: np.random.Generator, length: int) -> Samples:
     return total * np.exp(0.4 * slow_curve(rng, length, 6.0)) + 0.15 * rumble * fade(length, 0.8, 0.8)
 
 
-TEXTURES: Mapping[str, Recipe] = MappingProxyType(
-    {
-        "Rain": rain,
-        "Waves_and_surf": waves,
-        "Wind": wind,
-        "Cricket": cricket,
-        "Mechanical_fan": fan,
-        "Stream": stream,
-        "Trickle_and_dribble": trickle,
-        "Computer_keyboard": keyboard,
-        "Tick-tock": tick_tock,
-        "Crackle": crackle,
-        "Purr": purr,
-        "Clapping": clapping,
-        "Thunder": thunder,
-    }
-)
+TEXTURES = {
+    "Rain": rain,
+    "Waves_and_surf": waves,
+    "Wind": wind,
+    "Cricket": cricket,
+    "Mechanical_fan": fan,
+    "Stream": stream,
+    "Trickle_and_dribble": trickle,
+    "Computer_keyboard": keyboard,
+    "Tick-tock": tick_tock,
+    "Crackle": crackle,
+    "Purr": purr,
+    "Clapping": clapping,
+    "Thunder": thunder,
+}
