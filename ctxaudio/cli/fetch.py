@@ -54,6 +54,7 @@ def _fetch_selection(options: argparse.Namespace) -> None:
 
 
 def _fetch_whole(options: argparse.Namespace) -> None:
+    from ctxaudio.data.fsd50k import Subset
     from ctxaudio.data.selection import SelectionOptions
     from ctxaudio.fetch.clips import credit_whole
     from ctxaudio.fetch.network import Network
@@ -61,7 +62,7 @@ def _fetch_whole(options: argparse.Namespace) -> None:
 
     if options.max_clips != _MAX_CLIPS or selection_of(options) != SelectionOptions(licences=_LICENCES):
         raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
-    subsets = [options.split] if options.split else ["dev", "eval"]
+    subsets: list[Subset] = [options.split] if options.split else ["dev", "eval"]
     archives = archives_of(subsets)
     download, room = (size / 1e9 for size in bytes_needed(archives, options.data_dir))
     print(

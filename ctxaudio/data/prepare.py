@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import joblib
 import numpy as np
@@ -29,7 +28,8 @@ from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.filters import high_pass, resample
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+SAMPLES = "samples.f32"  # little-endian
 SHORTEST_S = 0.3
 SILENCE_DB = -80.0
 LEVEL_DB = -26.0
@@ -97,9 +97,9 @@ def prepare_clips(
         raise CtxAudioError(f"sample_rate {sample_rate} must be positive and workers {workers} not negative")
     folder = cache_dir / _cache_key(selection, sample_rate)
     if not folder.exists():
-        with _only_writer(cache_dir):
-            if not folder.exists():  # another run may have prepared the same clips meanwhile
-                _write_cache(selection, folder, sample_rate, workers, progress)
+        with _only_writer(folder) as aside:
+            if aside is not None:
+                _write_cache(selection, aside, sample_rate, workers, progress)
     return _read_cache(selection, folder, sample_rate)
 
 
@@ -156,26 +156,23 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
-    with _folder_written_whole(folder) as aside:
-        clips: list[tuple[str, int, int]] = []
-        skipped: list[tuple[str, str]] = []
-        with (aside / "samples.npy").open("wb") as file:
-            _write_header(file, 0)
-            total = 0
-            for clip, decoded in _decoded(selection.clips, sample_rate, workers, progress):
-                if isinstance(decoded, str):
-                    skipped.append((clip.clip_id, decoded))
-                    continue
-                file.write(decoded.astype("<f4", copy=False).tobytes())
-                clips.append((clip.clip_id, total, len(decoded)))
-                total += len(decoded)
-            _write_header(file, total)
-        if not clips:
-            raise CtxAudioError(
-                f"none of the {len(selection.clips)} clips of context {selection.context.name!r} could be used; "
-                f"the first: {skipped[0][1]}"
-            )
-        write_json(aside / "index.json", {"total": total, "clips": clips, "skipped": skipped})
+    clips: list[tuple[str, int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    total = 0
+    with (folder / SAMPLES).open("wb") as file:
+        for clip, decoded in _decoded(selection.clips, sample_rate, workers, progress):
+            if isinstance(decoded, str):
+                skipped.append((clip.clip_id, decoded))
+                continue
+            file.write(decoded.astype("<f4", copy=False).tobytes())
+            clips.append((clip.clip_id, total, len(decoded)))
+            total += len(decoded)
+    if not clips:
+        raise CtxAudioError(
+            f"none of the {len(selection.clips)} clips of context {selection.context.name!r} could be used; "
+            f"the first: {skipped[0][1]}"
+        )
+    write_json(folder / "index.json", {"clips": clips, "skipped": skipped})
 
 
 def _decoded(
@@ -194,47 +191,34 @@ def _decoded(
         raise CtxAudioError(f"a worker process died, often for want of memory: use fewer than {workers}") from error
 
 
-def _write_header(file: BinaryIO, length: int) -> None:
-    # Numpy pads the header so that the length can be put in afterwards, when it is known.
-    file.seek(0)
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (length,)})
-
-
 @contextmanager
-def _only_writer(cache_dir: Path) -> Iterator[None]:
-    """Wait until no other process writes into `cache_dir`, and clear away what a killed one left half-written there.
+def _only_writer(folder: Path) -> Iterator[Path | None]:
+    """Yield a folder to fill, which becomes `folder` only if the block succeeds; None where `folder` is there by now.
 
-    The operating system lets go of the lock when its holder dies, so whoever has it is the only one alive.
+    Waits until no other process writes beside it, and clears away what a killed one left half-written. The operating
+    system lets go of the lock when its holder dies, so whoever has it is the only one alive.
     """
-    lock = FileLock(writable_folder(cache_dir) / ".lock")
+    lock = FileLock(writable_folder(folder.parent) / ".lock")
+    aside = folder.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"waiting for another run that is preparing clips in {cache_dir}", flush=True)
+            print(f"waiting for another run that is preparing clips in {folder.parent}", flush=True)
             lock.acquire()
-    except OSError as error:
-        raise CtxAudioError(f"can't lock {cache_dir}: {error.strerror or error}; choose another folder") from error
-    try:
-        for left_behind in cache_dir.glob(f"{UNFINISHED}*"):
+        for left_behind in folder.parent.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left_behind, ignore_errors=True)
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside `folder` to fill; it becomes `folder` only if the block succeeds."""
-    aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
-    try:
-        yield aside
-        aside.chmod(0o755)
-        aside.rename(folder)
+        if folder.exists():
+            yield None
+        else:
+            aside.mkdir()
+            yield aside
+            aside.rename(folder)
     except OSError as error:
         raise CtxAudioError(f"can't write {folder}: {error.strerror or error}; free space or move the cache") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        lock.release()
 
 
 def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> PreparedClips:
@@ -242,16 +226,19 @@ def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> Prepare
     chosen = {clip.clip_id: (clip, i) for clip, i in zip(selection.clips, selection.conditions, strict=True)}
     index = read_json(folder / "index.json")
     try:
-        samples = np.load(folder / "samples.npy", mmap_mode="r")
-        clips = [_prepared_clip(*chosen[clip_id], offset, length) for clip_id, offset, length in index["clips"]]
+        samples = np.memmap(folder / SAMPLES, "<f4", "r")
+        clips, total = [], 0
+        for clip_id, offset, length in index["clips"]:
+            clip, condition = chosen[clip_id]
+            if offset != total or not isinstance(length, int) or length < 1:
+                raise ValueError(f"clip {clip_id} at {offset}")
+            total += length
+            credit = (clip.title, clip.uploader, clip.licence)
+            clips.append(PreparedClip(clip_id, condition, clip.split, offset, length, *credit))
         skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
-        if samples.shape != (index["total"],) or samples.dtype != np.float32:
-            raise ValueError(f"holds {samples.shape} {samples.dtype}")
+        if len(samples) != total:
+            raise ValueError(f"{len(samples)} samples, not {total}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CtxAudioError(f"the prepared clips in {folder} are damaged ({error}): delete that folder") from error
     context = selection.context
     return PreparedClips(sample_rate, context.name, context.conditions, tuple(clips), samples, skipped)
-
-
-def _prepared_clip(clip: Clip, condition: int, offset: int, length: int) -> PreparedClip:
-    return PreparedClip(clip.clip_id, condition, clip.split, offset, length, clip.title, clip.uploader, clip.licence)

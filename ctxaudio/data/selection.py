@@ -257,8 +257,9 @@ def selection_table(selection: Selection) -> str:
     """A text table of what was found per condition and split, and of what was left out and why."""
     pairs = zip(selection.conditions, (clip.split for clip in selection.clips), strict=True)
     counts = count_by_condition(selection.context.conditions, pairs)
-    rows = [("condition", *next(iter(counts.values()))), *((name, *found.values()) for name, found in counts.items())]
-    width = max(len(name) for name, *_ in rows)
+    rows: list[tuple[object, ...]] = [("condition", *next(iter(counts.values())))]
+    rows += [(name, *found.values()) for name, found in counts.items()]
+    width = max(map(len, ["condition", *counts]))
     table = ["  ".join([f"{name:<{width}}", *(f"{cell:>6}" for cell in cells)]) for name, *cells in rows]
     head = f"context {selection.context.name}: {len(selection.clips)} clips"
     return "\n".join([head, *table, *left_out_lines(selection)])

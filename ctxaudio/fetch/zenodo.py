@@ -142,7 +142,7 @@ class SplitZip(zipfile.ZipFile):
 
     def __init__(self, parts: Sequence[Path]) -> None:
         row = _Row(parts)
-        super().__init__(row)  # type: ignore[arg-type]
+        super().__init__(row)
         here = row.starts[row.number_at(self.start_dir)]  # zipfile takes every offset to count from here
         for entry in self.infolist():
             entry.header_offset += row.starts[min(entry.volume, len(parts))] - here

@@ -185,7 +185,7 @@ def test_any_number_of_workers_gives_the_same_files(
     three = prepare_quietly(select(mixed), tmp_path / "three", workers=3)
     assert three.clips == one.clips
     assert three.skipped == one.skipped
-    for name in ("samples.npy", "index.json"):
+    for name in ("samples.f32", "index.json"):
         (a,), (b,) = (list((tmp_path / cache).glob(f"*/{name}")) for cache in ("one", "three"))
         assert a.read_bytes() == b.read_bytes()
 
@@ -288,7 +288,7 @@ def test_nothing_usable_is_an_error_and_leaves_no_cache(mixed: list[Path], tmp_p
 
 def test_a_truncated_cache_is_named(mixed: list[Path], tmp_path: Path) -> None:
     prepare_quietly(select(mixed), tmp_path / "cache")
-    (samples,) = (tmp_path / "cache").glob("*/samples.npy")
+    (samples,) = (tmp_path / "cache").glob("*/samples.f32")
     samples.write_bytes(samples.read_bytes()[:5000])
     with pytest.raises(CtxAudioError, match=r"damaged .* delete that folder"):
         prepare_quietly(select(mixed), tmp_path / "cache")
