@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ctxaudio.contexts import Context
-from ctxaudio.data.fsd50k import Clip, LeftOut, sound_header
+from ctxaudio.data.fsd50k import Clip, LeftOut
 from ctxaudio.data.selection import Selection
 from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.signal.audio import AudioReader
 
 LONGEST_CLIP_S = 30.0  # as in FSD50K
 LONGEST_CONDITION_BYTES = 160  # a file name has at most 255, with context, number and suffix
@@ -133,11 +134,12 @@ def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[Recording 
             yield LeftOut(ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text")
             continue
         try:
-            frames, sample_rate = sound_header(path)
+            sound = AudioReader(path)
         except ClipError as error:
             yield LeftOut(name, str(error).replace(str(path), name, 1))
         else:
-            yield Recording(name, path, relative.parts[0] if len(relative.parts) > 1 else "", frames, sample_rate)
+            condition = relative.parts[0] if len(relative.parts) > 1 else ""
+            yield Recording(name, path, condition, sound.frames, sound.sample_rate)
 
 
 def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:

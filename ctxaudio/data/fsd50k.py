@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-import soundfile
-
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, why_unreadable
 
@@ -44,8 +42,6 @@ _URI = re.compile(
     r"https?://(?:www\.)?creativecommons\.org/(?:publicdomain|licenses)/([^/?#]+)(?:[/?#].*)?", re.IGNORECASE
 )
 
-LONGEST_FILE_H = 100.0
-LOWEST_RATE = 1000
 RATINGS = "pp_pnp_ratings_FSD50K.json"
 _SPLITS_OF = {"dev": ("train", "val"), "eval": ("eval",)}
 _LAYOUT = (
@@ -165,27 +161,6 @@ def clips_on_disk(folder: Path) -> frozenset[str]:
         return frozenset()
     except OSError as error:
         raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
-
-
-def sound_header(path: Path) -> tuple[int, int]:
-    """Frames and sample rate of a sound file, from its header; raises `ClipError` with the reason where it has none.
-
-    Refused are also pipes and devices, which would wait for ever, what is longer than 100 h or doesn't know its length
-    (a streamed file), and rates under 1 kHz, which leave nothing to hear.
-    """
-    if reason := why_unreadable(path):
-        raise ClipError(f"{path}: {reason}")
-    try:
-        about = soundfile.info(path)
-    except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
-        raise ClipError(f"{path}: not readable as audio") from error
-    if about.frames < 1:
-        raise ClipError(f"{path}: holds no samples")
-    if about.samplerate < LOWEST_RATE:
-        raise ClipError(f"{path}: its sample rate of {about.samplerate} Hz is under {LOWEST_RATE} Hz")
-    if about.frames > LONGEST_FILE_H * 3600 * about.samplerate:
-        raise ClipError(f"{path}: longer than {LONGEST_FILE_H:g} h or of unknown length, convert it")
-    return about.frames, about.samplerate
 
 
 def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import Clip, LeftOut, sound_header
+from ctxaudio.data.fsd50k import Clip, LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
@@ -108,7 +108,6 @@ def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None =
 
     `start` and `stop` (sample frames of the file) take a part of it; the rest is not read.
     """
-    sound_header(path)
     channels, native_rate = read_audio(path, start, stop)
     samples = channels.mean(axis=0, dtype=np.float32)
     if len(samples) < SHORTEST_S * native_rate:

@@ -17,10 +17,10 @@ from ctxaudio.data.fsd50k import (
     check_licences,
     licence_name,
     read_ratings,
-    sound_header,
 )
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import check_ranges, option
+from ctxaudio.signal.audio import AudioReader
 
 SPLITS = ("train", "val", "eval")
 _REASONS_SHOWN = 12
@@ -198,10 +198,9 @@ def _is_predominant(index: Index) -> Callable[[Clip, str], bool]:
 def _seconds(clip: Clip) -> float:
     """Duration of the file; infinite for what can't be read: preparing says what is wrong with it."""
     try:
-        frames, sample_rate = sound_header(clip.path)
+        return AudioReader(clip.path).duration_s
     except ClipError:
         return float("inf")
-    return frames / sample_rate
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:

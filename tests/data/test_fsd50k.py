@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_missing_parts_tell_the_layout(tmp_path: Path) -> None:
     [
         (b"fname,mids\n1,/m/0\n", r"lacks the column\(s\) labels, split"),
         (b"", "lacks the column"),
-        (b"fname,labels,mids,split\n1,Rain\n", "line 2 has 2 fields, not 4"),
+        (b"fname,labels,mids,split\n1,Rain\n", "line 2 doesn't have 4 fields"),
         (b"fname,labels,mids,split\n1,Rain,/m/0,test\n", "line 2: split 'test'"),
         (b"fname,labels,mids,split\n1,Rain,/m/0,eval\n", "line 2: split 'eval'"),
         (b'fname,labels,mids,split\n1,"Rain,/m/0,train\n', "not a UTF-8 CSV"),
@@ -179,3 +180,14 @@ def test_real_recordings_serve_every_context(context: str) -> None:
     assert any(clip.split == "train" for clip in selection.clips)
     assert all(clip.path.is_file() for clip in selection.clips)
     assert all(clip.licence != "unknown" for clip in selection.clips)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes in folders")
+def test_a_pipe_among_the_clips_is_not_taken_for_one(tmp_path: Path) -> None:
+    write_index(tmp_path, [("1", "Rain", "train"), ("2", "Rain", "train")])
+    audio = tmp_path / "FSD50K.dev_audio"
+    audio.mkdir(exist_ok=True)
+    (audio / "1.wav").unlink(missing_ok=True)
+    os.mkfifo(audio / "1.wav")
+    (audio / "2.wav").touch()
+    assert read_index(tmp_path).on_disk == {"2"}

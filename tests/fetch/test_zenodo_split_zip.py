@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from split_archives import SMALLEST_PART, ZIP, split_parts, zipped
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.zenodo import Archive, SplitZip, expected_entries, is_unpacked, unpack
 
 needs_zip = pytest.mark.skipif(ZIP is None, reason="Debian's zip is not installed")
@@ -164,6 +165,15 @@ def test_a_link_or_device_is_unpacked_as_the_bytes_it_holds(tmp_path: Path, mode
     unpack_all(archive_of((entry_with("a/b.wav", mode | 0o644), b"../../outside")), tmp_path)
     assert (tmp_path / "a" / "b.wav").read_bytes() == b"../../outside"
     assert not (tmp_path / "a" / "b.wav").is_symlink()
+
+
+def test_encrypted_and_oddly_packed_entries_are_refused(tmp_path: Path) -> None:
+    for change in (("flag_bits", 1), ("compress_type", 12), ("compress_type", 99)):
+        archive = archive_of(("a/b.wav", b"one"))
+        setattr(archive.infolist()[0], *change)
+        with pytest.raises((CtxAudioError, *zenodo._DAMAGED)):
+            unpack_all(archive, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_bombs_that_tell_their_size_are_refused(tmp_path: Path) -> None:
