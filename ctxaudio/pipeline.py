@@ -14,9 +14,9 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.clips import held_out_sound, prepared_sound
-from ctxaudio.evaluation.merit import figures_of_merit
-from ctxaudio.evaluation.score import kernel_score
+from ctxaudio.evaluation.distances import kernel_score
+from ctxaudio.evaluation.evaluate import figures_of_merit
+from ctxaudio.evaluation.sounds import held_out_sound, prepared_sound
 from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator

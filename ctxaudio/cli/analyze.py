@@ -21,72 +21,55 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    alone = {"--against": options.against, "--psychoacoustics": options.psychoacoustics}
-    if options.directory.is_file():
-        _refuse(f"{options.directory} is a file", alone | {"--num_workers": options.num_workers})
+    path = options.directory
+    if path.is_file():
+        for_folders = {"--against": options.against, "--num_workers": options.num_workers}
+        _refuse(f"{path} is a file", for_folders | {"--psychoacoustics": options.psychoacoustics})
         return _file(options)
-    _refuse(f"{options.directory} is not a file", {"--window_s": options.window_s})
+    _refuse(f"{path} is not a file", {"--window_s": options.window_s})
+
+    from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
+    from ctxaudio.evaluation.measures import ASSUMED_LEVEL
+
+    workers, progress = options.num_workers, on_a_terminal()
     if options.against is not None:
         _refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
-        return _comparison(options)
-    return _folder(options)
+        table = compare_folders(path, options.against, options.output_dir, workers, progress, options.rates_hz)
+        print(table.round(4).to_string(index=False, na_rep=""))
+        print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
+        print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
+        if table.attrs["smallest_p_holm"] >= 0.05:
+            print("so few clips can't show a difference, whatever it is: give more of them")
+        return _written("comparison", options.output_dir or path)
+    table = batch_analyze_frequencies(
+        path, options.output_dir, workers, progress, options.rates_hz, options.psychoacoustics
+    )
+    shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
+    print(shown.round(3).to_string())
+    if options.psychoacoustics:
+        print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
+    return _written("analysis", options.output_dir or path)
+
+
+def _file(options: argparse.Namespace) -> int:
+    from ctxaudio.evaluation.over_time import analyse_file
+
+    path = options.directory
+    table = analyse_file(path, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
+    print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
+    print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
+    for stretch in table.attrs["found"]:
+        rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
+        print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
+    return _written(f"{path.stem}_modulation", options.output_dir or path.parent)
+
+
+def _written(stem: str, folder: Path) -> int:
+    print(f"{stem}.csv, .json and .png are in {folder}")
+    return 0
 
 
 def _refuse(because: str, given: dict[str, object]) -> None:
     for name, value in given.items():
         if value:
             raise CtxAudioError(f"{because}: leave out {name}")
-
-
-def _folder(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.folders import batch_analyze_frequencies
-    from ctxaudio.evaluation.measures import ASSUMED_LEVEL
-
-    table = batch_analyze_frequencies(
-        options.directory,
-        options.output_dir,
-        options.num_workers,
-        on_a_terminal(),
-        options.rates_hz,
-        options.psychoacoustics,
-    )
-    shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
-    print(shown.round(3).to_string())
-    if options.psychoacoustics:
-        print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
-    print(f"analysis.csv, .json and .png are in {options.output_dir or options.directory}")
-    return 0
-
-
-def _comparison(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.folders import ALPHA, compare_folders
-
-    table = compare_folders(
-        options.directory,
-        options.against,
-        options.output_dir,
-        options.num_workers,
-        on_a_terminal(),
-        options.rates_hz,
-    )
-    print(table.round(4).to_string(index=False, na_rep=""))
-    print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
-    print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
-    if table.attrs["smallest_p_holm"] >= ALPHA:
-        print("so few clips can't show a difference, whatever it is: give more of them")
-    print(f"comparison.csv, .json and .png are in {options.output_dir or options.directory}")
-    return 0
-
-
-def _file(options: argparse.Namespace) -> int:
-    from ctxaudio.evaluation.over_time import analyse_file
-
-    table = analyse_file(options.directory, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
-    print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
-    print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
-    for stretch in table.attrs["found"]:
-        rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
-        print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
-    stem = f"{options.directory.stem}_modulation"
-    print(f"{stem}.csv, .json and .png are in {options.output_dir or options.directory.parent}")
-    return 0

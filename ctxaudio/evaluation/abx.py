@@ -43,17 +43,6 @@ class AbxScore:
         """
         return float(scipy.stats.binomtest(self.correct, self.trials, 0.5, alternative="greater").pvalue)
 
-    @property
-    def hit_rate_interval(self) -> tuple[float, float]:
-        """The rates of right answers, 0..1, that go with this score: 95 %, exact (Clopper & Pearson 1934).
-
-        >>> low, high = AbxScore(12, 16).hit_rate_interval
-        >>> round(low, 2), round(high, 2)
-        (0.48, 0.93)
-        """
-        interval = scipy.stats.binomtest(self.correct, self.trials, 0.5).proportion_ci(1.0 - ALPHA, "exact")
-        return float(interval.low), float(interval.high)
-
     def line(self) -> str:
         """The score in words, and what follows from it.
 
@@ -69,14 +58,10 @@ class AbxScore:
 
 
 class AbxTest:
-    """One listener's ABX test of `trials` trials: the order of X, the answers, and at the end the score.
+    """One listener's ABX test of 5 to 100 `trials`: the order of X, the answers, and at the end the score.
 
-    Args:
-        trials: how many, decided now; 5 to 100.
-        seed: decides what X is in each trial. None draws one, which is what a test by ear needs: with a seed
-            that is known, the order could be known too. It can be read from `seed` after the last answer.
-
-    Raises `CtxAudioError` for a number of trials out of range.
+    `seed` decides what X is in each trial. None draws one, which is what a test by ear needs: with a seed that is
+    known, the order could be known too. Raises `CtxAudioError` for a number of trials out of range.
 
     >>> test = AbxTest(trials=5, seed=1)
     >>> while not test.finished:
@@ -92,9 +77,9 @@ class AbxTest:
                 f"to {MOST_TRIALS}"
             )
         self.trials = trials
-        self._seed = secrets.randbits(31) if seed is None else seed
         # A coin for each trial: with as many A as B, the last ones could be worked out from the others.
-        self._order = cast("list[Letter]", np.random.default_rng(self._seed).choice(["A", "B"], trials).tolist())
+        coins = np.random.default_rng(secrets.randbits(31) if seed is None else seed).choice(["A", "B"], trials)
+        self._order = cast("list[Letter]", coins.tolist())
         self._answers: list[Letter] = []
 
     def __repr__(self) -> str:
@@ -107,12 +92,6 @@ class AbxTest:
     @property
     def finished(self) -> bool:
         return self.answered == self.trials
-
-    @property
-    def seed(self) -> int:
-        """The seed of the order; raises `CtxAudioError` before the last answer."""
-        self._check_finished()
-        return self._seed
 
     def x(self, a: T, b: T) -> T:
         """What is X in the trial that waits for an answer: `a` or `b`; raises `CtxAudioError` after the last one."""
@@ -132,20 +111,14 @@ class AbxTest:
 
     def log(self) -> pd.DataFrame:
         """A row for each trial: `trial`, `x`, `answer`, `right`; raises `CtxAudioError` before the last answer."""
-        self._check_finished()
+        if not self.finished:
+            raise CtxAudioError(f"{self!r}: the result is shown after the last one")
         table = pd.DataFrame({"trial": range(1, self.trials + 1), "x": self._order, "answer": self._answers})
-        table["right"] = table["x"] == table["answer"]
-        return table
+        return table.assign(right=table["x"] == table["answer"])
 
     def _check_open(self) -> None:
         if self.finished:
             raise CtxAudioError(f"all {self.trials} trials are answered: make a new AbxTest for another round")
-
-    def _check_finished(self) -> None:
-        if not self.finished:
-            raise CtxAudioError(
-                f"{self.answered} of {self.trials} trials answered: the result is shown after the last one"
-            )
 
 
 def simulated_score(trials: int, hears: float, seed: int = 0) -> AbxScore:
@@ -154,12 +127,7 @@ def simulated_score(trials: int, hears: float, seed: int = 0) -> AbxScore:
     >>> simulated_score(16, hears=1.0).correct
     16
     """
-    test = AbxTest(trials, seed)
-    random = np.random.default_rng((seed, 1))
-    while not test.finished:
-        guess: Letter = "A" if random.random() < 0.5 else "B"
-        test.answer(test.x("A", "B") if random.random() < hears else guess)
-    return test.score()
+    return AbxScore(int(np.random.default_rng(seed).binomial(trials, hears + (1.0 - hears) / 2.0)), trials)
 
 
 def correct_needed(trials: int) -> int:
@@ -170,9 +138,7 @@ def correct_needed(trials: int) -> int:
     """
     if trials < FEWEST_TRIALS:
         raise CtxAudioError(f"{trials} trials are too few for p < {ALPHA:g}: take {FEWEST_TRIALS} or more")
-    right = np.arange(trials + 1)
-    p_values = scipy.stats.binom.sf(right - 1, trials, 0.5)
-    return int(right[p_values < ALPHA][0])
+    return int(scipy.stats.binom.isf(ALPHA, trials, 0.5)) + 1
 
 
 def chance_to_pass(trials: int, hit_rate: float) -> float:

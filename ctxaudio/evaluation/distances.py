@@ -5,8 +5,7 @@ are not: every clip counts alike, no pair of windows of one clip is used, and it
 
 *Kernel distance*: the unbiased squared maximum mean discrepancy (MMD; Gretton et al. 2012, JMLR 13:723) x1000 with a
 Gaussian kernel, as the kernel audio distance has it (Chung et al. 2025, arXiv:2502.15602). Its mean is 0 between sets
-of one distribution, so it may come out below 0. *Frechet distance*: as the Frechet audio distance (Kilgour et al. 2019,
-doi:10.21437/Interspeech.2019-2219), along a few principal axes, with shrunk covariances; larger for smaller sets.
+of one distribution, so it may come out below 0.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.envelope import Array
 from ctxaudio.workers import one_blas_thread
@@ -26,15 +25,14 @@ from ctxaudio.workers import one_blas_thread
 Rows = Sequence[Array]
 #: Distances `[B]` of a set to the reference, for `B` weightings `[B, clips]` of the reference and of the set.
 Form = Callable[[Rows, Array, Array], Array]
+#: Clips `[T]` by condition.
+ByCondition = Mapping[str, Sequence[FloatArray]]
 DRAWS = 400
 CONFIDENCE = 0.9
-#: Axes of the Frechet distance: what the covariance of tens of clips can be estimated in.
-MOST_AXES = 8
-ROWS_PER_AXIS = 4
-SHRINKAGE = 0.1
 #: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
 CLIPS_FOR_VERDICT = 3
 UNDECIDED = "undecided: too few clips"
+NEAR = "near: within the spread of real clips"
 #: At most so many windows of the reference decide the kernel's bandwidth.
 BANDWIDTH_ROWS = 1500
 
@@ -50,28 +48,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SetDistances:
-    """Distances to the real clips; `real_floor` is that of other real clips, None where there are too few."""
+    """Kernel distances to the real clips (`real_floor`: of other real clips, None where there are too few), and what
+    they tell in plain words: see `verdict_of`."""
 
     generated: Estimate
     real_floor: Estimate | None
     matched_noise: Estimate
     white_noise: Estimate
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Both distances, and what the kernel distance tells, in plain words: see `verdict`."""
-
-    kernel: SetDistances
-    frechet: SetDistances
     verdict: str
 
     def columns(self) -> dict[str, float | None]:
-        """`kernel_generated`, `kernel_generated_low`, `kernel_generated_high` and so on; None for what is missing."""
+        """`generated`, `generated_low`, `generated_high` and so on; None for what is missing."""
         found: dict[str, float | None] = {}
-        for form, distances in (("kernel", self.kernel), ("frechet", self.frechet)):
-            for name, one in vars(distances).items():
-                found |= columns_of(f"{form}_{name}", one)
+        for name in ("generated", "real_floor", "matched_noise", "white_noise"):
+            found |= columns_of(name, getattr(self, name))
         return found
 
 
@@ -80,13 +70,11 @@ def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: tuple[Rows, Rows], seed: int = 0) -> Comparison:
-    """Kernel and Frechet distances to `real` of the other sets; `noises` are those of `both_noises`.
+def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence[Rows], seed: int = 0) -> SetDistances:
+    """Kernel distances to `real` of the other sets; `noises` are those of `both_noises`.
 
     The floor is the distance of `other_real`; with fewer than two of these, that between random halves of `real` (of
-    four clips or more), whose interval is how far the halves may be apart. Frechet distances are taken along the
-    principal axes of real clips and noises together, which do not depend on what is generated, in units of the real
-    clips' total variance.
+    four clips or more), whose interval is how far the halves may be apart.
 
     Raises `CtxAudioError` where `real` or `generated` holds fewer than two clips, or all of `real` are the same.
     """
@@ -95,22 +83,22 @@ def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: tuple[Ro
             raise CtxAudioError(f"a distance needs two {name} clips, got {len(clips)}")
     if np.ptp(np.concatenate(real), axis=0).max() == 0.0:
         raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
-    sets = (generated, *noises, *([other_real] if len(other_real) >= 2 else []))
-    found, says = [], []
     with one_blas_thread():
-        for form in (kernel_form(real), frechet_form(real, *noises)):
-            random = np.random.default_rng(seed)
-            weights = bootstrap_weights(len(real), random)
-            draws = [form(clips, weights, bootstrap_weights(len(clips), random)) for clips in sets]
-            floor = draws[3] if len(draws) == 4 else draws_of_halves(form, real, random)
-            made, matched, white = (estimate(one) for one in draws[:3])
-            found.append(SetDistances(made, None if floor is None else estimate(floor), matched, white))
-            says.append(verdict(draws[0], floor, draws[1:3]))
+        random = np.random.default_rng(seed)
+        form, weights = kernel_form(real), bootstrap_weights(len(real), random)
+
+        def draws(clips: Rows) -> Array:
+            return form(clips, weights, bootstrap_weights(len(clips), random))
+
+        made, matched, white = (draws(clips) for clips in (generated, *noises))
+        floor = draws(other_real) if len(other_real) >= 2 else draws_of_halves(form, real, random)
     few = min(len(real), len(generated)) < CLIPS_FOR_VERDICT
-    return Comparison(found[0], found[1], UNDECIDED if few else says[0])
+    verdict = UNDECIDED if few else verdict_of(made, floor, (matched, white))
+    real_floor = None if floor is None else estimate(floor)
+    return SetDistances(estimate(made), real_floor, estimate(matched), estimate(white), verdict)
 
 
-def verdict(generated: Array, floor: Array | None, noises: Sequence[Array]) -> str:
+def verdict_of(generated: Array, floor: Array | None, noises: Sequence[Array]) -> str:
     """What distances tell, given by their draws `[1 + DRAWS]` with the same weights of the real clips.
 
     Distinguishable: farther than other real clips (without these, than 0). Near: not that, and less than half way
@@ -124,7 +112,7 @@ def verdict(generated: Array, floor: Array | None, noises: Sequence[Array]) -> s
         return f"distinguishable, {than} noise of the same spectrum"
     unlike = next((noise for noise in noises if estimate(noise - floor).low > 0.0), None)
     if unlike is not None and estimate((floor + unlike) / 2 - generated).low > 0.0:
-        return "near: within the spread of real clips"
+        return NEAR
     return UNDECIDED
 
 
@@ -141,6 +129,40 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     return float(kernel_form(real)(other, equal_weights(len(real)), equal_weights(len(other)))[0])
 
 
+def kernel_score(real: ByCondition, sample_rate: int) -> Callable[[ByCondition], dict[str, float]]:
+    """The score by which training keeps the best generator: a function that gives kernel distances to `real`.
+
+    The features of the real clips are computed once. Conditions with fewer than two clips, real or generated, are left
+    out. Raises `CtxAudioError` where no condition has two real clips.
+
+    >>> random = np.random.default_rng(0)
+    >>> def noises(): return [random.standard_normal(88200).astype(np.float32) for _ in range(4)]
+    >>> scores = kernel_score({"Rain": noises(), "Wind": noises()[:1]}, 22050)({"Rain": noises(), "Wind": noises()})
+    >>> list(scores), abs(scores["Rain"]) < 100
+    (['Rain'], True)
+    """
+
+    def rows(clips: Sequence[FloatArray]) -> Rows:
+        return [texture_features(clip, sample_rate) for clip in clips]
+
+    with one_blas_thread():
+        forms = {condition: kernel_form(rows(clips)) for condition, clips in real.items() if len(clips) >= 2}
+    if not forms:
+        raise CtxAudioError("a score needs two real clips of a condition")
+
+    def score(generated: ByCondition) -> dict[str, float]:
+        scores = {}
+        with one_blas_thread():
+            for condition, form in forms.items():
+                clips = generated.get(condition, ())
+                if len(clips) >= 2:
+                    weights = equal_weights(len(real[condition])), equal_weights(len(clips))
+                    scores[condition] = float(form(rows(clips), *weights)[0])
+        return scores
+
+    return score
+
+
 def kernel_form(real: Rows) -> Form:
     """Kernel distances to `real` (two clips or more), whose own part is computed once."""
     clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
@@ -152,10 +174,8 @@ def kernel_form(real: Rows) -> Form:
 
     def distances(other: Rows, real_weights: Array, weights: Array) -> Array:
         between = ((real_weights @ mean_kernels(real, other, width)) * weights).sum(axis=1)
-        within_other = mean_kernels(other, other, width)
-        return 1000.0 * (
-            _between_clips(within_real, real_weights) + _between_clips(within_other, weights) - 2 * between
-        )
+        within_other = _between_clips(mean_kernels(other, other, width), weights)
+        return 1000.0 * (_between_clips(within_real, real_weights) + within_other - 2 * between)
 
     return distances
 
@@ -172,50 +192,6 @@ def _between_clips(kernels: Array, weights: Array) -> Array:
     """Weighted means `[B]` over pairs of different clips, of `[n, n]` with weights `[B, n]`."""
     apart = kernels * (1.0 - np.eye(len(kernels)))
     return np.asarray(((weights @ apart) * weights).sum(axis=1) / (1.0 - (weights**2).sum(axis=1)))
-
-
-def frechet_form(real: Rows, *noises: Rows) -> Form:
-    """Frechet distances to `real`, as `compare_sets` describes them."""
-    reference = np.concatenate(real)
-    count = max(1, min(MOST_AXES, len(reference) // ROWS_PER_AXIS))
-    axes = principal_axes(np.concatenate([reference, *(rows for noise in noises for rows in noise)]), count)
-    variance = float(reference.var(axis=0).sum())
-
-    def distances(other: Rows, real_weights: Array, weights: Array) -> Array:
-        flat = [np.concatenate(clips) @ axes for clips in (real, other)]
-        shares = [
-            np.repeat(w / [len(rows) for rows in clips], [len(rows) for rows in clips], axis=1)
-            for clips, w in ((real, real_weights), (other, weights))
-        ]
-        each = [frechet_distance(flat[0], flat[1], w, v) for w, v in zip(*shares, strict=True)]
-        return np.array(each) / variance
-
-    return distances
-
-
-def frechet_distance(
-    real: Array, other: Array, real_weights: Array | None = None, weights: Array | None = None
-) -> float:
-    """Squared Frechet distance of Gaussians fitted to `[n, K]` and `[m, K]`, whose rows have weights that add up to 1.
-
-    The covariances are shrunk by a tenth towards their diagonal, so that they can be had from few rows.
-
-    >>> points = np.random.default_rng(0).normal(size=(40, 3))
-    >>> round(frechet_distance(points, points + 2.0), 6)
-    12.0
-    """
-    (mean, covariance), (other_mean, other_covariance) = _gaussian(real, real_weights), _gaussian(other, weights)
-    root = scipy.linalg.eigvals(covariance @ other_covariance, check_finite=False).real
-    middle = 2.0 * np.sqrt(np.maximum(root, 0.0)).sum()
-    return float(np.square(mean - other_mean).sum() + np.trace(covariance) + np.trace(other_covariance) - middle)
-
-
-def _gaussian(rows: Array, weights: Array | None) -> tuple[Array, Array]:
-    weights = np.full(len(rows), 1.0 / len(rows)) if weights is None else weights
-    mean = weights @ rows
-    moving = rows - mean
-    covariance = (weights[:, None] * moving).T @ moving / (1.0 - (weights**2).sum())
-    return mean, (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
 
 
 def equal_weights(clips: int) -> Array:
@@ -263,15 +239,6 @@ def diversity(clips: Rows, seed: int = 0) -> Estimate | None:
     means = np.stack([rows.mean(axis=0) for rows in clips])
     weights = bootstrap_weights(len(clips), np.random.default_rng(seed))
     return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
-
-
-def principal_axes(rows: Array, count: int) -> Array:
-    """The `count` directions (fewer where there are fewer rows) in which `rows` `[n, K]` differ most, `[K, count]`.
-
-    Not whitened: `rows @ axes` keeps the sizes of what it keeps.
-    """
-    _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    return np.asarray(axes[:count].T)
 
 
 def squared_distances(x: Array, y: Array) -> Array:

@@ -7,25 +7,41 @@ say so, and the figure is missing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.clips import RealSound, Sounds
-from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
-from ctxaudio.evaluation.distances import UNDECIDED, Comparison, both_noises, columns_of, compare_sets, diversity
-from ctxaudio.evaluation.embeddings import Embedding
+from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance, recall
+from ctxaudio.evaluation.distances import (
+    NEAR,
+    UNDECIDED,
+    SetDistances,
+    both_noises,
+    columns_of,
+    compare_sets,
+    diversity,
+)
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.recall import fit_classifier, recall, recall_across_folds
-from ctxaudio.files import FloatArray
-from ctxaudio.signal.envelope import Array
+from ctxaudio.evaluation.folders import finite
+from ctxaudio.evaluation.measures import carrier_prominence_db
+from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds, middle
+from ctxaudio.files import FloatArray, write_json, written_whole
+from ctxaudio.model.generator import Generator
+from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.plots import distances, save_figure
+from ctxaudio.render.generate import generate_clips, trained_conditions
+from ctxaudio.signal.envelope import Array, hilbert_envelope, joint_depths
 
 #: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
 MIDDLE_WINDOWS = 3
+CLIPS_PER_CONDITION = 10
 OVERALL = "mean"
 #: The features `[n, K]` of each clip of a set, by its id.
 Features = dict[str, Array]
@@ -36,24 +52,36 @@ _PIECE = re.compile(r"#\d+$")
 class Evaluation:
     """`table` has a row a condition, and one of their means; what is missing is NaN, and `notes` say why.
 
-    Columns: `condition`, `verdict`, `real_clips`, `training_clips`, `generated_clips`, `floor_of`; `kernel_*` and
-    `frechet_*` of `generated`, `real_floor`, `matched_noise`, `white_noise`, each with `_low` and `_high` (90 %), of
-    embeddings with their name in front; `diversity`, `real_diversity`, with intervals; `nearest` and
-    `held_out_nearest`, median distances to the nearest training clip, and `memorisation_ratio`, the first over the
-    second: about 1 is as new as held-out clips are, far below is learnt by heart; `copies`, how many; `recall`,
-    `real_recall`, the shares of clips whose condition a classifier fitted to real ones predicts.
+    Columns: `condition`, `verdict`, `real_clips`, `training_clips`, `generated_clips`, `floor_of`; `kernel_*` of
+    `generated`, `real_floor`, `matched_noise`, `white_noise`, each with `_low` and `_high` (90 %); `diversity`,
+    `real_diversity`, with intervals; `nearest` and `held_out_nearest`, median distances to the nearest training clip,
+    and `memorisation_ratio`, the first over the second: about 1 is as new as held-out clips are, far below is learnt
+    by heart; `copies`, how many; `recall`, `real_recall`, the shares of clips whose condition a classifier fitted to
+    real ones predicts.
     """
 
     table: pd.DataFrame
     copies: list[Copy]
     notes: list[str]
 
+    @property
+    def verdict(self) -> str:
+        """All conditions and copies in one line of plain words."""
+        kinds = Counter(verdict.partition(":")[0].partition(",")[0] for verdict in self.table["verdict"][:-1])
+        said = {
+            NEAR.partition(":")[0]: "as near to real clips as these are to each other",
+            "distinguishable": "can be told from real clips",
+            UNDECIDED.partition(":")[0]: "undecided for want of clips",
+        }
+        counts = [f"{kinds[kind]} {text}" for kind, text in said.items() if kinds[kind]]
+        copied = f"{len(self.copies)} clips may be copies of training clips" if self.copies else "no copies found"
+        return f"of {len(self.table) - 1} conditions {', '.join(counts)}; {copied}"
+
 
 def evaluate(
     real: RealSound,
     generated: Sounds,
     sample_rate: int,
-    embeddings: Mapping[str, Embedding] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Compare generated with real clips of the same conditions, each alone.
@@ -69,9 +97,9 @@ def evaluate(
         raise CtxAudioError(f"nothing to compare: {'; '.join(notes) or 'no clips'}")
     notes = [*real.notes, *notes]
     sets = {name: [real.reference[name], real.training.get(name, {}), generated[name]] for name in shared}
-    texture = {name: features_of(sets[name], texture_features, sample_rate) for name in shared}
+    texture = {name: features_of(sets[name], sample_rate) for name in shared}
     middles = {name: [[_middle(rows) for rows in clips.values()] for clips in texture[name]] for name in shared}
-    recalls = _recalls(middles, notes)
+    real_recalls, recalls = _recalls(middles, notes)
     rows, copies = [], []
     for name in shared:
         reference, training, made = sets[name]
@@ -83,14 +111,12 @@ def evaluate(
             row["verdict"] = UNDECIDED
         else:
             noises = both_noises(reference, seed)
-            compared = compare_features([*texture[name], *features_of(noises, texture_features, sample_rate)], seed)
-            row |= {"verdict": compared.verdict} | compared.columns()
-            for kind, embed in (embeddings or {}).items():
-                embedded = compare_features(features_of([*sets[name], *noises], embed, sample_rate), seed)
-                row |= {f"{kind}_{column}": value for column, value in embedded.columns().items()}
+            compared = _compared([*texture[name], *features_of(noises, sample_rate)], seed)
+            row["verdict"] = compared.verdict
+            row |= {f"kernel_{column}": value for column, value in compared.columns().items()}
             for column, of in (("diversity", middles[name][2]), ("real_diversity", middles[name][0])):
                 row |= columns_of(column, diversity(of, seed))
-            if row["kernel_real_floor"] is None:
+            if compared.real_floor is None:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
@@ -100,8 +126,7 @@ def evaluate(
             row |= {"nearest": near, "held_out_nearest": usual, "memorisation_ratio": near / usual if usual else None}
         else:
             notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
-        row |= {"copies": len(found), "recall": recalls[1].get(name), "real_recall": recalls[0].get(name)}
-        rows.append(row)
+        rows.append(row | {"copies": len(found), "recall": recalls.get(name), "real_recall": real_recalls.get(name)})
         copies += found
     table = pd.DataFrame(rows)
     counts = [name for name in table if name.endswith("_clips") or name == "copies"]
@@ -120,9 +145,108 @@ def mean_row(table: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(value) for name, value in means.items()}
 
 
-def features_of(sets: Sequence[Mapping[str, FloatArray]], embed: Embedding, sample_rate: int) -> list[Features]:
+def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
+    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
+
+    `reference` and `notes` say what the clips are compared with; the floor is the distance of training clips. Of
+    longer clips the middle 4 s count. A condition with fewer than two real clips has no distances. Generates
+    `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
+    """
+    sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
+    plain, modulated = (
+        generated_clips(generator, CLIPS_PER_CONDITION, LONGEST_S, seed, one) for one in (ModulationProfile(), profile)
+    )
+    kernel, verdicts = {}, {}
+    for name, clips in plain.items():
+        reference, training = (
+            {clip: middle(samples, sample_rate) for clip, samples in of.get(name, {}).items()}
+            for of in (real.reference, real.training)
+        )
+        if len(reference) >= 2:
+            sets = [reference, training, clips, *both_noises(reference, seed)]
+            found = _compared(features_of(sets, sample_rate), seed)
+            kernel[name], verdicts[name] = found.columns(), found.verdict
+    flat = [[clip for clips in sounds.values() for clip in clips.values()] for sounds in (modulated, plain)]
+    means = mean_row(pd.DataFrame(list(kernel.values()), dtype=float))
+    return {
+        "reference": real.description,
+        "notes": [*real.notes, *(f"{name}: too few real clips" for name in plain if name not in kernel)],
+        "texture_distance": {"all_conditions": finite(means) or None, "by_condition": kernel},
+        "verdicts": verdicts,
+        "modulation": modulation_figures(profile, flat[0], flat[1], sample_rate),
+    }
+
+
+def generated_clips(
+    generator: Generator, count: int, duration_s: float, seed: int, profile: ModulationProfile
+) -> Sounds:
+    """`count` clips of each trained condition, modulated by `profile`."""
+    found: Sounds = {}
+    for condition in trained_conditions(generator):
+        name = generator.config.conditions[condition]
+        made = generate_clips(generator, count, duration_s, condition, seed, profile)
+        found[name] = {f"{name} {number}": clip.samples for number, clip in enumerate(made, 1)}
+    return found
+
+
+def modulation_figures(
+    profile: ModulationProfile, modulated: Sequence[FloatArray], plain: Sequence[FloatArray], sample_rate: int
+) -> list[dict[str, float]]:
+    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it.
+
+    Carriers: their prominence over the neighbourhood in decibels, with and without.
+    """
+    rates_hz = [rate.rate_hz for rate in profile.rates]
+    rows: list[dict[str, float]] = []
+    if rates_hz:
+        measured, without = (
+            np.median([joint_depths(hilbert_envelope(c, sample_rate), sample_rate, rates_hz) for c in clips], axis=0)
+            for clips in (modulated, plain)
+        )
+        for rate, depth, other in zip(profile.rates, measured, without, strict=True):
+            rows.append(
+                {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(depth), "without": float(other)}
+            )
+    for carrier in profile.carriers:
+        found, none = (
+            median(carrier_prominence_db(clip, sample_rate, carrier.frequency_hz) for clip in clips)
+            for clips in (modulated, plain)
+        )
+        row = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
+        rows.append({**row, "prominence_db": found, "without_db": none})
+    return rows
+
+
+def printed_table(table: pd.DataFrame) -> str:
+    """The table as text, a column a condition."""
+    return (
+        table.set_index("condition")
+        .drop(columns=["verdict", "floor_of"])
+        .astype(float)
+        .T.to_string(na_rep="-", float_format="{:.2f}".format)
+    )
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path, about: Mapping[str, Any]) -> None:
+    """Write `evaluation.json` (with `about`: what was compared), `evaluation.csv` and `evaluation.png`."""
+    *conditions, overall = (finite(row) for row in evaluation.table.to_dict("records"))
+    found = {"verdict": evaluation.verdict, "overall": overall, "conditions": conditions}
+    copies = [vars(copy) for copy in evaluation.copies]
+    write_json(folder / "evaluation.json", {**about, **found, "copies": copies, "notes": evaluation.notes})
+    with written_whole(folder / "evaluation.csv") as aside:
+        evaluation.table.to_csv(aside, index=False)
+    texture = {
+        str(row["condition"]): {name[7:]: value for name, value in row.items() if name.startswith("kernel_")}
+        for row in conditions
+        if row.get("kernel_generated") is not None
+    }
+    if texture:
+        save_figure(distances(texture), folder / "evaluation.png")
+
+
+def features_of(sets: Sequence[Mapping[str, FloatArray]], sample_rate: int) -> list[Features]:
     """The features of each clip of each set."""
-    return [{name: embed(clip, sample_rate) for name, clip in clips.items()} for clips in sets]
+    return [{name: texture_features(clip, sample_rate) for name, clip in clips.items()} for clips in sets]
 
 
 def by_recording(clips: Features) -> list[Array]:
@@ -133,10 +257,10 @@ def by_recording(clips: Features) -> list[Array]:
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
 
 
-def compare_features(sets: Sequence[Features], seed: int) -> Comparison:
+def _compared(sets: Sequence[Features], seed: int) -> SetDistances:
     """`compare_sets` of real, other real and generated clips and the two noises, recording by recording."""
-    real, other, generated, matched, white = (by_recording(clips) for clips in sets)
-    return compare_sets(real, other, generated, (matched, white), seed)
+    real, other, generated, *noises = (by_recording(clips) for clips in sets)
+    return compare_sets(real, other, generated, noises, seed)
 
 
 def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:
@@ -147,9 +271,8 @@ def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tupl
     if len(fitted) < 2:
         notes.append("recall needs two conditions with two real clips each")
         return {}, {}
-    classifier = fit_classifier(fitted)
-    of_made, of_real = (recall(classifier, {name: of[name] for name in fitted}) for of in (made, real))
-    return recall_across_folds(told) if fitted is told else of_real, of_made
+    of_real = recall(told) if fitted is told else recall(fitted, {name: real[name] for name in fitted})
+    return of_real, recall(fitted, {name: made[name] for name in fitted})
 
 
 def _middle(rows: Array) -> Array:

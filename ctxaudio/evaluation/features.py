@@ -1,4 +1,4 @@
-"""Features of a sound in windows: auditory texture statistics, without trained weights.
+"""Features of a sound in windows: auditory texture statistics without trained weights.
 
 After McDermott & Simoncelli 2011 (Neuron 71:926, doi:10.1016/j.neuron.2011.06.032): envelopes of a gammatone bank,
 compressed to the power 0.3; their moments; the power of a constant-Q modulation filter bank in each band; correlations

@@ -59,7 +59,6 @@ def analyse_clip(
       `rate_<number>_hz_depth` ...;
     - for each carrier `<target>_level_db` (dBFS as a steady tone) and `<target>_prominence_db` (against
       the frequencies 10-60 Hz away);
-    - only where the channels differ, `<target>_depth_left` and `<target>_depth_right`: a binaural beat is in neither;
     - with `psychoacoustics`, those of `psychoacoustic_measures`.
 
     Raises `ClipError` for a clip that is silent, shorter than 2 s (slow rates would have too few cycles) or sampled
@@ -84,7 +83,6 @@ def analyse_clip(
             for name, frequency_hz in CARRIER_TARGETS.items()
             for part, measure in (("level_db", carrier_level_db), ("prominence_db", carrier_prominence_db))
         },
-        **_depths_by_channel(samples, sample_rate, rates),
         **(psychoacoustic_measures(mono, sample_rate) if psychoacoustics else {}),
     }
 
@@ -250,19 +248,6 @@ def _rate_measures(mono: FloatArray, sample_rate: int, rates: Mapping[str, float
             f"{name}_largest_band_hz": float(centres_hz[heard][depths.argmax()]),
             f"{name}_bands_p": combined_p([band.p_value for band in in_bands]),
         }
-    return row
-
-
-def _depths_by_channel(samples: FloatArray, sample_rate: int, rates: Mapping[str, float]) -> dict[str, float]:
-    """Depth of each of `rates` in each channel alone of `[channels, T]`; nothing for channels that are alike."""
-    if samples.ndim == 1 or (samples == samples[0]).all():
-        return {}
-    row = {}
-    for channel, mono in zip(channel_names(len(samples)), samples, strict=True):
-        envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
-        for name, group in _fitted_together(rates, samples.shape[1] / sample_rate).items():
-            found = detect_rates(envelope, envelope_rate_hz, group) if mono.any() else None
-            row[f"{name}_depth_{channel}"] = found[group.index(rates[name])].depth if found else 0.0
     return row
 
 

@@ -28,8 +28,7 @@ import torch
 from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.prepare import decode_clip
 from ctxaudio.errors import ClipError
-from ctxaudio.evaluation.distances import kernel_distance, matched_noise
-from ctxaudio.evaluation.score import kernel_score
+from ctxaudio.evaluation.distances import kernel_distance, kernel_score, matched_noise
 from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, load_generator
 from ctxaudio.modulation.profile import ModulationProfile

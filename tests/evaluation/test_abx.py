@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,12 +46,6 @@ def test_four_trials_can_show_nothing() -> None:
             AbxTest(trials)
 
 
-def test_the_interval_is_clopper_and_pearsons() -> None:
-    low, high = AbxScore(12, 16).hit_rate_interval
-    assert low == pytest.approx(scipy.stats.beta.ppf(0.025, 12, 5))
-    assert high == pytest.approx(scipy.stats.beta.ppf(0.975, 13, 4))
-
-
 def test_the_line_says_what_follows_and_no_more() -> None:
     assert AbxScore(12, 16).line() == "12 of 16 right, p = 0.0384; 12 are needed for p < 0.05: a difference was heard"
     assert "no difference shown (nor is it shown that there is none)" in AbxScore(11, 16).line()
@@ -69,10 +62,7 @@ def order_of(test: AbxTest) -> list[str]:
 def test_the_order_is_of_the_seed_and_differs_without_one() -> None:
     assert order_of(AbxTest(40, seed=3)) == order_of(AbxTest(40, seed=3))
     assert order_of(AbxTest(40, seed=3)) != order_of(AbxTest(40, seed=4))
-    drawn = [AbxTest(40), AbxTest(40)]
-    orders = [order_of(test) for test in drawn]
-    assert orders[0] != orders[1]
-    assert orders[0] == order_of(AbxTest(40, drawn[0].seed))
+    assert order_of(AbxTest(40)) != order_of(AbxTest(40))
 
 
 def test_each_trial_is_a_coin_of_its_own() -> None:
@@ -86,7 +76,7 @@ def test_each_trial_is_a_coin_of_its_own() -> None:
 def test_nothing_is_told_before_the_last_answer() -> None:
     test = AbxTest(5, seed=0)
     for answered in range(5):
-        for peek in (test.score, test.log, lambda: test.seed):
+        for peek in (test.score, test.log):
             with pytest.raises(CtxAudioError, match=f"{answered} of 5 trials answered"):
                 peek()
         assert repr(test) == f"<ABX test: {answered} of 5 trials answered>"

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-import scipy.linalg
-from sounds import RATE, gusts, noise, pulsed, windows
+from sounds import RATE, TIME_S, gusts, noise, pulsed, windows
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import (
@@ -11,12 +10,11 @@ from ctxaudio.evaluation.distances import (
     diversity,
     draws_of_halves,
     estimate,
-    frechet_distance,
     kernel_distance,
     kernel_form,
+    kernel_score,
     matched_noise,
-    principal_axes,
-    verdict,
+    verdict_of,
 )
 
 
@@ -42,24 +40,7 @@ def test_the_kernel_distance_of_one_row_a_clip_matches_its_definition():
     assert kernel_distance(x, y) == pytest.approx(1000 * (within_x + within_y - 2 * between))
 
 
-def test_the_frechet_distance_matches_its_definition():
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(50, 4)), random.normal(size=(60, 4)) * [1, 2, 3, 4] + 1
-    covariances = [0.9 * np.cov(z, rowvar=False) + 0.1 * np.diag(z.var(axis=0, ddof=1)) for z in (x, y)]
-    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
-    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
-    assert frechet_distance(x, y) == pytest.approx(expected)
-    assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_principal_axes_are_orthonormal_and_the_widest_comes_first():
-    rows = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 9.0, 3.0]
-    axes = principal_axes(rows, 2)
-    np.testing.assert_allclose(axes.T @ axes, np.eye(2), atol=1e-12)
-    assert abs(axes[1, 0]) > 0.98 and abs(axes[2, 1]) > 0.98
-
-
-def test_both_forms_put_real_before_poor_before_white():
+def test_the_distance_puts_real_before_poor_before_white():
     real, other, poor = (
         [gusts(s) for s in range(8)],
         [gusts(s) for s in range(10, 18)],
@@ -67,10 +48,9 @@ def test_both_forms_put_real_before_poor_before_white():
     )
     matched, white = (list(noise.values()) for noise in both_noises(dict(enumerate(real))))
     compared = compare_sets(windows(real), windows(other), windows(poor), (windows(matched), windows(white)))
-    for form in (compared.kernel, compared.frechet):
-        assert form.real_floor.value < form.generated.value < form.matched_noise.value
-        assert form.generated.value < form.white_noise.value
-        assert form.real_floor.high < form.white_noise.low
+    assert compared.real_floor.value < compared.generated.value < compared.matched_noise.value
+    assert compared.generated.value < compared.white_noise.value
+    assert compared.real_floor.high < compared.white_noise.low
 
 
 def test_distances_are_ordered_as_ears_would_order_them():
@@ -83,7 +63,7 @@ def test_distances_are_ordered_as_ears_would_order_them():
         )
     )
     noises = tuple(windows(clips.values()) for clips in both_noises({s: pulsed(s) for s in range(6)}))
-    good, bad = (compare_sets(real, other, made, noises).kernel for made in (other, poor))
+    good, bad = (compare_sets(real, other, made, noises) for made in (other, poor))
     assert good.generated.value == pytest.approx(good.real_floor.value) and good.generated.value < bad.generated.value
     assert bad.real_floor.value < bad.matched_noise.value
 
@@ -91,9 +71,8 @@ def test_distances_are_ordered_as_ears_would_order_them():
 def test_a_floor_needs_other_real_clips_or_halves_of_four():
     real = windows([noise(s) for s in range(4)])
     without, halves = (compare_sets(clips, real[:1], real, (real, real)) for clips in (real[:3], real))
-    assert without.kernel.real_floor is None and without.frechet.real_floor is None
-    assert halves.kernel.real_floor.low < 0.0 < halves.kernel.real_floor.high
-    assert 0.0 < halves.frechet.real_floor.low < halves.frechet.real_floor.high
+    assert without.real_floor is None
+    assert halves.real_floor.low < 0.0 < halves.real_floor.high
 
 
 def test_halves_of_one_set_are_nought_apart_in_the_mean_of_all():
@@ -170,7 +149,7 @@ def test_intervals_are_the_same_for_the_same_seed_and_narrower_for_more_clips():
     random = np.random.default_rng(0)
     few, many, other = clips_of(random, 4), clips_of(random, 40), clips_of(random, 10)
     noises = (other, other)
-    first, again, wide = (compare_sets(clips, other, clips, noises).kernel for clips in (many, many, few))
+    first, again, wide = (compare_sets(clips, other, clips, noises) for clips in (many, many, few))
     assert first == again
     assert first.white_noise.high - first.white_noise.low < wide.white_noise.high - wide.white_noise.low
 
@@ -216,13 +195,13 @@ def draws(value: float, spread: float, seed: int) -> np.ndarray:
 def test_the_verdict_follows_from_the_intervals(generated, floor, matched, said):
     real_floor = None if floor is None else draws(*floor, seed=1)
     noises = [draws(*matched, seed=2), draws(900, 50, seed=3)]
-    assert verdict(draws(*generated, seed=0), real_floor, noises).startswith(said)
+    assert verdict_of(draws(*generated, seed=0), real_floor, noises).startswith(said)
 
 
 def test_what_all_sets_share_does_not_blur_the_verdict():
     shared = draws(0, 500, seed=9)
     generated, floor, matched = (shared + draws(value, 5, seed) for seed, value in enumerate((50, 0, 200)))
-    assert verdict(generated, floor, [matched, matched]).startswith("distinguishable, but nearer")
+    assert verdict_of(generated, floor, [matched, matched]).startswith("distinguishable, but nearer")
 
 
 def test_verdicts_of_sets_are_right_nine_times_in_ten():
@@ -235,7 +214,7 @@ def test_verdicts_of_sets_are_right_nine_times_in_ten():
             for name, shift in shifts.items()
         }
         noises = [found["matched"], found["white"]]
-        said.append([verdict(found[name], found["floor"], noises) for name in ("same", "apart")])
+        said.append([verdict_of(found[name], found["floor"], noises) for name in ("same", "apart")])
     near, apart = zip(*said, strict=True)
     assert sum(one == "near: within the spread of real clips" for one in near) >= 45
     assert sum(one == "distinguishable, but nearer than noise of the same spectrum" for one in apart) >= 45
@@ -247,3 +226,42 @@ def test_two_clips_get_no_verdict():
     noises = (clips_of(random, 12, shift=3.0), clips_of(random, 12, shift=6.0))
     assert compare_sets(real, other, made, noises).verdict == "near: within the spread of real clips"
     assert compare_sets(real, other, made[:2], noises).verdict == "undecided: too few clips"
+
+
+FREQUENCIES_HZ = np.random.default_rng(0).uniform(600.0, 1000.0, 12)
+
+
+def test_sounds_of_a_kind_score_about_nothing_and_worse_ones_more_and_more():
+    score_of = kernel_score({"0": [gusts(seed) for seed in range(12)]}, RATE)
+
+    def score(noise_level: float) -> float:
+        return score_of({"0": [gusts(s) + noise_level * noise(s + 100) for s in range(20, 32)]})["0"]
+
+    scores = [score(level) for level in (0.0, 0.1, 0.3, 1.0)]
+    assert abs(scores[0]) < 40
+    assert scores == sorted(scores) and scores[-1] > 10 * abs(scores[0])
+
+
+def test_a_set_scores_nothing_or_less_against_itself():
+    clips = [gusts(seed) for seed in range(5)]
+    assert kernel_score({"7": clips}, RATE)({"7": clips})["7"] <= 0.0
+
+
+def test_conditions_that_can_not_be_scored_are_left_out():
+    score = kernel_score({"0": [noise(0), noise(1)], "1": [noise(2)], "2": []}, RATE)
+    assert list(score({"0": [noise(3), noise(4)], "1": [noise(5)] * 3, "3": [noise(6)] * 3})) == ["0"]
+    assert score({"0": []}) == score({"0": [noise(3)]}) == {}
+    with pytest.raises(CtxAudioError, match="two real clips of a condition"):
+        kernel_score({"1": [noise(2)]}, RATE)
+
+
+def test_struck_sounds_shorter_than_a_window_are_scored():
+    def struck(seed: int, frequency_hz: float) -> np.ndarray:
+        time_s = TIME_S[: RATE // 2]
+        sound = np.exp(-8 * time_s) * np.sin(2 * np.pi * frequency_hz * time_s) + 0.01 * noise(seed)[: RATE // 2]
+        return sound.astype(np.float32)
+
+    score = kernel_score({"0": [struck(s, FREQUENCIES_HZ[s]) for s in range(6)]}, RATE)
+    near = score({"0": [struck(s, FREQUENCIES_HZ[s]) for s in range(6, 12)]})["0"]
+    far = score({"0": [noise(s)[: RATE // 2] for s in range(6)]})["0"]
+    assert near < 0.5 * far

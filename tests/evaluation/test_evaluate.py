@@ -1,16 +1,28 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sounds import RATE, noise
+from sounds import RATE, modulated_noise, noise
 
+from ctxaudio import pipeline
 from ctxaudio.cli import main
+from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.clips import RealSound, generated_sound, real_sound
-from ctxaudio.evaluation.evaluate import by_recording, evaluate, mean_row
-from ctxaudio.evaluation.results import printed_table, write_evaluation
+from ctxaudio.evaluation.evaluate import (
+    by_recording,
+    evaluate,
+    figures_of_merit,
+    mean_row,
+    modulation_figures,
+    printed_table,
+    write_evaluation,
+)
+from ctxaudio.evaluation.sounds import RealSound, generated_sound, prepared_sound, real_sound
+from ctxaudio.files import read_json
+from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import write_audio
 
@@ -57,6 +69,7 @@ def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_somet
     assert rain["kernel_generated_low"] < rain["kernel_generated"] < rain["kernel_generated_high"]
     assert wind["kernel_generated"] is None and wind["diversity"] is None and wind["generated_clips"] == 1
     assert wind["verdict"] == "undecided: too few clips" and cricket["verdict"].startswith("distinguishable")
+    assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
     assert f"Cricket: {cricket['verdict']}" in printed and "note: the reference is the train split" in printed
     assert found["Rain"]["recall"] == 1.0 and found["Cricket"]["recall"] == 0.0
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
@@ -81,7 +94,7 @@ def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, rec
     model = ["--model_path", str(trained.model_path), "--data_dir", str(recordings), "--output_dir", str(tmp_path)]
     assert main(["evaluate", *model, "--num_samples", "2", "--duration", "1.5"]) == 0
     printed = capsys.readouterr().out
-    assert "without modulation, beside the val split" in printed and "/" in printed
+    assert "without modulation, beside the val split" in printed
     content = strict_json(tmp_path / "evaluation.json")
     assert [one["condition"] for one in content["conditions"]] == ["Rain", "Wind", "Cricket"]
     assert content["conditions"][0]["floor_of"] == "training clips"
@@ -119,46 +132,8 @@ def test_real_clips_may_be_a_plain_folder_too(folder: Path, tmp_path: Path, caps
     assert main(["evaluate", *given]) == 0
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
     assert table.loc["Cricket", "kernel_generated"] <= 0.0
-    flat = ["--generated_dir", str(folder / "Rain"), "--label", "Rain", "--data_dir", str(folder / "Rain")]
+    flat = ["--generated_dir", str(folder / "Rain"), "--data_dir", str(folder / "Rain")]
     assert main(["evaluate", *flat, "--output_dir", str(tmp_path)]) == 0
-
-
-def test_a_toy_embedding_of_the_users_own_is_printed_beside_the_texture(
-    folder: Path, tmp_path: Path, monkeypatch, capsys
-):
-    (tmp_path / "toy_embedding.py").write_text(
-        "import numpy as np\n"
-        "def two_numbers(samples, sample_rate):\n"
-        "    assert samples.dtype == np.float32 and samples.ndim == 1 and sample_rate == 22050\n"
-        "    return [np.abs(samples).mean(), np.abs(np.diff(samples)).mean()]\n"
-        "def wrong(samples, sample_rate):\n"
-        "    return np.full((2, 3), np.nan)\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    given = ["--generated_dir", str(folder), "--data_dir", str(folder), "--output_dir", str(tmp_path / "out")]
-    assert main(["evaluate", *given, "--embedding", "toy_embedding:two_numbers"]) == 0
-    assert "toy_embedding:two_numbers_kernel" in capsys.readouterr().out
-    table = pd.read_csv(tmp_path / "out" / "evaluation.csv")
-    assert table["toy_embedding:two_numbers_kernel_generated"].notna().any()
-    assert "finite numbers" in refused([*given, "--embedding", "toy_embedding:wrong"], capsys)
-    assert "has no function 'absent'" in refused([*given, "--embedding", "toy_embedding:absent"], capsys)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("panns", "pip install panns_inference"),
-        ("clap", "pip install laion_clap"),
-        ("vggish", "pip install torchvggish"),
-        ("yamnet", "none of panns, clap, vggish, nor module:function"),
-        ("no_such_module:f", "can't import no_such_module"),
-        (":f", "can't name a module"),
-    ],
-)
-def test_an_embedding_that_is_not_there_is_one_line(folder: Path, name, message, capsys, tmp_path):
-    out = ["--data_dir", str(folder), "--output_dir", str(tmp_path / "out")]
-    assert message in refused(["--generated_dir", str(folder), *out, "--embedding", name], capsys)
-    assert not (tmp_path / "out").exists()
 
 
 def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsys):
@@ -166,10 +141,8 @@ def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsy
     for arguments, message in (
         ([], "give --model_path or --generated_dir"),
         ([*model, *made], "give --model_path or --generated_dir"),
-        ([*made, "--dcase_dir", str(tmp_path)], "leave out --dcase_dir"),
-        ([*model, "--label", "Rain"], "leave out --label"),
+        ([*model, "--sample_rate", "22050"], "leave out --sample_rate"),
         ([*made, "--num_samples", "1"], "2 or more"),
-        ([*made, "--label", "Rain", "--data_dir", str(folder)], "has sub-folders"),
         ([*made, "--data_dir", str(folder), "--split", "eval"], "no eval split"),
         ([*made, "--data_dir", str(tmp_path / "none")], "no such folder"),
         (["--generated_dir", str(tmp_path / "none")], "no such folder"),
@@ -197,3 +170,53 @@ def test_the_interval_of_a_mean_is_that_of_independent_rows():
     found = mean_row(table)
     assert found["x"] == 30.0 and "name" not in found
     assert [found["x_low"], found["x_high"]] == pytest.approx(np.quantile(rows.mean(axis=1), (0.05, 0.95)), abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def figures(trained: Run, clips, tmp_path_factory: pytest.TempPathFactory):
+    generator, _ = pipeline.load_model(trained)
+    other = write_embedded_corpus(tmp_path_factory.mktemp("other"), ["Rain", "Cricket", "Wind"], 9, clips_per_label=6)
+    fresh = real_sound(other, clips.condition_names, RATE, "train", "sleep")
+    return figures_of_merit(generator, replace(fresh, training=prepared_sound(clips, "train", 20)))
+
+
+def test_figures_of_merit_stand_beside_their_floors(figures):
+    overall = figures["texture_distance"]["all_conditions"]
+    assert list(figures["texture_distance"]["by_condition"]) == ["Rain", "Wind", "Cricket"]
+    assert overall["real_floor"] < overall["generated"]
+    assert overall["real_floor"] < overall["white_noise"]
+    for found in (overall, *figures["texture_distance"]["by_condition"].values()):
+        for mark in ("generated", "real_floor", "matched_noise", "white_noise"):
+            assert found[f"{mark}_low"] < found[mark] < found[f"{mark}_high"]
+    asked = {row["rate_hz"]: row for row in figures["modulation"]}
+    assert asked[2.5]["measured"] == pytest.approx(asked[2.5]["asked"], abs=0.06)
+    assert asked[2.5]["without"] < asked[2.5]["measured"]
+
+
+def test_a_run_is_told_what_its_clips_are_compared_with(trained: Run, clips):
+    figures = pipeline.judge(trained, clips)
+    assert figures["reference"] == f"val split of {trained.data_dir}"
+    assert any("also chose the best generator" in note for note in figures["notes"])
+    assert "Rain: too few real clips" in figures["notes"] and figures["texture_distance"]["all_conditions"] is None
+    assert read_json(trained.analysis_dir / "figures_of_merit.json") == json.loads(json.dumps(figures))
+
+
+def test_each_condition_with_two_real_clips_has_figures_and_a_verdict(trained: Run):
+    generator, _ = pipeline.load_model(trained)
+    real = RealSound({"Rain": sounds_of(3), "Wind": sounds_of(1)}, {"Rain": sounds_of(3, 20)}, "made up")
+    figures = figures_of_merit(generator, real)
+    assert list(figures["texture_distance"]["by_condition"]) == list(figures["verdicts"]) == ["Rain"]
+    assert figures["verdicts"]["Rain"].startswith(("near", "distinguishable", "undecided"))
+    assert figures["reference"] == "made up"
+
+
+def sounds_of(count: int, first: int = 0):
+    return {f"{seed}": noise(seed) for seed in range(first, first + count)}
+
+
+def test_the_depth_asked_for_stands_beside_the_measured_one_and_that_of_the_same_clips_without():
+    plain, modulated = ([modulated_noise(6.0, depth, seed) for seed in range(5)] for depth in (0.0, 0.4))
+    (row,) = modulation_figures(ModulationProfile((Rate(6.0, 0.4),)), modulated, plain, RATE)
+    assert (row["rate_hz"], row["asked"]) == (6.0, 0.4)
+    assert row["measured"] == pytest.approx(0.4, abs=0.03) and row["without"] < 0.03
+    assert modulation_figures(ModulationProfile(), modulated, plain, RATE) == []

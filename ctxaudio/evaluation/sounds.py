@@ -79,22 +79,20 @@ def real_sound(
     description = f"{split} split of {data_dir}" if split else f"{data_dir}"
     if not any(reference.values()):
         wanted = ", ".join(conditions)
-        raise CtxAudioError(
-            f"no real clip of {wanted} in the {description}: name another --data_dir, --split or --label"
-        )
+        raise CtxAudioError(f"no real clip of {wanted} in the {description}: name another --data_dir or --split")
     skipped: list[str] = []
     notes = [CAUTION[split]] if split in CAUTION else []
     for kind, found in (("real", reference), ("training", training)):
         for name, clips in found.items():
             if len(clips) > most:
-                notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance (--max_clips)")
+                notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
                 chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
                 found[name] = [clips[i] for i in sorted(chosen)]
-    decoded = [
-        {name: decoded_clips(clips, sample_rate, skipped) for name, clips in found.items()}
+    sounds, training_sounds = (
+        {name: _decoded(clips, sample_rate, skipped) for name, clips in found.items()}
         for found in (reference, training)
-    ]
-    return RealSound(decoded[0], decoded[1], description, skipped, notes)
+    )
+    return RealSound(sounds, training_sounds, description, skipped, notes)
 
 
 def _by_condition(selection: Selection, conditions: Sequence[str], split: Split | None) -> dict[str, list[Clip]]:
@@ -106,7 +104,7 @@ def _by_condition(selection: Selection, conditions: Sequence[str], split: Split 
     return found
 
 
-def decoded_clips(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
+def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
     """The clips as training hears them, by id; what can't be used is added to `skipped` with its reason."""
     found = {}
     for clip in clips:
@@ -144,34 +142,28 @@ def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
     return clip[start : start + round(LONGEST_S * sample_rate)]
 
 
-def generated_sound(folder: Path, sample_rate: int, label: str = "") -> tuple[Sounds, list[str]]:
+def generated_sound(folder: Path, sample_rate: int) -> tuple[Sounds, list[str]]:
     """Generated clips by condition, and what could not be used.
 
-    Conditions are the names of sub-folders, or what `generated.json` says of each file, or `label` for a flat folder.
+    Conditions are what `generated.json` says of each file, or the names of sub-folders, or that of a flat folder.
 
-    Raises `CtxAudioError` for a folder that is missing, holds no audio, or does not say of which condition it is.
+    Raises `CtxAudioError` for a folder that is missing or holds no audio, and for such a JSON without conditions.
     """
     skipped: list[str] = []
+    sounds: Sounds = {}
     listed = folder / "generated.json"
-    if not label and listed.is_file():
-        found: Sounds = {}
+    if listed.is_file():
         for entry in read_json(listed).get("clips", []):
             try:
                 condition, path = str(entry["condition"]), child_path(folder, str(entry["file"]))
-                found.setdefault(condition, {})[path.name] = decode_clip(path, sample_rate)
+                sounds.setdefault(condition, {})[path.name] = decode_clip(path, sample_rate)
             except (KeyError, TypeError) as error:
-                raise CtxAudioError(f"{listed} does not list clips with their conditions: give --label") from error
+                raise CtxAudioError(
+                    f"{listed} does not list clips with their conditions: generate them again"
+                ) from error
             except ClipError as error:
                 skipped.append(str(error))
-        return found, skipped
+        return sounds, skipped
     selection = select_folder(folder, context_named("sleep"))
-    names = list(selection.context.conditions)
-    flat = all("/" not in clip.clip_id for clip in selection.clips)
-    if flat and not label:
-        raise CtxAudioError(f"{folder} has no sub-folders named by condition: say what its clips are with --label")
-    if label and not flat:
-        raise CtxAudioError(f"{folder} has sub-folders, which name the conditions: leave out --label")
-    sounds: Sounds = {label or name: {} for name in names}
-    for clip, number in zip(selection.clips, selection.conditions, strict=True):
-        sounds[label or names[number]] |= decoded_clips([clip], sample_rate, skipped)
-    return sounds, skipped
+    by_name = _by_condition(selection, selection.context.conditions, None)
+    return {name: _decoded(clips, sample_rate, skipped) for name, clips in by_name.items()}, skipped
