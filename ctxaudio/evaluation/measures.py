@@ -32,8 +32,7 @@ QUIETEST_BAND_DB = -60.0
 SAME_RATE_HZ = 0.005
 RATE_TARGETS: Mapping[str, float] = {t.name: t.frequency_hz for t in TARGETS.values() if t.kind == "rate"}
 CARRIER_TARGETS: Mapping[str, float] = {t.name: t.frequency_hz for t in TARGETS.values() if t.kind == "carrier"}
-#: What `psychoacoustic_measures` takes for the playback level. BS.1770 reads a mono tone of 1 kHz as its rms, so a tone
-#: whose rms is 0 dBFS has 87 dB SPL.
+#: For MoSQITo: BS.1770 reads a mono tone of 1 kHz as its rms, so a tone whose rms is 0 dBFS then has 87 dB SPL.
 ASSUMED_LEVEL = "a playback level at which -27 LUFS is 60 dB SPL"
 FULL_SCALE_PA = 2e-5 * 10.0 ** (87.0 / 20.0)
 
@@ -92,13 +91,13 @@ def mono_mix(samples: FloatArray) -> FloatArray:
     return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=0), dtype=np.float32)
 
 
-def check_measurable(length: int, sample_rate: int) -> None:
-    """Raises `ClipError` for a sound of `length` samples that is too short, or sampled too slowly, to be measured."""
+def check_measurable(length: int, sample_rate: int, whose: str = "") -> None:
+    """Raises `ClipError` (`whose`: in front of it) for a sound that is too short, or sampled too slowly, to measure."""
     if sample_rate < MIN_SAMPLE_RATE:
-        raise ClipError(f"{sample_rate} Hz is too low a sample rate to measure: {MIN_SAMPLE_RATE} Hz or more")
+        raise ClipError(f"{whose}{sample_rate} Hz is too low a sample rate to measure: {MIN_SAMPLE_RATE} Hz or more")
     if length < MIN_DURATION_S * sample_rate:
         short = f"{length / sample_rate:.2f} s is too short to measure rates of 1 Hz and up"
-        raise ClipError(f"{short}: {MIN_DURATION_S:g} s or more")
+        raise ClipError(f"{whose}{short}: {MIN_DURATION_S:g} s or more")
 
 
 def named_rates(rates_hz: Sequence[float] = ()) -> dict[str, float]:

@@ -29,15 +29,9 @@ BLOCK_S = 4.0
 MARGIN_S = 0.125
 PADDING = 4  # even, so that the last bin is at half the rate
 STRONGEST = 3
-NEIGHBOURHOOD_HZ = 1.5
-FEWEST_NEIGHBOURS = 41
 #: In power; in noise hardly one window in a hundred has such a peak.
 PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
-LONGEST_WINDOW_S = 30.0
-WINDOWS_IN_SHORT_SOUND = 10
-FEW_WINDOWS = 20
-DIFFERENT_DEPTH = 0.05
 
 
 @dataclass(frozen=True)
@@ -79,16 +73,13 @@ def analyse_file(
     source = Path(path)
     written_to = writable_folder(source.parent if output_dir is None else Path(output_dir))
     with AudioReader(source) as sound:
-        try:
-            check_measurable(sound.frames, sound.sample_rate)
-        except CtxAudioError as error:
-            raise CtxAudioError(f"{source}: {error}") from error
+        check_measurable(sound.frames, sound.sample_rate, f"{source}: ")
         duration_s = sound.duration_s
         if window_s is None:
-            window_s = max(MIN_DURATION_S, min(LONGEST_WINDOW_S, duration_s / WINDOWS_IN_SHORT_SOUND))
+            window_s = max(MIN_DURATION_S, min(30.0, duration_s / 10))
         if window_s > duration_s:
             raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
-        step_s = window_s / (2 if duration_s >= FEW_WINDOWS * window_s else 8)
+        step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
         meter = LevelMeter(sound.sample_rate, sound.channels)
         blocks = _metered(sound, meter, progress)
         over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
@@ -107,7 +98,7 @@ def analyse_file(
         "medians": finite(table.drop(columns=["start_s", "time_s"]).median()),
     }
     by_channel = table.filter(regex="^strongest_1_depth_").sub(table["strongest_1_depth"], axis=0)
-    differ = (by_channel.abs().median() > DIFFERENT_DEPTH).any()
+    differ = (by_channel.abs().median() > 0.05).any()
     shown = over_time.depths if differ else dict(list(over_time.depths.items())[:1])
     picture = modulation_spectrogram(over_time.times_s, PICTURE_RATES_HZ, shown, without_mathtext(source.stem))
     write_results(written_to, f"{source.stem}_modulation", table, content, picture)
@@ -262,9 +253,9 @@ def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
     bin_hz = _bin_hz(spectrum, rate_hz)
     bins_hz = np.arange(len(power)) * bin_hz
     coarse = slice(2 * PADDING, None, PADDING)  # from what the mean, taken away, leaves whole
-    width = max(FEWEST_NEIGHBOURS, round(2.0 * NEIGHBOURHOOD_HZ / (bin_hz * PADDING)))
-    floor = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
-    floor = np.interp(bins_hz, bins_hz[coarse], floor)
+    width = max(41, round(3.0 / (bin_hz * PADDING)))
+    beside = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
+    floor = np.interp(bins_hz, bins_hz[coarse], beside)
     # Hann's main lobe reaches two cycles per window to either side: nearer peaks are one and the same.
     peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor, distance=4 * PADDING)
     peaks = peaks[(bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0)]

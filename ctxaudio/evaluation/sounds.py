@@ -146,7 +146,6 @@ def generated_sound(folder: Path, sample_rate: int) -> tuple[Sounds, list[str]]:
     """Generated clips by condition, and what could not be used.
 
     Conditions are what `generated.json` says of each file, or the names of sub-folders, or that of a flat folder.
-
     Raises `CtxAudioError` for a folder that is missing or holds no audio, and for such a JSON without conditions.
     """
     skipped: list[str] = []

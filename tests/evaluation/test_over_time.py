@@ -137,7 +137,7 @@ def test_files_that_cannot_be_measured_are_named(tmp_path: Path) -> None:
 def test_a_sample_rate_too_low_for_rates_is_one_line(tmp_path: Path, sample_rate: int, capsys) -> None:
     soundfile.write(tmp_path / "slow.wav", noise(4.0)[0, : 30 * sample_rate], sample_rate)
     assert main(["analyze", str(tmp_path / "slow.wav")]) == 2
-    assert f"slow.wav: {sample_rate} Hz " in capsys.readouterr().err
+    assert f"slow.wav: sample rate {sample_rate} Hz" in capsys.readouterr().err
 
 
 def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
