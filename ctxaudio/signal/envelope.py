@@ -10,6 +10,7 @@ the F test of a rate against its neighbours, as used for steady-state responses.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,22 +29,6 @@ NEIGHBOURS_TO_HZ = 1.5
 
 
 @dataclass(frozen=True)
-class EnvelopeFit:
-    """`mean * (1 + sum_k depth_k sin(2 pi rate_k t + phase_k))`: depths are modulation indices, phases in radians."""
-
-    mean: float
-    rates_hz: tuple[float, ...]
-    depths: tuple[float, ...]
-    phases: tuple[float, ...]
-
-    def curve(self, length: int, sample_rate: float) -> Array:
-        """The fitted envelope, `[length]`."""
-        time_s = np.arange(length) / sample_rate
-        waves = zip(self.rates_hz, self.depths, self.phases, strict=True)
-        return self.mean * (1.0 + sum((m * np.sin(2 * np.pi * f * time_s + p) for f, m, p in waves), np.zeros(length)))
-
-
-@dataclass(frozen=True)
 class RateDetection:
     """A rate against its neighbours: `f_statistic` is (depth / floor)^2 and follows F(2, 2N) where there's only noise.
 
@@ -57,59 +42,45 @@ class RateDetection:
     p_value: float
 
 
-def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float, low_pass_hz: float | None = None) -> Array:
-    """Magnitude of the analytic signal of `samples` `[T]`, `[T]`; smooth above `low_pass_hz` if given (zero phase).
+def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float) -> Array:
+    """Magnitude of the analytic signal of `samples` `[T]`, `[T]`.
 
-    Raises `CtxAudioError` for samples that are empty or not mono and for a limit outside 0..`sample_rate`/2.
+    Raises `CtxAudioError` for samples that are empty or not mono.
     """
     if samples.ndim != 1 or samples.size == 0:
         raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
-    length = len(samples)
     # a prime length takes the FFT many times as long; the padding also keeps the end from the start
-    padded = int(scipy.fft.next_fast_len(length + int(sample_rate) // 8))
-    envelope: Array = np.abs(scipy.signal.hilbert(samples.astype(np.float64), padded))[:length]
-    if low_pass_hz is None:
-        return envelope
-    if not 0.0 < low_pass_hz < sample_rate / 2:
-        raise CtxAudioError(f"low-pass limit {low_pass_hz:g} Hz must lie between 0 and {sample_rate / 2:g} Hz")
-    sections = scipy.signal.butter(2, low_pass_hz, fs=sample_rate, output="sos")
-    pad_length = min(length - 1, round(sample_rate / low_pass_hz))
-    return np.asarray(scipy.signal.sosfiltfilt(sections, envelope, padlen=pad_length), dtype=np.float64)
-
-
-def fit_envelope(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> EnvelopeFit:
-    """Least-squares fit of all `rates_hz` at once to `envelope` `[T]`, so that none leaks into another.
-
-    Raises `CtxAudioError` for a silent envelope, a rate with less than one cycle in it or above half the sample
-    rate, and rates too close to be told apart (nearer than half a cycle over the whole length).
-    """
-    duration_s = _check_envelope(envelope, sample_rate, rates_hz)
-    for low_hz, high_hz in zip(sorted(rates_hz), sorted(rates_hz)[1:], strict=False):
-        if (high_hz - low_hz) * duration_s < 0.5:
-            raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
-    coefficients = sinusoid_fits(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
-    mean, waves = float(coefficients[0].real), coefficients[1 : 1 + len(rates_hz)]
-    depths, phases = (2 * np.abs(waves) / mean).tolist(), np.angle(1j * waves).tolist()
-    return EnvelopeFit(mean, tuple(map(float, rates_hz)), tuple(depths), tuple(phases))
+    padded = int(scipy.fft.next_fast_len(len(samples) + int(sample_rate) // 8))
+    return np.asarray(np.abs(scipy.signal.hilbert(samples.astype(np.float64), padded))[: len(samples)])
 
 
 def envelope_depth(envelope: Array, sample_rate: float, rate_hz: float) -> float:
-    """Modulation depth m of `envelope` `[T]` at exactly `rate_hz` (1 is full modulation); errors as `fit_envelope`.
+    """Modulation depth m of `envelope` `[T]` at exactly `rate_hz` (1 is full modulation); errors as `joint_depths`.
 
     >>> t = np.arange(4000) / 1000
     >>> round(envelope_depth(1 + 0.5 * np.sin(2 * np.pi * 7.83 * t), 1000, 7.83), 6)
     0.5
     """
-    return fit_envelope(envelope, sample_rate, [rate_hz]).depths[0]
+    return joint_depths(envelope, sample_rate, [rate_hz])[0]
 
 
 def joint_depths(envelope: Array, sample_rate: float, rates_hz: Sequence[float]) -> tuple[float, ...]:
-    """Modulation depth at each of `rates_hz`, fitted together; errors as `fit_envelope`."""
-    return fit_envelope(envelope, sample_rate, rates_hz).depths
+    """Modulation depth of `envelope` `[T]` at each of `rates_hz`, fitted at once, so that none leaks into another.
+
+    Raises `CtxAudioError` for a silent envelope, a rate with less than one cycle in it or above half the sample
+    rate, and rates too close to be told apart (nearer than half a cycle over the whole length).
+    """
+    duration_s = _check_envelope(envelope, sample_rate, rates_hz)
+    for low_hz, high_hz in itertools.pairwise(sorted(rates_hz)):
+        if (high_hz - low_hz) * duration_s < 0.5:
+            raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
+    coefficients = sinusoid_fits(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[None])[0]
+    depths = 2 * np.abs(coefficients[1 : 1 + len(rates_hz)]) / float(coefficients[0].real)
+    return tuple(depths.tolist())
 
 
 def modulation_spectrum(envelope: Array, sample_rate: float, rates_hz: npt.ArrayLike) -> Array:
-    """Modulation depth `[R]` of `envelope` `[T]` at `rates_hz` `[R]`, each fitted alone; errors as `fit_envelope`."""
+    """Modulation depth `[R]` of `envelope` `[T]` at `rates_hz` `[R]`, each fitted alone; errors as `joint_depths`."""
     grid = np.asarray(rates_hz, dtype=np.float64)
     _check_envelope(envelope, sample_rate, grid.tolist())
     coefficients = sinusoid_fits(envelope, sample_rate, grid[:, None])
@@ -122,9 +93,9 @@ def detect_rates(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
     Neighbours lie 0.5 to 1.5 Hz away in steps of one cycle over the whole length, where the fitted rate itself has
     no leakage. All `rates_hz` are taken out first, and no neighbour is within one step of one.
 
-    Raises `CtxAudioError` as `fit_envelope` does and where the sound is too short for a neighbour.
+    Raises `CtxAudioError` as `joint_depths` does and where the sound is too short for a neighbour.
     """
-    fit_envelope(envelope, sample_rate, rates_hz)
+    joint_depths(envelope, sample_rate, rates_hz)  # which refuses what can't be measured
     return tuple(found[0] for found in detect_rates_in_bands(envelope[None], sample_rate, rates_hz))
 
 

@@ -7,7 +7,6 @@ joined as slices, forwards and backwards, in a fraction of its time (`tests/benc
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,32 +42,9 @@ def power(spectrum: Tensor) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
 
 
-class _PowerOfFrames(torch.autograd.Function):
-    """`|rfft(frames)|**2` of real `[..., n_fft]`, with one inverse real transform as its gradient.
-
-    From d|X_k|^2/dx_n = 2 Re(X_k exp(iwkn)): what autograd makes of `rfft` is a complex transform of twice the length.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, frames: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft(frames)
-        ctx.save_for_backward(spectrum)
-        return power(spectrum)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (spectrum,) = ctx.saved_tensors
-        n_fft = 2 * (spectrum.shape[-1] - 1)
-        weighted = gradient * spectrum
-        weighted[..., [0, -1]] *= 2.0  # irfft counts every other bin twice, these two once
-        return torch.fft.irfft(weighted, n_fft, norm="forward")
-
-
 def power_spectrogram(samples: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Power `[B, 1+T//hop, n_fft//2+1]` of `[B, T]`: `power(stft(...))` transposed, whose gradient costs a third."""
-    power_of: Tensor = _PowerOfFrames.apply(_windowed_frames(samples, n_fft, hop))
-    return power_of
+    """Power `[B, 1+T//hop, n_fft//2+1]` of `[B, T]`: `power(stft(...))` transposed."""
+    return power(_spectrum(samples, n_fft, hop))
 
 
 def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: int, rounds: int) -> Tensor:

@@ -15,10 +15,10 @@ from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.envelope import (
     detect_rates,
     envelope_depth,
-    fit_envelope,
     hilbert_envelope,
     joint_depths,
     modulation_spectrum,
+    sinusoid_fits,
 )
 
 RATE = 8000
@@ -63,11 +63,7 @@ def test_the_fit_gives_back_what_made_the_envelope(
     rates = [rate for i, rate in enumerate(rates) if all(abs(rate - other) > 0.6 for other in rates[:i])]
     time_s = np.arange(round(seconds * 500)) / 500
     envelope = 3.0 * (1 + sum(depth * np.sin(2 * np.pi * rate * time_s + phase) for rate in rates))
-    fit = fit_envelope(envelope, 500, rates)
-    assert fit.mean == pytest.approx(3.0, rel=1e-6)
-    assert fit.depths == pytest.approx([depth] * len(rates), abs=1e-6)
-    np.testing.assert_allclose(fit.curve(len(envelope), 500), envelope, atol=1e-5)
-    assert joint_depths(envelope, 500, rates) == fit.depths
+    assert joint_depths(envelope, 500, rates) == pytest.approx([depth] * len(rates), abs=1e-6)
 
 
 def test_the_fit_is_the_least_squares_solution() -> None:
@@ -77,9 +73,12 @@ def test_the_fit_is_the_least_squares_solution() -> None:
         angle = 2 * np.pi * rate_hz * np.arange(len(envelope)) / RATE
         columns += [np.cos(angle), np.sin(angle)]
     a, b1, c1, b2, c2 = np.linalg.lstsq(np.stack(columns, axis=1), envelope, rcond=None)[0]
-    fit = fit_envelope(envelope, RATE, [2.5, 7.83])
-    assert fit.mean == pytest.approx(a, rel=1e-9)
-    assert fit.depths == pytest.approx([np.hypot(b1, c1) / a, np.hypot(b2, c2) / a], rel=1e-7)
+    fitted = sinusoid_fits(envelope, RATE, np.array([[2.5, 7.83]]))[0]
+    assert fitted[0] == pytest.approx(a, rel=1e-9)
+    assert np.angle(1j * fitted[1:3]) == pytest.approx(np.angle([c1 + 1j * b1, c2 + 1j * b2]), abs=1e-7)
+    assert joint_depths(envelope, RATE, [2.5, 7.83]) == pytest.approx(
+        [np.hypot(b1, c1) / a, np.hypot(b2, c2) / a], rel=1e-7
+    )
 
 
 def test_depth_does_not_depend_on_level() -> None:
@@ -100,16 +99,6 @@ def test_hilbert_envelope_agrees_with_scipy_away_from_the_ends() -> None:
     samples = noise(4)
     expected = np.abs(scipy.signal.hilbert(samples))
     np.testing.assert_allclose(hilbert_envelope(samples, RATE)[800:-800], expected[800:-800], atol=2e-3)
-
-
-def test_low_pass_keeps_slow_rates_and_removes_fast_ones() -> None:
-    tone = (1 + 0.4 * np.sin(2 * np.pi * 3 * TIME_S) + 0.4 * np.sin(2 * np.pi * 90 * TIME_S)) * np.sin(
-        2 * np.pi * 1000 * TIME_S
-    )
-    smooth = hilbert_envelope(tone, RATE, low_pass_hz=20.0)
-    slow, fast = joint_depths(smooth, RATE, [3.0, 90.0])
-    assert slow == pytest.approx(0.4, abs=0.01)
-    assert fast < 0.005
 
 
 def test_p_values_are_uniform_in_noise() -> None:
@@ -148,7 +137,7 @@ def test_the_floor_ignores_a_strong_requested_rate_close_by() -> None:
 )
 def test_rates_that_cannot_be_measured_are_refused(rates_hz: list[float], says: str) -> None:
     with pytest.raises(CtxAudioError, match=says):
-        fit_envelope(np.ones(1600), 400, rates_hz)
+        joint_depths(np.ones(1600), 400, rates_hz)
 
 
 def test_silence_and_short_sound_are_refused() -> None:
@@ -158,8 +147,6 @@ def test_silence_and_short_sound_are_refused() -> None:
         detect_rates(1 + np.abs(noise(0, 0.5)), RATE, [6.0])
     with pytest.raises(CtxAudioError, match="mono"):
         hilbert_envelope(np.zeros((2, 10)), RATE)
-    with pytest.raises(CtxAudioError, match="low-pass"):
-        hilbert_envelope(np.ones(10), RATE, low_pass_hz=4000.0)
 
 
 def test_the_layer_imposes_the_depth_that_is_measured() -> None:
