@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.model.blocks import NoisyBlock, Resonators, edge_of, gaussian, middle_of, uniform
+from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise, within
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
@@ -60,7 +60,6 @@ class GeneratorConfig:
     middle_width: int = 96
     fast_width: int = 96
     frame_width: int = 48
-    resonators: int = 32
     phase_rounds: int = 2
 
     @property
@@ -115,7 +114,6 @@ class Generator(nn.Module):
         self.to_middle = nn.Conv1d(slow, middle, 1)
         self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_fast = nn.Conv1d(middle, fast, 1)
-        self.resonators = Resonators(fast, STYLE_WIDTH, config.resonators, config.frame_rate / FRAMES_A_STEP)
         self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2)])
         self.to_frames = nn.Conv1d(fast, FRAMES_A_STEP * config.frame_width, 1)
         self.from_noise = nn.Conv1d(config.courses, config.frame_width, 1)
@@ -185,8 +183,7 @@ class Generator(nn.Module):
         x = middle_of(x, middle_steps + 2 * edge_of(self.middle))
         x = middle_of(self.through(self.middle, x, s, random), middle_steps)
         x = F.interpolate(self.to_fast(x), scale_factor=MIDDLE, mode="linear")
-        x = self.resonators(middle_of(x, fast_steps), s, random)
-        x = middle_of(self.through(self.fast, x, s, random), steps)
+        x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
         x = self.to_frames(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
         channels = len(noise_courses) // len(s)
         x, s = x.repeat_interleave(channels, 0), s.repeat_interleave(channels, 0)

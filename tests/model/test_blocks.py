@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from ctxaudio.model.blocks import NoisyBlock, Resonators, edge_of, gaussian, middle_of, uniform
+from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 
 
 def test_chance_comes_from_the_generator_that_is_given():
@@ -51,42 +51,3 @@ def test_as_many_frames_as_the_edge_has_have_seen_the_padding():
 def test_the_middle_is_cut_out_evenly():
     assert middle_of(torch.arange(10)[None], 4).tolist() == [[3, 4, 5, 6]]
     assert middle_of(torch.arange(7)[None], 7).tolist() == [list(range(7))]
-
-
-def small_resonators() -> Resonators:
-    torch.manual_seed(0)
-    resonators = Resonators(width=4, style=3, count=6, frame_rate=86.0)
-    nn.init.normal_(resonators.project.weight)
-    return resonators
-
-
-def test_a_resonator_rings_as_a_damped_cosine_that_goes_round():
-    resonators, frames = small_resonators(), 50
-    style = torch.randn(1, 3)
-    rate, decay, gain = (part.detach()[0] for part in resonators.control(style).chunk(3, dim=1))
-    seconds = resonators.SHORTEST_S * (resonators.LONGEST_S / resonators.SHORTEST_S) ** torch.sigmoid(decay)
-    a = torch.exp(-1.0 / (86.0 * seconds))
-    n = torch.arange(200 * frames)  # long after it has died away
-    rung = a[:, None] ** n * torch.cos(torch.pi * torch.sigmoid(rate)[:, None] * n)
-    rung = (gain.exp() * torch.sqrt(1 - a.square()))[:, None] * rung
-    expected = rung.unflatten(1, (200, frames)).sum(1)
-    found = torch.fft.irfft(resonators.response(style, frames).detach()[0], frames)
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
-
-
-def test_resonators_are_the_same_wherever_time_begins():
-    resonators, style = small_resonators(), torch.randn(2, 3)
-    nn.init.zeros_(resonators.noise_level)
-    x = torch.randn(2, 4, 60)
-    turned = resonators(x.roll(17, -1), style, None)
-    torch.testing.assert_close(turned, resonators(x, style, None).roll(17, -1), rtol=1e-3, atol=1e-5)
-
-
-def test_gradients_of_a_resonators_rate_and_decay_are_those_of_finite_differences():
-    resonators = small_resonators().double()
-    style = torch.randn(1, 3, dtype=torch.float64, requires_grad=True)
-
-    def energy(style: torch.Tensor) -> torch.Tensor:
-        return resonators.response(style, 16).abs().square().log()
-
-    assert torch.autograd.gradcheck(energy, (style,), eps=1e-5, atol=1e-3, rtol=1e-2)

@@ -62,8 +62,7 @@ def test_profiles_survive_in_the_layer_unchanged():
 
 def test_every_learned_number_gets_a_gradient_through_the_rendered_and_modulated_sound():
     generator = small_generator(ModulationProfile((Rate(6.0, 0.5),))).train()
-    for weight in (generator.gains.weight, generator.resonators.project.weight):  # 0 at first
-        nn.init.normal_(weight, std=0.01)
+    nn.init.normal_(generator.gains.weight, std=0.01)
     sound = generator(torch.randn(2, 10), torch.tensor([0, 1]), 8820)
     (sound * torch.randn_like(sound)).sum().backward()
     learned = [(n, p) for n, p in generator.named_parameters() if p.requires_grad]
@@ -278,7 +277,7 @@ def test_nothing_can_switch_the_network_off(generator):
     """No number beside its weights stands between what it makes and the courses: not in shape, buffers or call."""
     assert {field.name for field in fields(GeneratorConfig)} == {
         "conditions", "sample_rate", "latent_dim", "components", "courses", "texture_dim", "style_count",
-        "partials", "slow_width", "middle_width", "fast_width", "frame_width", "resonators", "phase_rounds",
+        "partials", "slow_width", "middle_width", "fast_width", "frame_width", "phase_rounds",
     }  # fmt: skip
     learned = dict(generator.named_parameters())
     others = {name.split(".")[0] for name in generator.state_dict() if name not in learned}
