@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
@@ -134,3 +135,17 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CtxAudioError(f"{path} holds {type(content).__name__}, not a JSON object")
     return content
+
+
+@contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Hold the file `lock`, which the system frees when a process dies; `CtxAudioError(busy)` if another holds it."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout as error:
+        raise CtxAudioError(busy) from error
+    try:
+        yield
+    finally:
+        held.release()

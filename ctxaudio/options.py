@@ -5,7 +5,7 @@ checked against them by tests.
 
 >>> @dataclasses.dataclass(frozen=True)
 ... class Cooking:
-...     minutes: float = option(4.0, "time in the water", within=(0.5, 30.0))
+...     minutes: float = option(4.0, "time in the water", least=0.5, most=30.0)
 ...     def __post_init__(self) -> None:
 ...         check_ranges(self)
 >>> parser = argparse.ArgumentParser()
@@ -15,14 +15,15 @@ Cooking(minutes=6.0)
 >>> Cooking(minutes=0.0)
 Traceback (most recent call last):
     ...
-ctxaudio.errors.CtxAudioError: minutes 0.0 is outside 0.5-30.0
+ctxaudio.errors.CtxAudioError: minutes 0.0 must be at least 0.5 and at most 30.0
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Collection
+import operator
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -30,45 +31,51 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
+_MEETS: dict[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "least": operator.ge, "most": operator.le}
 
 
 def option(
     default: Any,
     help: str,
     *,
-    within: tuple[float, float] | None = None,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
     choices: Collection[str] = (),
     metavar: str | tuple[str, ...] | None = None,
     flag: str = "",
 ) -> Any:
-    """A field that is an option of the command line.
+    """A field that is an option of the command line. (Many parameters, as `dataclasses.field` and argparse have.)
 
     Args:
         default: `...` for an option that must be given.
-        within: smallest and largest value, checked by `check_ranges`; None is let through.
-        choices: names, checked by `check_ranges`.
+        help: empty for a setting that is not on the command line.
+        above, least, most, choices: what `check_ranges` lets through, besides None.
         metavar: as in argparse; `A,B` takes several in one argument, parted by commas.
         flag: the name on the command line where it is another than the field's; without dashes a positional argument.
     """
-    about = {"help": help, "within": within, "choices": tuple(choices), "metavar": metavar, "flag": flag}
+    limits = {"above": above, "least": least, "most": most, "choices": tuple(choices)}
+    about = {"help": help, "limits": limits, "metavar": metavar, "flag": flag}
     return dataclasses.field(default=MISSING if default is ... else default, metadata=about)
 
 
 def options_of(cls: type[Any]) -> list[Field[Any]]:
     """The fields of a dataclass that are options."""
-    return [field for field in dataclasses.fields(cls) if "help" in field.metadata]
+    return [field for field in dataclasses.fields(cls) if field.metadata.get("help")]
 
 
 def check_ranges(settings: Any) -> None:
-    """Raise `CtxAudioError` for a value outside its range or choices; NaN is outside of all."""
-    for field in options_of(type(settings)):
-        value, within, choices = getattr(settings, field.name), field.metadata["within"], field.metadata["choices"]
-        if value is None:
+    """Raise `CtxAudioError` for a value outside its limits; NaN is outside of all."""
+    for field in dataclasses.fields(settings):
+        value, limits = getattr(settings, field.name), field.metadata.get("limits")
+        if value is None or limits is None:
             continue
-        if within and not within[0] <= value <= within[1]:
-            raise CtxAudioError(f"{field.name} {value} is outside {within[0]}-{within[1]}")
-        if choices and value not in choices:
-            raise unknown(field.name, value, choices)
+        if limits["choices"] and value not in limits["choices"]:
+            raise unknown(field.name, str(value), limits["choices"])
+        asked = {name: limits[name] for name in _MEETS if limits[name] is not None}
+        if not all(_MEETS[name](value, limit) for name, limit in asked.items()):
+            said = " and ".join(f"{'at ' if name != 'above' else ''}{name} {limit}" for name, limit in asked.items())
+            raise CtxAudioError(f"{field.name} {value} must be {said}")
 
 
 def add_dataclass(
@@ -76,7 +83,8 @@ def add_dataclass(
 ) -> None:
     """Add the options of a dataclass, or those of `names` only, with other `defaults` where given.
 
-    A bool is a switch, `tuple[float, float]` takes two values, any other tuple or list as many as follow.
+    What the parser has already stays as it is: two dataclasses may share an option. A bool is a switch,
+    `tuple[float, float]` takes two values, any other tuple or list as many as follow.
     """
     add = parser.add_argument_group(title).add_argument if title else parser.add_argument
     hints = get_type_hints(cls)
@@ -85,6 +93,8 @@ def add_dataclass(
             continue
         about = field.metadata
         flag = about["flag"] or f"--{field.name}"
+        if flag in parser._option_string_actions:
+            continue
         default = defaults.get(field.name, field.default)
         arguments: dict[str, Any] = {"help": about["help"]}
         if flag.startswith("--"):

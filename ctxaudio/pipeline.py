@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ctxaudio.contexts import condition_index
+from ctxaudio.contexts import Context, condition_index
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
@@ -17,7 +18,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import kernel_score
 from ctxaudio.evaluation.evaluate import figures_of_merit
 from ctxaudio.evaluation.sounds import held_out_sound, prepared_sound
-from ctxaudio.files import read_json, writable_folder, write_json
+from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
@@ -26,7 +27,7 @@ from ctxaudio.render.generate import generate_clips, trained_conditions, write_c
 from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
-from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.config import Start, TrainingConfig
 from ctxaudio.training.monitor import Score
 from ctxaudio.training.start import (
     attributed,
@@ -113,24 +114,25 @@ def prepare(
 def train(
     run: Run,
     config: TrainingConfig,
-    num_workers: int = 4,
-    resume: bool = False,
-    progress: bool = True,
-    init_from: Path | None = None,
+    start: Start = Start(),
     options: SelectionOptions | None = None,
-    from_scratch: bool = False,
+    progress: bool = True,
 ) -> Training:
-    """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it."""
-    load_given(init_from, from_scratch, generator_config(run, ()), resume)  # before the clips are prepared
+    """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it.
+
+    Raises `CtxAudioError` while another training writes into the same folder.
+    """
+    load_given(start.init_from, start.from_scratch, generator_config(run, ()), start.resume)  # before preparing clips
     check_device(config.device)
-    check_context_of_model(run)
-    clips = prepare(run, num_workers, progress, options)
-    training = begin_training(run, config, clips, resume, init_from, from_scratch)
-    score = training_score(clips, config.seed)
-    loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
-    save_model(run, training, config, clips)
-    if training.interrupted:
-        print(f"interrupted after {training.step} steps; --resume goes on from there")
+    with only_one_training(run.output_dir):
+        check_context_of_model(run)
+        clips = prepare(run, config.num_workers, progress, options)
+        training = begin_training(run, config, clips, start.resume, start.init_from, start.from_scratch)
+        score = training_score(clips, config.seed)
+        loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
+        save_model(run, training, config, clips)
+        if training.interrupted:
+            print(f"interrupted after {training.step} steps; --resume goes on from there")
     return training
 
 
@@ -251,8 +253,7 @@ def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dic
             f"{run.context})",
             flush=True,
         )
-        generator = for_conditions(generator, run.about.conditions, context_profile(run.about)).eval()
-        about = {**about, "context": run.context}
+        generator, about = base_for(run.about)
     else:
         print(f"model: {path}", flush=True)
     trained = {
@@ -268,10 +269,23 @@ def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dic
     return generator, about
 
 
+def base_for(context: Context) -> tuple[Generator, dict[str, Any]]:
+    """The base with the conditions and modulation of `context`, and what stands beside it."""
+    generator, about = load_generator(BASE)
+    generator = for_conditions(generator, context.conditions, context_profile(context)).eval()
+    return generator, {**about, "context": context.name}
+
+
 def check_context_of_model(run: Run) -> None:
     """Refuse to train over a model of another context; one of an earlier format is no obstacle."""
     described = run.model_path.with_suffix(".json")
-    if described.exists() and (context := read_json(described).get("context")) != run.context:
+    if described.exists() and (context := read_json(described).get("context", run.context)) != run.context:
         raise CtxAudioError(
             f"{run.model_path} is of context {context!r}: choose another output_dir for {run.context!r}"
         )
+
+
+def only_one_training(folder: Path) -> AbstractContextManager[None]:
+    """Hold the training lock of a folder; raises `CtxAudioError` where another training holds it."""
+    busy = f"another training writes into {folder}: wait until it is done, or choose another output_dir"
+    return only_one(writable_folder(folder) / ".training.lock", busy)

@@ -23,11 +23,11 @@ class Run:
         DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
     )
     output_dir: Path = option(Path("./output"), "folder for everything that is written")
-    sample_rate: int = option(22050, "in hertz", within=(8000, 48000))
-    duration: float = option(4.0, "length of a generated clip in seconds", within=(0.4, 600.0))
-    latent_dim: int = option(100, "size of the generator's latent", within=(1, 4096))
+    sample_rate: int = option(22050, "in hertz", least=8000, most=48000)
+    duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600.0)
+    latent_dim: int = option(100, "size of the generator's latent", least=1, most=4096)
     #: What every generator of random numbers takes, also multiplied as in `generate_clips`.
-    seed: int = option(0, "the same seed gives the same run on the same machine", within=(0, 2**31 - 1))
+    seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data_dir", Path(self.data_dir))

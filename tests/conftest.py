@@ -11,7 +11,7 @@ from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.run import Run
-from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.config import Start, TrainingConfig
 
 # Threads that wait for each other on a busy machine take many times as long as one.
 torch.set_num_threads(1)
@@ -32,6 +32,6 @@ def clips(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepare
 def trained(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose generator has been trained for two epochs, with samples and checkpoint."""
     run = Run(data_dir=recordings, output_dir=tmp_path_factory.mktemp("trained"), duration=2.0)
-    config = TrainingConfig(batch_size=4, num_epochs=2, save_interval=1, log_interval=1)
-    pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
+    config = TrainingConfig(batch_size=4, num_epochs=2, save_interval=1, log_interval=1, num_workers=1)
+    pipeline.train(run, config, Start(from_scratch=True), progress=False)
     return run

@@ -23,7 +23,7 @@ SHAPE = {"components": 8, "courses": 5, "texture_dim": 4, "partials": 2, **WIDTH
 CONFIG = GeneratorConfig(CONDITIONS, latent_dim=10, style_count=9, **SHAPE)
 #: For the clips of the shared fixtures, whose context is sleep.
 SLEEP = GeneratorConfig(Run().about.conditions, style_count=12, **SHAPE)
-TRAINING = TrainingConfig(batch_size=2, num_epochs=2, log_interval=1, save_interval=1)
+TRAINING = TrainingConfig(batch_size=2, num_epochs=2, log_interval=1, save_interval=1, num_workers=1)
 PLAIN = ModulationProfile()
 
 

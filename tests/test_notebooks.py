@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from ctxaudio.cli import build_parser
+from ctxaudio.cli import command_parser
 from ctxaudio.course import teaching
 from ctxaudio.course.teaching import assigned_names, notebook_run, unknown_parameters
 
@@ -59,8 +59,7 @@ def test_its_parameters_have_the_names_and_defaults_of_the_command_line(notebook
     (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
     given = {}
     exec(cell.source, given)
-    command = build_parser()
-    known = vars(command.parse_args(["train"])) | vars(command.parse_args(["generate", "--model_path", "m"]))
+    known = vars(command_parser("train").parse([])) | vars(command_parser("generate").parse(["--model_path", "m"]))
     differing = {"output_dir", "max_minutes", "interactive", "sample_interval"}
     for name in assigned_names(cell.source):
         assert name in known or name == "interactive"

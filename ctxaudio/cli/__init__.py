@@ -3,6 +3,6 @@
 A file a command: `add_to` says which arguments it takes, `run` does it and gives back the exit code.
 """
 
-from ctxaudio.cli.main import build_parser, main
+from ctxaudio.cli.main import command_parser, main
 
-__all__ = ["build_parser", "main"]
+__all__ = ["command_parser", "main"]

@@ -1,21 +1,32 @@
-"""What several commands share: the common arguments, and a parser whose errors are one line."""
+"""What several commands share: a parser whose errors are one line, and refusing what does not go together."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-import ctxaudio
-from ctxaudio.contexts import CONTEXTS
+from ctxaudio.errors import CtxAudioError, did_you_mean
+from ctxaudio.options import add_dataclass, from_options
+from ctxaudio.run import Run
 
 # A command imports what it needs when it runs, so that `ctxaudio contexts` answers at once.
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and exit with 2."""
+    """An argument parser whose errors are one line, and exit with 2; it takes no argument by half its name."""
+
+    def __init__(self, prog: str, description: str | None) -> None:
+        shown = argparse.ArgumentDefaultsHelpFormatter
+        super().__init__(prog, description=description, formatter_class=shown, allow_abbrev=False)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        options, left = self.parse_known_args(arguments)
+        if left:
+            given = left[0].partition("=")[0]
+            self.error(f"unknown argument {given}{did_you_mean(given, self._option_string_actions)}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -23,25 +34,20 @@ class OneLineParser(argparse.ArgumentParser):
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The arguments of a `Run`."""
-    add = parser.add_argument_group("common arguments").add_argument
-    add(
-        "--data_dir",
-        type=Path,
-        default=Path("./data"),
-        help="FSD50K folder or your own sound; the embedded corpus if ./data holds none",
-    )
-    add("--output_dir", type=Path, default=Path("./output"), help="folder for everything that is written")
-    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}, or all")
-    add("--sample_rate", type=int, default=22050, help="in hertz")
-    add("--duration", type=float, default=4.0, help="length of a generated clip in seconds")
-    add("--latent_dim", type=int, default=100, help="size of the generator's latent")
-    add("--seed", type=int, default=0, help="the same seed gives the same run on the same machine")
+    add_dataclass(parser, Run, title="common arguments")
 
 
-def run_of(options: argparse.Namespace) -> ctxaudio.Run:
-    return ctxaudio.Run(**{field.name: getattr(options, field.name) for field in fields(ctxaudio.Run)})
+def run_of(options: argparse.Namespace) -> Run:
+    return from_options(Run, options)
+
+
+def refuse(because: str, given: Mapping[str, object]) -> None:
+    """Raise `CtxAudioError` where an argument was given that has no meaning here."""
+    for name, value in given.items():
+        if value:
+            raise CtxAudioError(f"{because}: leave out {name}")
 
 
 def on_a_terminal() -> bool:
     """Whether a progress bar has somebody to look at it; a log file gets plain lines instead."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -3,71 +3,96 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import ctxaudio
-from ctxaudio.cli import (
-    analyze,
-    contexts,
-    course,
-    evaluate,
-    fetch,
-    generate,
-    modulate,
-    prepare,
-    pretrain,
-    session,
-    train,
-)
 from ctxaudio.cli.arguments import OneLineParser
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.errors import CtxAudioError, unknown
 
+#: Each is a module of `ctxaudio.cli`, imported when it is asked for.
 COMMANDS = {
-    "fetch": (fetch, "fetch the FSD50K clips that a context needs"),
-    "prepare": (prepare, "decode a context's clips once"),
-    "train": (train, "train a generator"),
-    "pretrain": (pretrain, "train the base that ships with ctxaudio"),
-    "generate": (generate, "generate WAV files"),
-    "modulate": (modulate, "apply a modulation to an audio file of any length"),
-    "session": (session, "render hours of sound into one file"),
-    "analyze": (analyze, "measure a folder of sound"),
-    "evaluate": (evaluate, "compare a model or a folder of clips with real clips"),
-    "contexts": (contexts, "print contexts, bands and targets with their evidence grades"),
-    "course": (course, "run the five notebooks"),
+    "demo": "make every context's sound within seconds, and a page to listen to it",
+    "fetch": "fetch the FSD50K clips that a context needs",
+    "prepare": "decode a context's clips once",
+    "train": "train a generator",
+    "pretrain": "train the base that ships with ctxaudio",
+    "generate": "generate WAV files",
+    "modulate": "apply a modulation to an audio file of any length",
+    "session": "render hours of sound into one file",
+    "analyze": "measure a folder of sound",
+    "evaluate": "compare a model or a folder of clips with real clips",
+    "contexts": "print contexts, bands and targets with their evidence grades",
+    "course": "run the notebooks",
 }
 
 
-def build_parser() -> OneLineParser:
-    parser = OneLineParser(prog="ctxaudio", description=ctxaudio.__doc__)
-    parser.add_argument("--version", action="version", version=ctxaudio.__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser)
-    for name, (module, purpose) in COMMANDS.items():
-        module.add_to(
-            commands.add_parser(
-                name, help=purpose, description=module.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-            )
-        )
-    return parser
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when done, 2 for a user's mistake (one line on stderr), 130 for Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run a command: 0 when done, 2 for a user's mistake (one line on stderr), 130 for Ctrl-C.
+
+    Without arguments the help is printed, and the exit code is 2: a script that forgot the command should notice.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name need not be text in any encoding, and is to be named
+            stream.reconfigure(errors="backslashreplace")
     try:
-        options = build_parser().parse_args(with_command(given))
-        module, _ = COMMANDS[options.command]
-        return module.run(options)
+        try:
+            return run_command(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except CtxAudioError as error:
         print(f"ctxaudio: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `ctxaudio contexts | head`: nobody reads on, and Python would say so again on leaving
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `ctxaudio contexts | head`: nobody reads on
+        close_stdout()
         return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        print(f"ctxaudio: can't write the output: {error.strerror}", file=sys.stderr)
+        close_stdout()
+        return 2
     except KeyboardInterrupt:
         print("ctxaudio: interrupted", file=sys.stderr)
         return 130
+
+
+def run_command(arguments: list[str]) -> int:
+    given = with_command(arguments)
+    if not given:
+        all_commands().print_help()
+        return 2
+    command, *rest = given
+    if command.startswith("-"):
+        all_commands().parse(given)
+        return 2
+    if command not in COMMANDS:
+        raise unknown("command", command, COMMANDS)
+    code: int = import_module(f"ctxaudio.cli.{command}").run(command_parser(command).parse(rest))
+    return code
+
+
+def command_parser(command: str) -> OneLineParser:
+    """The parser of one command's arguments."""
+    module = import_module(f"ctxaudio.cli.{command}")
+    parser = OneLineParser(f"ctxaudio {command}", module.__doc__)
+    module.add_to(parser)
+    return parser
+
+
+def all_commands() -> OneLineParser:
+    """What `ctxaudio --help` prints: the commands, whose arguments `command_parser` knows."""
+    parser = OneLineParser("ctxaudio", ctxaudio.__doc__)
+    parser.formatter_class = argparse.HelpFormatter
+    parser.add_argument("--version", action="version", version=ctxaudio.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser)
+    for name, purpose in COMMANDS.items():
+        commands.add_parser(name, help=purpose)
+    return parser
 
 
 def with_command(arguments: list[str]) -> list[str]:
@@ -79,3 +104,9 @@ def with_command(arguments: list[str]) -> list[str]:
     if mode not in ("train", "generate"):
         raise CtxAudioError(f"--mode {mode!r} is neither train nor generate")
     return [mode, *arguments[:at], *arguments[at + 2 :]]
+
+
+def close_stdout() -> None:
+    """Let what is still to be written go nowhere: Python would say on leaving that it can't be."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import check_ranges, option
 
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
@@ -23,31 +24,53 @@ class TrainingConfig:
     a training, but don't stop for it.
     """
 
-    batch_size: int = 16
-    num_epochs: int = 100
-    lr: float = 0.0002
-    lambda_aux: float = 1.0
-    log_interval: int = 10
-    sample_interval: int = 1
-    save_interval: int = 10
-    max_minutes: float | None = None
-    seed: int = 0
-    device: str = "cpu"
-    crop_s: float = 2.0
-    lambda_adversarial: float = 0.25
-    lambda_texture: float = 20.0
+    batch_size: int = option(16, "crops a step", least=1, most=4096)
+    num_epochs: int = option(100, "times through the clips; 100 is no limit with max_minutes", least=1)
+    lr: float = option(0.0002, "learning rate, of which Adam takes twice", above=0, most=1)
+    lambda_aux: float = option(1.0, "weight of the condition loss", least=0)
+    num_workers: int = option(4, "processes that decode clips before training", least=1)
+    log_interval: int = option(10, "steps between rows of the loss log", least=1)
+    sample_interval: int = option(1, "epochs between sample sounds and pictures", least=1)
+    save_interval: int = option(10, "epochs between checkpoints", least=1)
+    max_minutes: float | None = option(None, "stop after this time", above=0)
+    seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
+    device: str = option("cpu", "cpu, cuda, cuda:1 ...")
+    crop_s: float = option(2.0, "", above=0, most=60)
+    lambda_adversarial: float = option(0.25, "", least=0)
+    lambda_texture: float = option(20.0, "", least=0)
     ema_decay: float = 0.999
-    score_interval_s: float = 60.0
-    score_interval: int = 100
-    keep_going: bool = False
+    score_interval_s: float = option(60.0, "seconds between scores, with max_minutes", above=0)
+    score_interval: int = option(100, "steps between scores, without max_minutes", least=1)
+    keep_going: bool = option(False, "say what is wrong with the training, but don't stop for it")
 
     def __post_init__(self) -> None:
-        above_zero = ("batch_size", "num_epochs", "lr", "log_interval", "sample_interval", "save_interval")
-        for name in (*above_zero, "score_interval_s", "score_interval", "crop_s"):
-            if not getattr(self, name) > 0:
-                raise CtxAudioError(f"{name} {getattr(self, name)} must be above 0")
-        for name in ("lambda_aux", "lambda_adversarial", "lambda_texture"):
-            if not getattr(self, name) >= 0:
-                raise CtxAudioError(f"{name} {getattr(self, name)} must not be negative")
-        if self.max_minutes is not None and not self.max_minutes > 0:
-            raise CtxAudioError(f"max_minutes {self.max_minutes} must be above 0")
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from; the base that ships with the package if nothing is asked for."""
+
+    resume: bool = option(False, "go on from the checkpoint in output_dir")
+    init_from: Path | None = option(None, "start from this generator's weights, not from the base's", metavar="MODEL")
+    from_scratch: bool = option(False, "start from fresh weights, not from the base's")
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What the base learns from: `recorded_share` of the crops of a batch are of recordings, where there are some.
+
+    Raises `CtxAudioError` for a value out of range.
+    """
+
+    output_dir: Path = option(..., "folder for corpora, checkpoints and the finished base")
+    data_dir: Path | None = option(None, "FSD50K; only its CC0 and CC-BY clips are used. Without it: synthesised sound")
+    corpora: int = option(8, "synthesised corpora, each of a seed of its own", least=1)
+    recorded_share: float = option(0.6, "", least=0, most=1)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+    @property
+    def path(self) -> Path:
+        return self.output_dir / "base" / "base.safetensors"

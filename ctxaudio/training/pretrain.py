@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,13 +21,12 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
-from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.training import loop
-from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.config import Pretraining, Start, TrainingConfig
 from ctxaudio.training.start import (
     attributed,
     draw_crops,
@@ -45,47 +43,13 @@ FITTED_CROPS = 2048
 STYLES_A_CONDITION = 10
 
 
-@dataclass(frozen=True)
-class Pretraining:
-    """What the base learns from. Raises `CtxAudioError` for a value out of range.
-
-    Args:
-        output_dir: for corpora, checkpoints and the finished base, `base/base.safetensors` in it.
-        data_dir: FSD50K, of which only CC0 and CC-BY clips are used; None: synthesised sound only.
-        corpora: synthesised corpora, each of a seed of its own.
-        recorded_share: of the crops of a batch, where there are recordings.
-    """
-
-    output_dir: Path
-    data_dir: Path | None = None
-    corpora: int = 8
-    recorded_share: float = 0.6
-
-    def __post_init__(self) -> None:
-        if self.corpora < 1 or not 0.0 <= self.recorded_share <= 1.0:
-            raise CtxAudioError(
-                f"corpora {self.corpora} must be at least 1 and recorded_share {self.recorded_share:g} within 0-1"
-            )
-
-    @property
-    def path(self) -> Path:
-        return self.output_dir / "base" / "base.safetensors"
-
-
-def pretrain(
-    what: Pretraining,
-    config: TrainingConfig,
-    take_up: bool = False,
-    from_scratch: bool = False,
-    num_workers: int = 4,
-    progress: bool = True,
-) -> Training:
+def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), progress: bool = True) -> Training:
     """Train the base, from that which ships unless `from_scratch`, and save it to `what.path` with card and credits.
 
-    `take_up` goes on from the checkpoint in `what.output_dir`. Ctrl-C ends it early and still saves.
+    `resume` goes on from the checkpoint in `what.output_dir`. Ctrl-C ends it early and still saves.
     """
-    corpora = [synthesised(what, seed, num_workers, progress) for seed in range(what.corpora)]
-    recordings = recorded(what, num_workers, progress) if what.data_dir is not None else None
+    corpora = [synthesised(what, seed, config.num_workers, progress) for seed in range(what.corpora)]
+    recordings = recorded(what, config.num_workers, progress) if what.data_dir is not None else None
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
 
@@ -97,16 +61,16 @@ def pretrain(
     batches = MixedBatches(real, made, what.recorded_share, config.batch_size, random)
     model = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_A_CONDITION * len(ALL.conditions))
     given = None
-    if take_up or from_scratch:
+    if start.resume or start.from_scratch:
         generator = Generator(model, ModulationProfile())
-        if not take_up:  # a checkpoint brings everything that would be fitted
+        if not start.resume:  # a checkpoint brings everything that would be fitted
             fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
     else:
         given = load_generator(BASE)
         generator = for_conditions(given[0], ALL.conditions, ModulationProfile(), model.style_count)
     training = loop.begin(generator, batches, random, ALL.name, config)
     training.init_from = origin_of(given)
-    if take_up:
+    if start.resume:
         training = resume(training, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
     with preserve_rng(training.device):

@@ -46,7 +46,7 @@ def train(options: argparse.Namespace) -> None:
 
     from ctxaudio import Run, pipeline
     from ctxaudio.data.batches import ClipBatches
-    from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
+    from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Start, TrainingConfig
 
     torch.set_num_threads(options.threads)
     for context, variant in jobs():
@@ -62,9 +62,10 @@ def train(options: argparse.Namespace) -> None:
             sample_interval=NO_LIMIT_OF_EPOCHS,
             save_interval=NO_LIMIT_OF_EPOCHS,
             seed=SEEDS.get(variant, 0),
+            num_workers=1,
             **changed,
         )
-        pipeline.train(run, config, 1, progress=False, from_scratch=scratch)
+        pipeline.train(run, config, Start(from_scratch=scratch), progress=False)
 
 
 def generate(options: argparse.Namespace) -> None:

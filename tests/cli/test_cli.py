@@ -1,4 +1,6 @@
+import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 
 from ctxaudio import pipeline
-from ctxaudio.cli import build_parser, main
+from ctxaudio.cli import command_parser, main
+from ctxaudio.contexts import CONTEXTS
 from ctxaudio.files import read_json
+from ctxaudio.options import options_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def one_line_and_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -40,7 +47,7 @@ REFERENCE = {
 
 @pytest.mark.parametrize("command", REFERENCE)
 def test_every_argument_of_the_reference_keeps_its_name_and_default(command):
-    options = vars(build_parser().parse_args([command]))
+    options = vars(command_parser(command).parse([]))
     assert {name: options[name] for name in REFERENCE[command]} == REFERENCE[command]
 
 
@@ -79,12 +86,12 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
         (["train", "--context", "slep"], "unknown context 'slep'"),
         (["train", "--from_scratch", "--data_dir", "missing"], "missing: no such folder"),
         (["train", "--from_scratch", "--data_dir", "."], ". is empty"),
-        (["train", "--batch_size", "0"], "batch_size 0 must be above 0"),
-        (["train", "--sample_rate", "100"], "sample_rate 100 is outside"),
+        (["train", "--batch_size", "0"], "batch_size 0 must be at least 1 and at most 4096"),
+        (["train", "--sample_rate", "100"], "sample_rate 100 must be at least 8000 and at most 48000"),
         (["train", "--device", "abacus"], "device 'abacus' is not to be had"),
         (["train", "--lr", "fast"], "invalid float value: 'fast'"),
-        (["train", "--seed", "99999999999999"], "seed 99999999999999 is outside 0-2147483647"),
-        (["train", "--seed", "-1"], "seed -1 is outside"),
+        (["train", "--seed", "99999999999999"], "seed 99999999999999 must be at least 0 and at most 2147483647"),
+        (["train", "--seed", "-1"], "seed -1 must be at least 0"),
         (["train", "--init_from", "nothing.safetensors"], "no model at nothing.safetensors"),
         (["train", "--init_from", "m.safetensors", "--resume"], "give one of them"),
         (["generate", "--model_path", "nothing.safetensors"], "no model at nothing.safetensors"),
@@ -93,8 +100,15 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
         (["pretrain", "--output_dir", "out", "--corpora", "0"], "corpora 0 must be at least 1"),
         (["analyze", "nowhere"], "nowhere is not a folder"),
         (["course", "--preset", "huge"], "huge"),
-        (["sing"], "invalid choice: 'sing'"),
-        ([], "required: COMMAND"),
+        (["trian"], "unknown command 'trian' (did you mean train?)"),
+        (["train", "--epochs", "3"], "unknown argument --epochs (did you mean --num_epochs?)"),
+        (["train", "--output", "out"], "unknown argument --output (did you mean --output_dir?)"),
+        (["generate", "--context", "Focus"], "unknown context 'Focus' (did you mean focus?)"),
+        (["train", "--batch_size", "1000000000"], "batch_size 1000000000 must be at least 1 and at most 4096"),
+        (["train", "--devices", "1000000"], "devices"),
+        (["train", "--device", "meta"], "device 'meta' is not to be had"),
+        (["train", "--lr", "nan"], "lr nan must be above 0 and at most 1"),
+        (["--fast"], "unknown argument --fast"),
     ],
 )
 def test_a_mistake_gets_one_line_and_two(arguments, message, tmp_path, monkeypatch, capsys):
@@ -195,9 +209,49 @@ def test_a_full_disk_is_named_and_leaves_nothing(trained: Run, tmp_path: Path, s
     assert list(tmp_path.iterdir()) == []
 
 
-def test_python_dash_m_answers_without_loading_torch():
-    code = "import sys; from ctxaudio.cli import main; main(['contexts']); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+@pytest.mark.parametrize("arguments", [["contexts"], ["--help"], ["train", "--help"], ["generate", "--help"]])
+def test_it_answers_without_loading_torch(arguments: list[str]):
+    code = """import sys
+from ctxaudio.cli import main
+try: main(sys.argv[1:])
+except SystemExit: pass
+sys.exit('torch' in sys.modules)"""
+    assert subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False).returncode == 0
+
+
+def test_help_starts_within_half_a_second():
+    def seconds(*arguments: str) -> float:
+        before = resource_usage()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        return resource_usage() - before
+
+    resource = pytest.importorskip("resource", reason="processor time of a child is POSIX")
+
+    def resource_usage() -> float:  # of processors: the machine may be busy
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    assert min(seconds("-m", "ctxaudio", "--help") for _ in range(3)) < 0.5
+
+
+def test_a_bare_call_prints_the_help_and_is_an_error_to_scripts(capsys):
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert "usage: ctxaudio" in printed.out and "contexts" in printed.out and printed.err == ""
+
+
+def test_the_readme_s_table_names_arguments_and_defaults_as_the_dataclasses_do():
+    rows = re.findall(r"^\| (?:(\w+): )?(`--[^|]+) \| ([^|]+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    told = set()
+    for command, names, defaults in rows:
+        known = vars(command_parser(command or "train").parse([]))
+        for name, default in itertools.zip_longest(re.findall(r"`--(\w+)`", names), defaults.split(", ")):
+            told.add(name)
+            if default and default.startswith("`"):
+                assert type(known[name])(default.strip("`")) == known[name], name
+            else:  # a word such as none, off, the base
+                assert known[name] in (None, False), name
+    assert {field.name for field in options_of(Run)} < told and len(told) > 20
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end in another way on Windows")
@@ -209,6 +263,66 @@ def test_a_reader_that_stops_reading_is_no_traceback():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("arguments", [["contexts"], ["--help"], ["train", "--help"], ["--version"]])
+def test_a_full_device_is_one_line(arguments: list[str]):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "ctxaudio", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "ctxaudio: can't write the output: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are closed in another way on Windows")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_descriptors_are_no_traceback(closed: str):
+    command = f"{sys.executable} -m ctxaudio contexts {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert done.returncode in (0, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text are Linux's")
+def test_a_path_that_is_no_text_is_named_in_any_encoding(tmp_path: Path):
+    missing = os.fsencode(tmp_path) + b"/caf\xe9"
+    command = [
+        sys.executable,
+        "-m",
+        "ctxaudio",
+        "prepare",
+        "--data_dir",
+        missing,
+        "--output_dir",
+        str(tmp_path / "out"),
+    ]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 2 and b"Traceback" not in done.stderr and b"caf\\udce9" in done.stdout
+
+
+def test_a_second_training_into_the_same_folder_is_refused_in_one_line(recordings: Path, tmp_path: Path, capsys):
+    train = ["train", "--data_dir", str(recordings), "--output_dir", str(tmp_path), "--from_scratch"]
+    with FileLock(tmp_path / ".training.lock"):
+        assert f"another training writes into {tmp_path}" in one_line_and_two(train, capsys)
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_demo_makes_sham_beside_modulated_for_every_context(tmp_path: Path, capsys):
+    assert main(["demo", "--output_dir", str(tmp_path), "--duration", "1"]) == 0
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "index.html").as_uri() in capsys.readouterr().out
+    players = re.findall(r'<audio [^>]*src="([^"]+)"', page)
+    assert len(players) == 10 and len(re.findall(r"<h2>", page)) == 5
+    for context, (sham, modulated) in zip(CONTEXTS, zip(players[::2], players[1::2], strict=True), strict=True):
+        assert sham.startswith(f"{context}/sham/") and modulated.startswith(f"{context}/modulated/")
+        pair = [read_json((tmp_path / path).with_suffix(".json")) for path in (sham, modulated)]
+        assert pair[0]["conditions"] == pair[1]["conditions"] and pair[0]["seed"] == pair[1]["seed"]
+        assert all(rate["depth"] == 0 for rate in pair[0]["profile"]["rates"])
+        assert any(rate["depth"] > 0 for rate in pair[1]["profile"]["rates"])
+        sounds = [soundfile.read(tmp_path / path)[0] for path in (sham, modulated)]
+        assert len(sounds[0]) == len(sounds[1]) and not np.array_equal(*sounds)
+        assert abs(pair[0]["lufs"] - pair[1]["lufs"]) < 0.5
 
 
 @pytest.mark.parametrize(

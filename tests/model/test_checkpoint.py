@@ -21,6 +21,7 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import start
+from ctxaudio.training.config import Start
 
 
 @pytest.fixture
@@ -179,7 +180,9 @@ def test_facts_that_cannot_be_written_leave_the_earlier_model_alone(path: Path):
 
 def test_training_over_a_model_of_another_context_is_refused(trained: Run):
     with pytest.raises(CtxAudioError, match="is of context 'sleep'"):
-        pipeline.train(dataclasses.replace(trained, context="focus"), TRAINING, progress=False, from_scratch=True)
+        pipeline.train(
+            dataclasses.replace(trained, context="focus"), TRAINING, Start(from_scratch=True), progress=False
+        )
 
 
 def once(run: Run) -> Generator:
@@ -188,7 +191,7 @@ def once(run: Run) -> Generator:
     with pytest.MonkeyPatch.context() as patch:
         shape = partial(GeneratorConfig, **SHAPE)
         patch.setattr(start, "GeneratorConfig", shape)
-        pipeline.train(run, config, num_workers=1, progress=False, from_scratch=True)
+        pipeline.train(run, config, Start(from_scratch=True), progress=False)
     return load_generator(run.model_path)[0]
 
 

@@ -19,6 +19,7 @@ from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.run import Run
 from ctxaudio.training import loop, start
+from ctxaudio.training.config import Start
 from ctxaudio.training.start import draw_crops, fill_bank
 from ctxaudio.training.state import resume
 
@@ -124,9 +125,9 @@ def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(trained:
         ({"from_scratch": True}, "give one of them"),
     ):
         with pytest.raises(CtxAudioError, match=message):
-            pipeline.train(run, TRAINING, 1, progress=False, init_from=trained.model_path, **options)
+            pipeline.train(run, TRAINING, Start(init_from=trained.model_path, **options), progress=False)
     with pytest.raises(CtxAudioError, match="no model at"):
-        pipeline.train(run, TRAINING, 1, progress=False, init_from=tmp_path / "nothing.safetensors")
+        pipeline.train(run, TRAINING, Start(init_from=tmp_path / "nothing.safetensors"), progress=False)
     assert not (tmp_path / "out").exists()
 
 
