@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ctxaudio.errors import CtxAudioError, did_you_mean
 from ctxaudio.options import add_dataclass, from_options
@@ -30,6 +30,11 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        stream = file or sys.stderr
+        if message and stream is not None:
+            stream.write(message)  # argparse's own passes over a full device
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, Context
 from ctxaudio.options import add_dataclass, check_ranges, from_options, option
 
+#: Soft enough that no sound's peaks keep it from the level of its sham.
+QUIET_LUFS = -35.0
+
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>ctxaudio demo</title>
 <style>
@@ -71,7 +74,7 @@ def section(context: Context, asked: Demo) -> str:
     profile = generator.modulation.profile
     paths = {}
     for kind, applied in {"sham": profile.sham(), "modulated": profile}.items():
-        clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied)
+        clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied, QUIET_LUFS)
         folder = asked.output_dir / context.name / kind
         (paths[kind],) = write_clips(clips, generator.config.sample_rate, folder, about, applied)
         print(paths[kind], flush=True)

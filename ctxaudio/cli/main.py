@@ -63,13 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(arguments: list[str]) -> int:
     given = with_command(arguments)
-    if not given:
-        all_commands().print_help()
+    if not given or given[0].startswith("-"):
+        parser = all_commands()
+        parser.parse(given)  # --help, --version, or what is neither
+        parser.print_help()
         return 2
     command, *rest = given
-    if command.startswith("-"):
-        all_commands().parse(given)
-        return 2
     if command not in COMMANDS:
         raise unknown("command", command, COMMANDS)
     code: int = import_module(f"ctxaudio.cli.{command}").run(command_parser(command).parse(rest))
@@ -89,7 +88,7 @@ def all_commands() -> OneLineParser:
     parser = OneLineParser("ctxaudio", ctxaudio.__doc__)
     parser.formatter_class = argparse.HelpFormatter
     parser.add_argument("--version", action="version", version=ctxaudio.__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=argparse.ArgumentParser)
     for name, purpose in COMMANDS.items():
         commands.add_parser(name, help=purpose)
     return parser
