@@ -99,8 +99,10 @@ def add_dataclass(
         arguments: dict[str, Any] = {"help": about["help"]}
         if flag.startswith("--"):
             arguments |= {"dest": field.name, "required": default is MISSING}
-        if default is not MISSING:
-            arguments["default"] = default
+        if default == ():
+            arguments["default"] = argparse.SUPPRESS  # the help would say (default: ())
+        elif default is not MISSING:
+            arguments["default"] = ",".join(default) if about["metavar"] == "A,B" and default else default
         if hints[field.name] is bool:
             add(flag, action="store_true", **arguments)
             continue

@@ -46,7 +46,7 @@ class SelectionOptions:
     licences: tuple[str, ...] | None = option(
         None, f"only these of {', '.join(LICENCES)}", metavar="A,B", flag="--licenses"
     )
-    min_seconds: float = option(0.0, "shortest duration of a clip", within=(0.0, 1e6))
+    min_seconds: float = option(0.0, "shortest duration of a clip", least=0.0, most=1e6)
     rating: Literal["present"] | None = option(
         None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
