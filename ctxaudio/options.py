@@ -51,7 +51,7 @@ def option(
         default: `...` for an option that must be given.
         help: empty for a setting that is not on the command line.
         above, least, most, choices: what `check_ranges` lets through, besides None.
-        metavar: as in argparse; `A,B` takes several in one argument, parted by commas.
+        metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
         flag: the name on the command line where it is another than the field's; without dashes a positional argument.
     """
     limits = {"above": above, "least": least, "most": most, "choices": tuple(choices)}
@@ -102,7 +102,7 @@ def add_dataclass(
         if default == ():
             arguments["default"] = argparse.SUPPRESS  # the help would say (default: ())
         elif default is not MISSING:
-            arguments["default"] = ",".join(default) if about["metavar"] == "A,B" and default else default
+            arguments["default"] = ",".join(default) if "," in (about["metavar"] or ()) and default else default
         if hints[field.name] is bool:
             add(flag, action="store_true", **arguments)
             continue
@@ -120,7 +120,7 @@ def _values_of(hint: Any, metavar: Any) -> dict[str, Any]:
     if get_origin(kind) not in (tuple, list):
         return {"type": kind}
     inner = get_args(kind)
-    if metavar == "A,B":
+    if isinstance(metavar, str) and "," in metavar:
         return {"type": listed}
     if get_origin(kind) is tuple and Ellipsis not in inner:
         return {"type": inner[0], "nargs": len(inner)}

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from ctxaudio.cli.arguments import on_a_terminal
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.cli.arguments import on_a_terminal, refuse
+from ctxaudio.options import add_dataclass, check_ranges, from_options, option
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is measured and how."""
+
+    directory: Path = option(..., "a folder of clips, or one file of any length", metavar="PATH", flag="directory")
+    output_dir: Path | None = option(None, "for the CSV, JSON and PNG; where the sound is if not given")
+    against: Path | None = option(None, "compare with the clips of this folder: the sham", metavar="DIR")
+    rates_hz: tuple[float, ...] = option((), "rates to measure besides the targets", metavar="RATE")
+    num_workers: int | None = option(None, "processes that analyse; as many as pay off if not given", least=1)
+    window_s: float | None = option(None, "of a file: seconds a measurement; 30 if the file is long", above=0)
+    psychoacoustics: bool = option(False, "of a folder: loudness in sone and roughness too; slow")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("directory", type=Path, metavar="PATH", help="a folder of clips, or one file of any length")
-    add("--output_dir", type=Path, default=None, help="for the CSV, JSON and PNG; where the sound is if not given")
-    add("--against", type=Path, metavar="DIR", default=None, help="compare with the clips of this folder: the sham")
-    add("--rates_hz", type=float, nargs="+", default=[], metavar="RATE", help="rates to measure besides the targets")
-    add("--num_workers", type=int, default=None, help="processes that analyse; as many as pay off if not given")
-    add("--window_s", type=float, default=None, help="of a file: seconds a measurement; 30 if the file is long")
-    add("--psychoacoustics", action="store_true", help="of a folder: loudness in sone and roughness too; slow")
+    add_dataclass(parser, Analysis)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    options = from_options(Analysis, given)
     path = options.directory
     if path.is_file():
         for_folders = {"--against": options.against, "--num_workers": options.num_workers}
-        _refuse(f"{path} is a file", for_folders | {"--psychoacoustics": options.psychoacoustics})
+        refuse(f"{path} is a file", for_folders | {"--psychoacoustics": options.psychoacoustics})
         return _file(options)
-    _refuse(f"{path} is not a file", {"--window_s": options.window_s})
+    refuse(f"{path} is not a file", {"--window_s": options.window_s})
 
     from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
     from ctxaudio.evaluation.measures import ASSUMED_LEVEL
 
     workers, progress = options.num_workers, on_a_terminal()
     if options.against is not None:
-        _refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
+        refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
         table = compare_folders(path, options.against, options.output_dir, workers, progress, options.rates_hz)
         print(table.round(4).to_string(index=False, na_rep=""))
         print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
@@ -51,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     return _written("analysis", options.output_dir or path)
 
 
-def _file(options: argparse.Namespace) -> int:
+def _file(options: Analysis) -> int:
     from ctxaudio.evaluation.over_time import analyse_file
 
     path = options.directory
@@ -67,9 +78,3 @@ def _file(options: argparse.Namespace) -> int:
 def _written(stem: str, folder: Path) -> int:
     print(f"{stem}.csv, .json and .png are in {folder}")
     return 0
-
-
-def _refuse(because: str, given: dict[str, object]) -> None:
-    for name, value in given.items():
-        if value:
-            raise CtxAudioError(f"{because}: leave out {name}")

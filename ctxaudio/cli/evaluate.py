@@ -5,33 +5,46 @@ those of real clips."""
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import add_dataclass, check_ranges, from_options, option
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is compared with what."""
+
+    model_path: Path | None = option(None, "the generator, whose clips are made on the spot, without modulation")
+    generated_dir: Path | None = option(
+        None, "instead: clips that generate wrote, or a folder (or sub-folders) of a label"
+    )
+    data_dir: Path = option(Path("./data"), "real clips: FSD50K or a folder like --generated_dir")
+    split: Literal["val", "eval", "train"] | None = option(None, "of the real clips; FSD50K: eval if there, else val")
+    output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")
+    num_samples: int = option(20, "of a model: clips a condition", least=2)  # a distance needs two
+    duration: float = option(4.0, "of a model: length of a clip in seconds", least=0.4, most=600)
+    sample_rate: int | None = option(
+        None, "of a folder: what is compared, in hertz; 22050 if not given", least=8000, most=48000
+    )
+    seed: int = option(0, "of a model's clips, the noises and the intervals", least=0, most=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--model_path", type=Path, help="the generator, whose clips are made on the spot, without modulation")
-    add(
-        "--generated_dir", type=Path, help="instead: clips that generate wrote, or a folder (or sub-folders) of a label"
-    )
-    add("--data_dir", type=Path, default=Path("./data"), help="real clips: FSD50K or a folder like --generated_dir")
-    add("--split", choices=("val", "eval", "train"), help="of the real clips; FSD50K: eval if there, else val")
-    add("--output_dir", type=Path, default=Path("./output/evaluation"), help="for evaluation.json, .csv and .png")
-    add("--num_samples", type=int, default=20, help="of a model: clips a condition")
-    add("--duration", type=float, default=4.0, help="of a model: length of a clip in seconds")
-    add("--sample_rate", type=int, help="of a folder: what is compared, in hertz; 22050 if not given")
-    add("--seed", type=int, default=0, help="of a model's clips, the noises and the intervals")
+    add_dataclass(parser, Evaluation)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    options = from_options(Evaluation, given)
     if (options.model_path is None) == (options.generated_dir is None):
         raise CtxAudioError("give --model_path or --generated_dir: one of them is what is evaluated")
     if options.model_path is not None and options.sample_rate:
         raise CtxAudioError("--model_path knows its sample rate: leave out --sample_rate")
-    if options.num_samples < 2:
-        raise CtxAudioError("--num_samples must be 2 or more: a distance needs two clips")
 
     from ctxaudio.evaluation.evaluate import evaluate, generated_clips, printed_table, write_evaluation
     from ctxaudio.evaluation.sounds import generated_sound, real_sound
@@ -45,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
         generated, skipped = generated_sound(options.generated_dir, rate)
         conditions = tuple(generated)
     else:
+        assert options.model_path is not None
         generator, about = load_generator(options.model_path)
         plain, skipped = ModulationProfile(), []
         generated = generated_clips(generator, options.num_samples, options.duration, options.seed, plain)

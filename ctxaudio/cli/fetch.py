@@ -3,71 +3,82 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ctxaudio.cli.arguments import on_a_terminal
 from ctxaudio.cli.selection_arguments import add_selection, selection_of
 from ctxaudio.contexts import CONTEXTS, context_named
+from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import add_dataclass, check_ranges, from_options, option
 
-_MAX_CLIPS = 200
 _LICENCES = ("cc0", "cc-by")
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """What is fetched, beside what `SelectionOptions` asks of a clip."""
+
+    context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all")
+    data_dir: Path = option(Path("./data"), "where FSD50K lies, or will lie")
+    split: Literal["dev", "eval"] | None = option(None, "dev (train and val), eval; with --all both if not given")
+    seed: int = option(0, "another seed chooses other clips")
+    max_clips: int = option(200, "at most so many, balanced over the conditions", least=1)
+    dry_run: bool = option(False, "say what would be fetched; brings the tables only (7 MB)")
+    all: bool = option(False, "the whole record: 25 GB to fetch, 34 GB in the end; no selection")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
 def add_to(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--context", default="sleep", help=f"one of {', '.join(CONTEXTS)}, or all")
-    add("--data_dir", type=Path, default=Path("./data"), help="where FSD50K lies, or will lie")
-    add("--split", choices=("dev", "eval"), help="dev (train and val), eval; with --all both if not given")
-    add("--seed", type=int, default=0, help="another seed chooses other clips")
-    add("--max_clips", type=int, default=_MAX_CLIPS, help="at most so many, balanced over the conditions")
-    add("--dry_run", action="store_true", help="say what would be fetched; brings the tables only (7 MB)")
-    add("--all", action="store_true", help="the whole record: 25 GB to fetch, 34 GB in the end; no selection")
+    add_dataclass(parser, Fetch)
     add_selection(parser, licences=_LICENCES)
 
 
 def run(options: argparse.Namespace) -> int:
-    (_fetch_whole if options.all else _fetch_selection)(options)
-    credits = f"licences and credits: {options.data_dir / 'ATTRIBUTION.md'}, {options.data_dir / 'manifest.json'}"
-    print("dry run: no clip was fetched" if options.dry_run else credits)
+    asked = from_options(Fetch, options)
+    (_fetch_whole if asked.all else _fetch_selection)(asked, selection_of(options))
+    credits = f"licences and credits: {asked.data_dir / 'ATTRIBUTION.md'}, {asked.data_dir / 'manifest.json'}"
+    print("dry run: no clip was fetched" if asked.dry_run else credits)
     return 0
 
 
-def _fetch_selection(options: argparse.Namespace) -> None:
-    from ctxaudio.data.selection import SelectionOptions
+def _fetch_selection(asked: Fetch, clips: SelectionOptions | None) -> None:
     from ctxaudio.fetch.clips import fetch_clips
     from ctxaudio.fetch.network import Network
     from ctxaudio.fetch.plan import FetchRequest
 
     request = FetchRequest(
-        options.data_dir,
-        context_named(options.context),
-        selection_of(options) or SelectionOptions(),
-        options.split or "dev",
-        options.max_clips,
-        options.seed,
+        asked.data_dir,
+        context_named(asked.context),
+        clips or SelectionOptions(),
+        asked.split or "dev",
+        asked.max_clips,
+        asked.seed,
     )
-    fetched = fetch_clips(request, Network(progress=on_a_terminal()), options.dry_run)
+    fetched = fetch_clips(request, Network(progress=on_a_terminal()), asked.dry_run)
     print(fetched.plan)
-    if not options.dry_run:
+    if not asked.dry_run:
         print(fetched)
 
 
-def _fetch_whole(options: argparse.Namespace) -> None:
+def _fetch_whole(asked: Fetch, clips: SelectionOptions | None) -> None:
     from ctxaudio.data.fsd50k import Subset
-    from ctxaudio.data.selection import SelectionOptions
     from ctxaudio.fetch.clips import credit_whole
     from ctxaudio.fetch.network import Network
     from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
 
-    if options.max_clips != _MAX_CLIPS or selection_of(options) != SelectionOptions(licences=_LICENCES):
+    if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=_LICENCES):
         raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
-    subsets: list[Subset] = [options.split] if options.split else ["dev", "eval"]
+    subsets: list[Subset] = [asked.split] if asked.split else ["dev", "eval"]
     archives = archives_of(subsets)
-    download, room = (size / 1e9 for size in bytes_needed(archives, options.data_dir))
+    download, room = (size / 1e9 for size in bytes_needed(archives, asked.data_dir))
     print(
         f"whole record, {' and '.join(subsets)}: {download:.2f} GB to fetch, {room:.1f} GB of room needed", flush=True
     )
-    if not options.dry_run:
-        fetch_archives(archives, options.data_dir, Network(progress=on_a_terminal()))
-        credit_whole(options.data_dir, subsets)
+    if not asked.dry_run:
+        fetch_archives(archives, asked.data_dir, Network(progress=on_a_terminal()))
+        credit_whole(asked.data_dir, subsets)

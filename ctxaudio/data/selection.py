@@ -50,7 +50,7 @@ class SelectionOptions:
     rating: Literal["present"] | None = option(
         None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
-    exclude: tuple[str, ...] = option((), "ids of clips not to use, besides those known to be wrong", metavar="A,B")
+    exclude: tuple[str, ...] = option((), "clips not to use, besides those known to be wrong", metavar="ID,ID")
 
     def __post_init__(self) -> None:
         check_ranges(self)

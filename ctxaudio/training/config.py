@@ -28,7 +28,7 @@ class TrainingConfig:
     num_epochs: int = option(100, "times through the clips; 100 is no limit with max_minutes", least=1)
     lr: float = option(0.0002, "learning rate, of which Adam takes twice", above=0, most=1)
     lambda_aux: float = option(1.0, "weight of the condition loss", least=0)
-    num_workers: int = option(4, "processes that decode clips before training", least=1)
+    num_workers: int = option(4, "processes that decode clips", least=1)
     log_interval: int = option(10, "steps between rows of the loss log", least=1)
     sample_interval: int = option(1, "epochs between sample sounds and pictures", least=1)
     save_interval: int = option(10, "epochs between checkpoints", least=1)

@@ -142,7 +142,7 @@ def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsy
         ([], "give --model_path or --generated_dir"),
         ([*model, *made], "give --model_path or --generated_dir"),
         ([*model, "--sample_rate", "22050"], "leave out --sample_rate"),
-        ([*made, "--num_samples", "1"], "2 or more"),
+        ([*made, "--num_samples", "1"], "num_samples 1 must be at least 2"),
         ([*made, "--data_dir", str(folder), "--split", "eval"], "no eval split"),
         ([*made, "--data_dir", str(tmp_path / "none")], "no such folder"),
         (["--generated_dir", str(tmp_path / "none")], "no such folder"),

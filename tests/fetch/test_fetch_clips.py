@@ -413,7 +413,7 @@ def test_the_command_fetches_and_says_what_it_did(tmp_path: Path, serving: Servi
         (["--licenses", "gpl"], "licence gpl is not one of cc0"),
         (["--licenses", ""], "licence (none)"),
         (["--max_clips", "0"], "max_clips 0 must be at least 1"),
-        (["--min_seconds", "nan"], "min_seconds nan is outside"),
+        (["--min_seconds", "nan"], "min_seconds nan must be at least 0.0"),
         (["--labels", " , "], "labels is empty"),
         (["--all", "--labels", "Rain", "--max_clips", "3"], "leave out --max_clips and what chooses"),
     ],
