@@ -37,6 +37,10 @@ HEIGHT = {name: height for height, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[:2] != "__")
 
 
+def test_few_modules_lie_loose_at_the_top():
+    assert len([path for path in MODULES if path.parent == PACKAGE]) <= 8
+
+
 def floor_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 

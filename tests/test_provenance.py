@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
     Claim,
+    Credit,
     ModelOrigin,
     Provenance,
     claims_of,
@@ -25,6 +27,7 @@ from ctxaudio.provenance import (
     json_beside,
     licences_text,
     source_file,
+    write_attribution,
 )
 from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
@@ -96,6 +99,16 @@ def test_silence_is_valid_json(lufs: float) -> None:
     silent = provenance().reaching(LoudnessGain(1.0, lufs, -np.inf))
     assert json.loads(json.dumps(silent.as_json(), allow_nan=False))["lufs"] is None
     assert "LUFS" not in silent.comment()
+
+
+def test_text_that_no_file_can_hold_is_credited_all_the_same(tmp_path: Path) -> None:
+    half = "rain \ud83c"  # half an emoji: valid JSON, no UTF-8
+    write_attribution(tmp_path / "A.md", [Credit(half, half, half, half)], half)
+    assert "rain ?" in (tmp_path / "A.md").read_text(encoding="utf-8")
+    model = replace(MODEL, context=half, licences={half: 1}, attribution=[{"title": half}])
+    told = provenance(context=half, conditions=(half,), model=model, sources=({"file": half},))
+    assert told.comment().isascii()
+    assert read_json(told.write_beside(tmp_path / "night.flac"))["conditions"] == ["rain ?"]
 
 
 def test_the_file_of_someone_else_is_not_overwritten(tmp_path: Path) -> None:
