@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ctxaudio.contexts import Context, condition_index
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
@@ -19,11 +18,11 @@ from ctxaudio.evaluation.distances import kernel_score
 from ctxaudio.evaluation.evaluate import figures_of_merit
 from ctxaudio.evaluation.sounds import held_out_sound, prepared_sound
 from ctxaudio.files import only_one, read_json, writable_folder, write_json
-from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
+from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
-from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.plots import save_figure, spectrograms
-from ctxaudio.render.generate import generate_clips, trained_conditions, write_clips
+from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
 from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
@@ -214,12 +213,12 @@ def generate(
     profile: ModulationProfile | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
-    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`)."""
+    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`).
+
+    Clips of an earlier call there are replaced, as a notebook's cell that is run again wants it."""
     generator, about = load_model(run, model_path)
-    condition = condition_index(generator.config.conditions, focus_condition)
-    clips = generate_clips(generator, num_samples, run.duration, condition, run.seed, profile)
-    used = profile if profile is not None else generator.modulation.profile
-    return write_clips(clips, run.sample_rate, folder or run.generated_dir, about, used)
+    clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
+    return write_clips(clips, folder or run.generated_dir, about, overwrite=True)
 
 
 def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
@@ -243,37 +242,9 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
 
 
 def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dict[str, Any]]:
-    """The generator at `model_path`, else the run's own, else the base for the run's context, with what stands beside
-    it; prints which of them. Raises `CtxAudioError` if it was trained for other settings."""
-    path = model_path or (run.model_path if run.model_path.exists() else BASE)
-    generator, about = load_generator(path)
-    if path == BASE:
-        print(
-            f"model: the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for "
-            f"{run.context})",
-            flush=True,
-        )
-        generator, about = base_for(run.about)
-    else:
-        print(f"model: {path}", flush=True)
-    trained = {
-        "context": about["context"],
-        "sample_rate": generator.config.sample_rate,
-        "latent_dim": generator.config.latent_dim,
-    }
-    for name, value in trained.items():
-        if getattr(run, name) != value:
-            raise CtxAudioError(
-                f"{path.name} was trained with {name} {value}, not {getattr(run, name)}: pass --{name} {value}"
-            )
-    return generator, about
-
-
-def base_for(context: Context) -> tuple[Generator, dict[str, Any]]:
-    """The base with the conditions and modulation of `context`, and what stands beside it."""
-    generator, about = load_generator(BASE)
-    generator = for_conditions(generator, context.conditions, context_profile(context)).eval()
-    return generator, {**about, "context": context.name}
+    """The generator at `model_path`, else the run's own, else the base for its context (`model_for`)."""
+    path = model_path or (run.model_path if run.model_path.exists() else None)
+    return model_for(path, run.context, run.sample_rate, run.latent_dim)
 
 
 def check_context_of_model(run: Run) -> None:

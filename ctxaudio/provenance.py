@@ -194,11 +194,13 @@ class Provenance:
 def json_beside(audio: Path) -> Path:
     """NAME.json for NAME.wav or NAME.flac: call it before hours of work.
 
-    Raises `CtxAudioError` where a file of that name is there and is no provenance: it would be lost.
+    Raises `CtxAudioError` where a file of that name is there and would be lost: no provenance, or another file's.
     """
     path = audio.with_suffix(".json")
-    if path.exists() and not str(read_json(path).get("made_by", "")).startswith("ctxaudio "):
-        raise CtxAudioError(f"{path} would be overwritten and is not ctxaudio's: choose another name than {audio.name}")
+    about = read_json(path) if path.exists() else {"made_by": "ctxaudio "}
+    of = Path(str(about.get("file", audio.name))).name
+    if not str(about.get("made_by", "")).startswith("ctxaudio ") or (of != audio.name and path.with_name(of).exists()):
+        raise CtxAudioError(f"{path} would be overwritten and is another file's: choose another name than {audio.name}")
     return path
 
 

@@ -65,8 +65,7 @@ def run(options: argparse.Namespace) -> int:
 def section(context: Context, asked: Demo) -> str:
     """Write the two sounds of a context, and give back the part of the page that plays them."""
     from ctxaudio.modulation.named import modulation_text
-    from ctxaudio.pipeline import base_for
-    from ctxaudio.render.generate import generate_clips, write_clips
+    from ctxaudio.render.generate import base_for, generate_clips, write_clips
 
     generator, about = base_for(context)
     elsewhere = {label for other in CONTEXTS.values() if other is not context for label in other.conditions}
@@ -76,7 +75,7 @@ def section(context: Context, asked: Demo) -> str:
     for kind, applied in {"sham": profile.sham(), "modulated": profile}.items():
         clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied, QUIET_LUFS)
         folder = asked.output_dir / context.name / kind
-        (paths[kind],) = write_clips(clips, generator.config.sample_rate, folder, about, applied)
+        (paths[kind],) = write_clips(clips, folder, about, overwrite=True)
         print(paths[kind], flush=True)
     told = {"name": context.name, "condition": context.conditions[condition], "modulation": modulation_text(profile)}
     told |= {"grade": context.evidence.grade, "says": context.evidence.says}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctxaudio.cli.arguments import add_common, run_of
+from ctxaudio.cli.arguments import add_common, on_a_terminal
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
+    parser.set_defaults(context=None, sample_rate=None, latent_dim=None)  # the model knows; the base is for sleep
     add = parser.add_argument
     add("--model_path", type=Path, help="generator_final.safetensors; without it the base that ships with ctxaudio")
     add("--num_samples", type=int, default=5, help="clips")
-    add("--focus_condition", type=int, default=-1, help="index of the condition; -1 random")
+    add("--focus_condition", default=-1, metavar="CONDITION", help="name or index of the condition; -1 random")
+    add("--overwrite", action="store_true", help="replace the clips of an earlier generate in the folder")
     add("--beyond_comfort", action="store_true", help="allow depths that are rough or pump")
     emphasis = "replaces the context's default; nothing after it switches that off"
     add("--bands", nargs="*", metavar="NAME=DEPTH", help=f"such as alpha=0.3; {emphasis}")
@@ -21,25 +23,24 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ctxaudio import pipeline
-    from ctxaudio.files import read_json
-    from ctxaudio.model.checkpoint import BASE
-    from ctxaudio.modulation.named import check_comfort, chosen_profile
-    from ctxaudio.modulation.profile import ModulationProfile
-    from ctxaudio.provenance import claims_of, evidence_line
+    from tqdm import tqdm
 
-    run = run_of(options)
-    model_path = options.model_path or BASE
-    profile = None
+    from ctxaudio.contexts import context_named
+    from ctxaudio.modulation.named import check_comfort, chosen_profile
+    from ctxaudio.provenance import claims_of, evidence_line
+    from ctxaudio.render.generate import generate_clips, model_for, write_clips
+
+    generator, about = model_for(options.model_path, options.context, options.sample_rate, options.latent_dim)
+    context = context_named(about["context"])
+    profile = generator.modulation.profile
     if options.bands is not None or options.targets is not None:
-        profile = chosen_profile(run.about, options.bands, options.targets)
-        if not options.beyond_comfort:
-            check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
-    paths = pipeline.generate(
-        run, options.num_samples, options.focus_condition, model_path, profile, options.output_dir
-    )
-    for path in paths:
+        profile = chosen_profile(context, options.bands, options.targets)
+    if not options.beyond_comfort:
+        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
+    count = options.num_samples
+    clips = generate_clips(generator, count, options.duration, options.focus_condition, options.seed, profile)
+    shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
+    for path in write_clips(shown, options.output_dir, about, options.overwrite):
         print(path)
-    written = read_json(paths[0].with_name("generated.json"))["profile"]  # the model's own, where none was asked for
-    print(evidence_line(claims_of(run.about, ModulationProfile.from_dict(written))))
+    print(evidence_line(claims_of(context, profile)))
     return 0

@@ -20,8 +20,9 @@ from ctxaudio.modulation.profile import check_rate
 
 DEFAULT_DEPTH = 0.2
 DEFAULT_GLIDE_S = 60.0
-#: A file of more bytes is no schedule.
-MOST_BYTES = 100_000
+#: A file of more bytes or nested deeper is no schedule.
+MOST_BYTES = 20_000
+MOST_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,15 @@ def read_schedule(path: Path) -> Schedule:
         if len(content) > MOST_BYTES:
             raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
         text = content.decode("utf-8-sig")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
-            raise CtxAudioError(f"{path} has YAML aliases (*name): write each step out")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > MOST_DEPTH:
+                raise CtxAudioError(f"{path} has YAML aliases (*name) or deep nesting: write each step out")
         found = yaml.load(text, Loader=yaml.BaseLoader)
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(found, dict) or not isinstance(found.get("steps"), list):
         raise CtxAudioError(f"{path} needs `steps:`, a list of entries with minute and rate_hz")

@@ -21,7 +21,7 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
-from ctxaudio.render.generate import check_condition, trained_conditions
+from ctxaudio.render.generate import check_seed, trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import LoudnessMeter
@@ -40,7 +40,7 @@ class Bed(ABC):
     def __init__(self, sample_rate: int, channels: int, seed: int) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
-        self.seed = seed
+        self.seed = check_seed(seed)
         self.block_samples = round(BLOCK_S * sample_rate)
         self.fade_samples = round(FADE_S * sample_rate)
 
@@ -71,12 +71,11 @@ class GeneratedBed(Bed):
     Two channels share the courses that the network makes and have noise of their own (decorrelated stereo).
     """
 
-    def __init__(self, generator: Generator, condition: int, channels: int, seed: int) -> None:
+    def __init__(self, generator: Generator, condition: int | str, channels: int, seed: int) -> None:
         super().__init__(generator.config.sample_rate, channels, seed)
         self.generator = generator.eval()
-        check_condition(generator, condition)
-        trained = trained_conditions(generator)
-        self.condition = condition if condition >= 0 else trained[int(random_of(seed).integers(len(trained)))]
+        asked, trained = trained_condition(generator, condition), trained_conditions(generator)
+        self.condition = asked if asked >= 0 else trained[int(random_of(seed).integers(len(trained)))]
 
     def character(self, number: int) -> tuple[torch.Tensor, Style]:
         """Latent `[1, L]` and style of a piece: on the way from one scene's to the next, in steps too small

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from ctxaudio.contexts import context_named
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, child_path, writable_folder, write_json
+from ctxaudio.contexts import Context, condition_index, context_named
+from ctxaudio.errors import CtxAudioError, did_you_mean
+from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json
+from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
-from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, json_beside
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
@@ -26,12 +27,52 @@ TRUE_PEAK_DB = -6.0
 STRETCH_S = 97.0
 
 
+def model_for(
+    path: Path | None, context: str | None = None, sample_rate: int | None = None, latent_dim: int | None = None
+) -> tuple[Generator, dict[str, Any]]:
+    """The generator at `path`, or without one the base for `context` (None: sleep), and what stands beside it.
+
+    Prints which it is. Raises `CtxAudioError` as `load_generator`, and where the model was trained for another context,
+    sample rate or latent than is given.
+    """
+    path = BASE if path is None else path
+    if path == BASE:
+        named = context_named(context or "sleep")
+        print(
+            f"model: the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for "
+            f"{named.name})",
+            flush=True,
+        )
+        generator, about = base_for(named)
+    else:
+        generator, about = load_generator(path)
+        print(f"model: {path}", flush=True)
+    config = generator.config
+    for name, given, trained in (
+        ("context", context, about["context"]),
+        ("sample_rate", sample_rate, config.sample_rate),
+        ("latent_dim", latent_dim, config.latent_dim),
+    ):
+        if given not in (None, trained):
+            raise CtxAudioError(f"{path.name} was trained with {name} {trained}, not {given}: leave out --{name}")
+    return generator, about
+
+
+def base_for(context: Context) -> tuple[Generator, dict[str, Any]]:
+    """The base with the conditions and modulation of `context`, and what stands beside it."""
+    generator, about = load_generator(BASE)
+    generator = for_conditions(generator, context.conditions, context_profile(context)).eval()
+    return generator, {**about, "context": context.name}
+
+
 @dataclass(frozen=True)
 class GeneratedClip:
-    """`samples` `[T]` in -1..1 at the generator's sample rate, the condition they are of and the levels reached."""
+    """`samples` `[T]` in -1..1, the condition and modulation they are of, and the levels reached."""
 
     samples: FloatArray
+    sample_rate: int
     condition: str
+    profile: ModulationProfile
     seed: int
     reached: LoudnessGain
 
@@ -45,29 +86,43 @@ def trained_conditions(generator: Generator) -> list[int]:
     return sorted({int(c) for c in generator.bank.conditions.tolist() if c >= 0})
 
 
-def check_condition(generator: Generator, condition: int) -> None:
-    """Raise `CtxAudioError` for a condition (index; -1 is any) that the training data did not hold."""
+def trained_condition(generator: Generator, asked: int | str) -> int:
+    """The index of a condition asked for by name or index; -1 is any. `CtxAudioError` for one that has no styles."""
     names, trained = generator.config.conditions, trained_conditions(generator)
-    if condition != -1 and condition not in trained:
+    try:
+        index = condition_index(names, asked)
+    except CtxAudioError:
+        index = len(names)
+    if index != -1 and index not in trained:
         known = ", ".join(f"{i} {names[i]}" for i in trained)
-        raise CtxAudioError(f"the model has seen no clip of condition {condition}: choose from -1 random, {known}")
+        meant = did_you_mean(str(asked), [names[i] for i in trained])
+        raise CtxAudioError(f"the model has seen no clip of condition {asked}{meant}: choose from -1 random, {known}")
+    return index
+
+
+def check_seed(seed: int) -> int:
+    """Raise `CtxAudioError` for what not every generator of random numbers takes."""
+    if not 0 <= seed < 2**31:
+        raise CtxAudioError(f"seed {seed} is outside 0-{2**31 - 1}")
+    return seed
 
 
 def generate_clips(
     generator: Generator,
     num_samples: int,
     duration_s: float = 4.0,
-    focus_condition: int = -1,
+    focus_condition: int | str = -1,
     seed: int = 0,
     profile: ModulationProfile | None = None,
     lufs: float = LUFS,
 ) -> Iterator[GeneratedClip]:
-    """Yield clips of `duration_s` at `lufs`, each from a seed of its own: the third is the same among any number.
+    """Clips of `duration_s` as they are made, each from a seed of its own: the third is the same among any number.
 
     Args:
-        focus_condition: index into the conditions; -1 goes round the trained ones from a random start.
+        focus_condition: name or index of the condition; -1 goes round the trained ones from a random start.
         profile: what to modulate; None takes the profile that the generator was trained with. A jittered rate wanders
             otherwise in each clip.
+        lufs: loudness, one parameter more than six: what is to be compared has to be equally loud.
 
     Raises `CtxAudioError` for a condition that the training data did not hold, and for values out of range.
     """
@@ -75,18 +130,20 @@ def generate_clips(
         raise CtxAudioError(f"num_samples {num_samples} must be at least 1")
     if not 0.4 <= duration_s <= 600.0:
         raise CtxAudioError(f"duration {duration_s:g} s is outside 0.4-600 s")
-    check_condition(generator, focus_condition)
+    check_seed(seed)
+    asked = trained_condition(generator, focus_condition)
     names, trained = generator.config.conditions, trained_conditions(generator)
     sample_rate = generator.config.sample_rate
-    modulation = FrequencyModulationLayer(generator.modulation.profile if profile is None else profile, sample_rate)
+    modulated = generator.modulation.profile if profile is None else profile
+    modulation = FrequencyModulationLayer(modulated, sample_rate)
     # From the same start, all clips would have one wrong rate: in a few seconds a slow rate hardly wanders.
-    stretch = round(STRETCH_S * sample_rate) if any(rate.jitter for rate in modulation.profile.rates) else 0
+    stretch = round(STRETCH_S * sample_rate) if any(rate.jitter for rate in modulated.rates) else 0
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
 
     def make(number: int) -> GeneratedClip:
         random = torch.Generator().manual_seed(seed * 100_003 + number)
-        chosen = focus_condition if focus_condition >= 0 else trained[(first + number) % len(trained)]
+        chosen = asked if asked >= 0 else trained[(first + number) % len(trained)]
         latent = torch.randn(1, generator.config.latent_dim, generator=random).to(device)
         condition = torch.tensor([chosen], device=device)
         with torch.inference_mode():
@@ -95,33 +152,42 @@ def generate_clips(
         meter = LevelMeter(sample_rate)
         meter.add(samples)
         gain = meter.gain_to(lufs, TRUE_PEAK_DB)
-        return GeneratedClip(gain.applied_to(samples), names[chosen], seed, gain)
+        return GeneratedClip(gain.applied_to(samples), sample_rate, names[chosen], modulated, seed, gain)
 
-    yield from made_in_order(make, range(num_samples))
+    return made_in_order(make, range(num_samples))
 
 
 def write_clips(
-    clips: Iterable[GeneratedClip], sample_rate: int, folder: Path, about: dict[str, Any], profile: ModulationProfile
+    clips: Iterable[GeneratedClip], folder: Path, about: dict[str, Any], overwrite: bool = False
 ) -> list[Path]:
     """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
-    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share.
+    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share. Clips of an
+    earlier call are never mixed in: `overwrite` removes them first.
 
-    The clips are written as they come. Raises `CtxAudioError` where a JSON of someone else's would be overwritten.
+    Raises `CtxAudioError` where such clips are there and `overwrite` is not, and where a JSON of someone else's would
+    be overwritten.
     """
-    writable_folder(folder)
-    context = context_named(about["context"])
-    made = Provenance(
-        "generate", claims_of(context, profile), profile, context.name, model=ModelOrigin.from_about(about)
-    )
-    paths, entries = [], []
+    earlier = earlier_clips(writable_folder(folder))
+    if earlier and not overwrite:
+        raise CtxAudioError(
+            f"{folder} holds {len(earlier)} clips of an earlier generate: pass --overwrite to replace them, or choose "
+            "another --output_dir"
+        )
+    for path in earlier:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink()
+    context, origin = context_named(about["context"]), ModelOrigin.from_about(about)
+    paths, entries, profile = [], [], ModulationProfile()
     for number, clip in enumerate(clips, 1):
+        profile = clip.profile
         path = child_path(folder, f"{context.name}_{number:02d}_{clip.condition}.wav")
+        made = Provenance("generate", claims_of(context, profile), profile, context.name, model=origin)
         own = replace(
             made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
         )
         json_beside(path)
-        with audio_writer(path, sample_rate, 1, own.comment()) as out:
+        with audio_writer(path, clip.sample_rate, 1, own.comment()) as out:
             out.write(clip.samples)
         own.write_beside(path)
         paths.append(path)
@@ -140,3 +206,15 @@ def write_clips(
         },
     )
     return paths
+
+
+def earlier_clips(folder: Path) -> list[Path]:
+    """The clips in `folder` whose JSON says that `generate` wrote them, whether or not it came to its end."""
+    found = []
+    for beside in sorted(folder.glob("*_[0-9][0-9]*_*.json")):
+        try:
+            if read_json(beside).get("made_by") == "ctxaudio generate":
+                found.append(beside.with_suffix(".wav"))
+        except CtxAudioError:
+            continue  # someone else's
+    return found

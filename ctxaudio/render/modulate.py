@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.stream import Modulation, Modulator
-from ctxaudio.provenance import Provenance, claims_of, json_beside, source_file
-from ctxaudio.render.finish import Finish, Format, write_finished
+from ctxaudio.provenance import Provenance, json_beside, source_file
+from ctxaudio.render.finish import Finish, Format, provenance_of, write_finished
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.loudness import LoudnessMeter
 
@@ -28,7 +27,7 @@ def modulate_file(
     context: str | None = None,
     progress: bool = True,
 ) -> Provenance:
-    """Write `source` with `modulation` to `path` (WAV or FLAC): as long as it was, mono or stereo.
+    """Write `source` with `modulation` to `path`: as long as it was, mono or stereo.
 
     The file is gone through two or three times (tones need its loudness first) instead of being held in memory.
     `context` only says whose evidence goes with the file; the provenance is in the file, beside it, and given back.
@@ -42,17 +41,8 @@ def modulate_file(
         sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
-    made = Provenance(
-        "modulate",
-        claims_of(
-            None if context is None else context_named(context), modulation.at_start, modulation.scheduled_rates_hz
-        ),
-        modulation.at_start,
-        context,
-        sources=(source_file(source),),
-        settings={"finish": asdict(finish)},
-        schedule=modulation.schedule,
-    )
+    settings = {"finish": asdict(finish)}
+    made = provenance_of("modulate", modulation, context, sources=(source_file(source),), settings=settings)
     lufs = loudness_of(source) if modulation.profile.tones else None
 
     def blocks() -> Iterator[FloatArray]:
@@ -63,10 +53,7 @@ def modulate_file(
         yield modulator.flush()
 
     layout = Format(sample_rate, modulation.channels(channels), samples)
-    reached = write_finished(blocks, layout, finish, path, lambda gain: made.reaching(gain).comment(), progress)
-    made = made.reaching(reached)
-    made.write_beside(path)
-    return made
+    return write_finished(blocks, layout, finish, path, made, progress)
 
 
 def loudness_of(source: Path) -> float:

@@ -1,9 +1,8 @@
 """Hours of sound into one file: rendered block by block into a folder aside, measured, then written with one gain.
 
-What is aside is sound as 16-bit floats (66 dB of precision at any level, and nothing clips) and the settings that it
-was rendered with. A session that was interrupted at any point goes on from the last whole sample when it is started
-again with the same settings; every block depends on the seed and its number alone, so the result is the same as
-without the interruption.
+What is aside is sound as 16-bit floats (66 dB of precision at any level, and nothing clips) and what it is rendered
+from. An interrupted session goes on from the last whole sample when it is started again with the same settings; every
+block depends on the seed and its number alone, so the result is the same as without the interruption.
 """
 
 from __future__ import annotations
@@ -11,35 +10,69 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
+from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.render.beds import Layer, rendered_blocks
-from ctxaudio.render.finish import Finish, Format, write_finished
-from ctxaudio.signal.loudness import LoudnessGain
+from ctxaudio.provenance import ModelOrigin, Provenance, source_file
+from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
+from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
+from ctxaudio.render.generate import model_for
 
 READ_S = 30.0
 BYTES = 2
 
 
 @dataclass(frozen=True)
+class Source:
+    """The bed of a session: a trained generator, or a recording."""
+
+    bed: Bed
+    context: str | None
+    conditions: tuple[str, ...] = ()
+    model: ModelOrigin | None = None
+    recording: Path | None = None
+
+
+def generated_source(
+    model_path: Path | None, condition: int | str, channels: int, seed: int, context: str | None = None
+) -> Source:
+    """A generator's endless sound of one condition, by name or index (-1: one of those it knows, by the seed).
+
+    Without a path it is the base, for `context` (None: sleep). Raises `CtxAudioError` as `model_for` and for a
+    condition that the model has not learned.
+    """
+    generator, about = model_for(model_path, context)
+    bed = GeneratedBed(generator, condition, channels, seed)
+    name = generator.config.conditions[bed.condition]
+    return Source(bed, about["context"], (name,), ModelOrigin.from_about(about))
+
+
+def recorded_source(path: Path, channels: int, seed: int, minutes: float, context: str | None) -> Source:
+    """A recording, from start to end or in excerpts (`RecordingBed`)."""
+    return Source(RecordingBed(path, channels, seed, 60.0 * minutes), context, recording=path)
+
+
+@dataclass(frozen=True)
 class Session:
-    """What to render: layers (levels refer to the first, the bed), modulation, length in minutes, how it ends up."""
+    """What to render: layers (levels refer to the first, the bed), modulation, length in minutes, how it ends up.
+
+    `made` is what the file will say of itself, but for the levels that are reached; all of it but `finish` decides
+    whether an interrupted session can be taken up.
+    """
 
     layers: Sequence[Layer]
     modulation: Modulation
     minutes: float
     finish: Finish
-    settings: dict[str, Any]
+    made: Provenance
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.minutes <= 24 * 60:
@@ -51,41 +84,86 @@ class Session:
         samples = round(60.0 * self.minutes * bed.sample_rate)
         return Format(bed.sample_rate, self.modulation.channels(bed.channels), samples)
 
+    @property
+    def identity(self) -> str:
+        told = self.made.as_json()
+        told["settings"] = {name: value for name, value in told["settings"].items() if name != "finish"}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-def render_session(
-    session: Session, path: Path, comment: Callable[[LoudnessGain], str], restart: bool = False, progress: bool = True
-) -> LoudnessGain:
-    """Render `session` into `path` (FLAC or WAV), taking up what an interrupted call with the same settings left.
 
-    Raises `CtxAudioError` where the folder aside holds a session of other settings (`restart` throws it away), and
-    for all that `write_finished` raises.
+def plan_session(
+    source: Source,
+    modulation: Modulation,
+    minutes: float,
+    finish: Finish,
+    mix: Sequence[tuple[Path, float]] = (),
+    seed: int = 0,
+) -> Session:
+    """A session of `source`, with recordings mixed in at so many dB beside it."""
+    bed = source.bed
+    layers = [Layer(bed)]
+    for number, (path, level_db) in enumerate(mix, 1):
+        more = RecordingBed(path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate)
+        layers.append(Layer(more, level_db))
+    recordings = [*([source.recording] if source.recording else []), *(path for path, _ in mix)]
+    made = provenance_of(
+        "session",
+        modulation,
+        source.context,
+        conditions=source.conditions,
+        seed=seed,
+        model=source.model,
+        sources=tuple(source_file(path) for path in recordings),
+        settings={
+            "minutes": minutes,
+            "channels": bed.channels,
+            "sample_rate": bed.sample_rate,
+            "mix_db": [level_db for _, level_db in mix],
+            "finish": asdict(finish),
+        },
+    )
+    return Session(layers, modulation, minutes, finish, made)
+
+
+def render_session(session: Session, path: Path, restart: bool = False, progress: bool = True) -> Provenance:
+    """Render `session` into `path`, taking up what an interrupted call with the same settings left.
+
+    Raises `CtxAudioError` where another process renders it, where the folder aside holds a session of other settings
+    (`restart` throws it away), and for all that `write_finished` raises.
     """
     layout = session.layout
     aside = writable_folder(path.parent) / f".{path.name}.rendering"
-    done = _taken_up(aside, session.settings, layout, restart)
-    _render(session, aside / "sound.pcm", done, progress)
-    finished = write_finished(
-        lambda: _stored(aside / "sound.pcm", layout), layout, session.finish, path, comment, progress
-    )
-    shutil.rmtree(aside)
-    return finished
-
-
-def _taken_up(aside: Path, settings: dict[str, Any], layout: Format, restart: bool) -> int:
-    """Samples that are there already; an empty folder for these settings where there are none."""
-    identity = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    described = aside / "settings.json"
-    if restart and aside.exists():
+    busy = f"another process is rendering {path}: wait for it, or choose another --output_path"
+    with only_one(writable_folder(aside) / ".lock", busy):
+        done = _taken_up(aside, session, restart)
+        _render(session, aside / "sound.pcm", done, progress)
+        made = write_finished(
+            lambda: _stored(aside / "sound.pcm", layout), layout, session.finish, path, session.made, progress
+        )
+        _emptied(aside)
+    with suppress(OSError):  # Windows removes no file that is still open
         shutil.rmtree(aside)
-    if described.exists() and read_json(described).get("identity") != identity:
+    return made
+
+
+def _emptied(aside: Path) -> None:
+    for name in ("settings.json", "sound.pcm"):
+        (aside / name).unlink(missing_ok=True)
+
+
+def _taken_up(aside: Path, session: Session, restart: bool) -> int:
+    """Samples that are there already; a folder for this session where there are none."""
+    layout, described = session.layout, aside / "settings.json"
+    if restart:
+        _emptied(aside)
+    if described.exists() and read_json(described).get("identity") != session.identity:
         raise CtxAudioError(
             f"{aside} holds an unfinished session with other settings: finish it with those, or pass --restart"
         )
     if not described.exists():
-        write_json(described, {"identity": identity, "settings": settings})
+        write_json(described, {"identity": session.identity, "settings": session.made.settings})
     sound = aside / "sound.pcm"
-    frame = BYTES * layout.channels
-    done = min(sound.stat().st_size // frame, layout.samples) if sound.exists() else 0
+    done = min(sound.stat().st_size // (BYTES * layout.channels), layout.samples) if sound.exists() else 0
     if done:
         print(f"taking up an interrupted session after {done / layout.sample_rate / 60:.1f} minutes", flush=True)
     return int(done)
@@ -93,24 +171,15 @@ def _taken_up(aside: Path, settings: dict[str, Any], layout: Format, restart: bo
 
 def _render(session: Session, sound: Path, done: int, progress: bool) -> None:
     layout = session.layout
-    frame = BYTES * layout.channels
-    bar = tqdm(
-        total=round(layout.samples / layout.sample_rate),
-        initial=round(done / layout.sample_rate),
-        desc="rendering",
-        unit="s",
-        unit_scale=True,
-        disable=not progress,
-    )
+    if done >= layout.samples:
+        return
+    blocks = rendered_blocks(session.layers, session.modulation, layout.samples, done)
     try:
-        with bar, sound.open("r+b" if sound.exists() else "xb") as file:
-            file.truncate(done * frame)
-            file.seek(done * frame)
-            if done >= layout.samples:
-                return
-            for block in rendered_blocks(session.layers, session.modulation, layout.samples, done):
+        with sound.open("r+b" if sound.exists() else "xb") as file:
+            file.truncate(done * BYTES * layout.channels)
+            file.seek(done * BYTES * layout.channels)
+            for block in shown(blocks, layout, "rendering", progress, done):
                 file.write(_encoded(block))
-                bar.update(block.shape[1] / layout.sample_rate)
     except OSError as error:
         raise CtxAudioError(
             f"can't write {sound}: {error.strerror or error}; free space and start again: what is there is kept"

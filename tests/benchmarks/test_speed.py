@@ -26,7 +26,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.beds import GeneratedBed, Layer
-from ctxaudio.render.finish import Finish
+from ctxaudio.render.finish import Finish, provenance_of
 from ctxaudio.render.generate import generate_clips, write_clips
 from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.session import Session, render_session
@@ -60,7 +60,7 @@ def test_generation_of_fifty_clips_one_at_a_time_with_modulation_loudness_and_wr
     about = {"context": "sleep", "ctxaudio": "0", "weights_sha256": "0" * 64, "attribution": credits}
 
     def generate() -> list[Path]:
-        return write_clips(generate_clips(generator, 50, SECONDS), RATE, tmp_path, about, generator.modulation.profile)
+        return write_clips(generate_clips(generator, 50, SECONDS), tmp_path, about, overwrite=True)
 
     assert len(benchmark.pedantic(generate, rounds=5, warmup_rounds=1)) == 50
 
@@ -98,9 +98,10 @@ def test_a_training_step_of_sixteen_crops(benchmark: Benchmark, generator: Gener
 
 def test_a_session_of_ten_minutes_of_stereo(benchmark: Benchmark, generator: Generator, tmp_path: Path) -> None:
     modulation = Modulation(context_profile(SLEEP))
-    session = Session([Layer(GeneratedBed(generator, 0, 2, 0))], modulation, 10.0, Finish(fade_s=10.0), {})
+    made = provenance_of("session", modulation, "sleep")
+    session = Session([Layer(GeneratedBed(generator, 0, 2, 0))], modulation, 10.0, Finish(fade_s=10.0), made)
     out = tmp_path / "night.flac"
-    benchmark.pedantic(lambda: render_session(session, out, lambda _: "", progress=False), rounds=3)
+    benchmark.pedantic(lambda: render_session(session, out, progress=False), rounds=3)
     assert soundfile.info(out).frames == 600 * RATE
 
 

@@ -41,7 +41,7 @@ REFERENCE = {
         "duration": 4.0, "latent_dim": 100, "batch_size": 16, "num_epochs": 100, "lr": 0.0002, "lambda_aux": 1.0,
         "num_workers": 4, "log_interval": 10, "sample_interval": 1, "save_interval": 10,
     },
-    "generate": {"num_samples": 5, "focus_condition": -1, "context": "sleep", "latent_dim": 100},
+    "generate": {"num_samples": 5, "focus_condition": -1, "context": None, "latent_dim": None},
 }  # fmt: skip
 
 
@@ -176,8 +176,12 @@ def test_own_sound_from_folder_to_files_and_from_there_to_a_finer_model(tmp_path
 
 def test_focus_condition_out_of_range_is_named(trained: Run, tmp_path: Path, capsys):
     model = ["--model_path", str(trained.model_path), "--output_dir", str(tmp_path)]
-    assert "focus_condition '17'" in one_line_and_two(["generate", *model, "--focus_condition", "17"], capsys)
-    assert "focus_condition '-2'" in one_line_and_two(["generate", *model, "--focus_condition", "-2"], capsys)
+    assert "seen no clip of condition 17: choose from -1 random" in one_line_and_two(
+        ["generate", *model, "--focus_condition", "17"], capsys
+    )
+    assert "seen no clip of condition -2: choose from -1 random" in one_line_and_two(
+        ["generate", *model, "--focus_condition", "-2"], capsys
+    )
 
 
 def test_a_silent_folder_is_no_traceback(tmp_path: Path, capsys):

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from ctxaudio import pipeline
+from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.modulation.named import chosen_profile
@@ -85,7 +86,7 @@ def test_each_file_has_its_own_provenance_beside_it(trained: Run, tmp_path: Path
 def test_a_json_of_someone_else_is_not_overwritten(trained: Run, tmp_path: Path):
     foreign = pipeline.generate(trained, num_samples=1, folder=tmp_path)[0].with_suffix(".json")
     foreign.write_text('{"mine": 1}')
-    with pytest.raises(CtxAudioError, match="is not ctxaudio's"):
+    with pytest.raises(CtxAudioError, match="is another file's"):
         pipeline.generate(trained, num_samples=1, folder=tmp_path)
     assert foreign.read_text() == '{"mine": 1}'
 
@@ -93,9 +94,9 @@ def test_a_json_of_someone_else_is_not_overwritten(trained: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"context": "focus"}, "trained with context sleep, not focus: pass --context sleep"),
-        ({"sample_rate": 16000}, "pass --sample_rate 22050"),
-        ({"latent_dim": 64}, "pass --latent_dim 100"),
+        ({"context": "focus"}, "trained with context sleep, not focus: leave out --context"),
+        ({"sample_rate": 16000}, "trained with sample_rate 22050, not 16000: leave out --sample_rate"),
+        ({"latent_dim": 64}, "trained with latent_dim 100, not 64"),
     ],
 )
 def test_settings_other_than_the_models_are_refused(trained: Run, change, message):
@@ -125,3 +126,43 @@ def test_a_jittered_rate_wanders_otherwise_in_each_clip(generator):
 
     assert np.corrcoef(*gains(exact))[0, 1] > 0.99
     assert np.corrcoef(*gains(exact.jittered()))[0, 1] < 0.7
+
+
+def run_generate(trained: Run, folder: Path, *arguments: str) -> int:
+    model = ["--model_path", str(trained.model_path), "--output_dir", str(folder), "--duration", "1"]
+    return main(["generate", *model, *arguments])
+
+
+def test_generate_respects_the_comfort_limits(trained: Run, tmp_path: Path, capsys):
+    deep = ["--num_samples", "1", "--bands", "gamma=0.9", "--targets"]
+    assert run_generate(trained, tmp_path, *deep) == 2
+    assert "is over 0.3 (roughness): less, or --beyond_comfort" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert run_generate(trained, tmp_path, *deep, "--beyond_comfort") == 0
+
+
+def test_clips_of_an_earlier_generate_are_refused_or_replaced_and_never_mixed_in(trained: Run, tmp_path: Path, capsys):
+    (tmp_path / "mine_01_Rain.json").write_text("[not a provenance]")
+    (tmp_path / "mine.wav").write_bytes(b"mine")
+    assert run_generate(trained, tmp_path, "--num_samples", "3") == 0
+    three = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "generated.json").unlink()  # as a kill would leave it
+    assert run_generate(trained, tmp_path, "--num_samples", "1", "--seed", "4") == 2
+    assert "holds 3 clips of an earlier generate: pass --overwrite" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.glob("sleep_*")} == {name for name in three if name.startswith("sleep_")}
+    assert run_generate(trained, tmp_path, "--num_samples", "1", "--seed", "4", "--overwrite") == 0
+    assert len(list(tmp_path.glob("sleep_*.wav"))) == len(list(tmp_path.glob("sleep_*.json"))) == 1
+    assert (tmp_path / "mine.wav").exists() and (tmp_path / "mine_01_Rain.json").exists()
+
+
+def test_what_the_model_knows_need_not_be_given(trained: Run, tmp_path: Path, capsys):
+    assert run_generate(trained, tmp_path, "--num_samples", "1", "--focus_condition", "cricket") == 0
+    (clip,) = tmp_path.glob("*.wav")
+    assert clip.name == "sleep_01_Cricket.wav" and soundfile.info(clip).samplerate == 22050
+    capsys.readouterr()
+    assert run_generate(trained, tmp_path / "b", "--focus_condition", "Crickt") == 2
+    error = capsys.readouterr().err
+    assert "condition Crickt (did you mean Cricket?): choose from -1 random, 0 Rain" in error
+    assert run_generate(trained, tmp_path / "b", "--context", "focus") == 2
+    assert "trained with context sleep, not focus: leave out --context" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()

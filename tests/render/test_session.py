@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray
+from ctxaudio.files import FloatArray, read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
+from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish
+from ctxaudio.render.finish import Finish, provenance_of
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
@@ -35,10 +37,15 @@ class NoiseBed(Bed):
         return (0.045 * random.standard_normal((self.channels, self.block_samples + self.fade_samples))).astype("f4")
 
 
+def told(modulation: Modulation, seed: int = 3, **settings: object) -> Provenance:
+    return provenance_of("session", modulation, None, seed=seed, settings=settings)
+
+
 def noise_session(minutes: float = 0.5, channels: int = 1, profile: ModulationProfile | None = None) -> Session:
     profile = profile or ModulationProfile((Rate(6.0, 0.5),))
     bed = NoiseBed(RATE, channels, seed=3)
-    return Session([Layer(bed)], Modulation(profile), minutes, Finish(), {"minutes": minutes, "profile": str(profile)})
+    modulation = Modulation(profile)
+    return Session([Layer(bed)], modulation, minutes, Finish(), told(modulation, minutes=minutes))
 
 
 def recording(path: Path, seconds: float, channels: int = 1, rate: int = RATE) -> Path:
@@ -105,7 +112,7 @@ def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_bac
 @pytest.mark.parametrize("cut_s", [0.001, 9.9, 10.0, 17.3, 29.999])
 def test_a_session_taken_up_is_the_session_in_one_go(cut_s: float, tmp_path: Path, monkeypatch) -> None:
     session = noise_session(channels=2, profile=ModulationProfile(tones=(Tone("binaural", 6.0),)))
-    render_session(session, tmp_path / "whole.flac", lambda _: "", progress=False)
+    render_session(session, tmp_path / "whole.flac", progress=False)
 
     def interrupted(*arguments, **rest):
         for written, block in enumerate(rendered_blocks(*arguments, **rest)):
@@ -116,9 +123,9 @@ def test_a_session_taken_up_is_the_session_in_one_go(cut_s: float, tmp_path: Pat
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(rendering, "rendered_blocks", interrupted)
-        render_session(session, tmp_path / "cut.flac", lambda _: "", progress=False)
+        render_session(session, tmp_path / "cut.flac", progress=False)
     assert not (tmp_path / "cut.flac").exists()
-    render_session(session, tmp_path / "cut.flac", lambda _: "", progress=False)
+    render_session(session, tmp_path / "cut.flac", progress=False)
     whole, cut = (soundfile.read(tmp_path / name, dtype="int16")[0] for name in ("whole.flac", "cut.flac"))
     assert np.abs(whole.astype(int) - cut).max() <= 1
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -132,24 +139,22 @@ def test_an_unfinished_session_of_other_settings_is_not_mixed_in(tmp_path: Path,
     path = tmp_path / "night.flac"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(rendering, "rendered_blocks", broken)
-        render_session(noise_session(0.3), path, lambda _: "", progress=False)
+        render_session(noise_session(0.3), path, progress=False)
     with pytest.raises(CtxAudioError, match=r"other settings.*--restart"):
-        render_session(noise_session(0.2), path, lambda _: "", progress=False)
-    render_session(noise_session(0.2), path, lambda _: "", restart=True, progress=False)
+        render_session(noise_session(0.2), path, progress=False)
+    render_session(noise_session(0.2), path, restart=True, progress=False)
     assert soundfile.info(path).frames == round(0.2 * 60 * RATE)
 
 
 def test_a_session_has_its_length_level_fades_and_rate(tmp_path: Path) -> None:
-    session = Session(
-        [Layer(NoiseBed(RATE, 2, 0)), Layer(NoiseBed(RATE, 2, 1), -12.0)],
-        Modulation(ModulationProfile((Rate(6.0, 0.5),))),
-        1.0,
-        Finish(lufs=-30.0, fade_s=2.0),
-        {},
-    )
-    reached = render_session(session, tmp_path / "a.wav", lambda gain: f"{gain.lufs:.1f} LUFS", progress=False)
+    modulation = Modulation(ModulationProfile((Rate(6.0, 0.5),)))
+    layers = [Layer(NoiseBed(RATE, 2, 0)), Layer(NoiseBed(RATE, 2, 1), -12.0)]
+    session = Session(layers, modulation, 1.0, Finish(lufs=-30.0, fade_s=2.0), told(modulation))
+    made = render_session(session, tmp_path / "a.wav", progress=False)
+    reached = made.reached
+    assert reached is not None and read_json(tmp_path / "a.json")["lufs"] == -30.0
     sound, rate = soundfile.read(tmp_path / "a.wav", always_2d=True)
-    assert soundfile.SoundFile(tmp_path / "a.wav").comment == "-30.0 LUFS"
+    assert "-30.0 LUFS" in soundfile.SoundFile(tmp_path / "a.wav").comment
     assert (sound.shape, rate) == ((60 * RATE, 2), RATE)
     assert reached.lufs == pytest.approx(-30.0, abs=0.01)
     assert integrated_lufs(sound.T.astype("f4"), rate) == pytest.approx(-30.0, abs=0.02)
@@ -160,10 +165,9 @@ def test_a_session_has_its_length_level_fades_and_rate(tmp_path: Path) -> None:
 
 def test_a_schedule_is_followed_across_blocks(tmp_path: Path) -> None:
     schedule = parse_schedule("0:alpha 10 0.5, 0.5:theta 6 0.5", glide_s=5.0)
-    session = Session(
-        [Layer(NoiseBed(RATE, 1, 0))], Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule), 1.0, Finish(), {}
-    )
-    render_session(session, tmp_path / "a.flac", lambda _: "", progress=False)
+    modulation = Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule)
+    session = Session([Layer(NoiseBed(RATE, 1, 0))], modulation, 1.0, Finish(), told(modulation))
+    render_session(session, tmp_path / "a.flac", progress=False)
     sound, _ = soundfile.read(tmp_path / "a.flac")
     for part, rate_hz in ((sound[: 30 * RATE], 10.0), (sound[36 * RATE :], 6.0)):
         assert envelope_depth(hilbert_envelope(part, RATE), RATE, rate_hz) == pytest.approx(0.5, abs=0.05)
@@ -195,3 +199,26 @@ def test_what_cannot_be_a_bed_is_refused(tmp_path: Path) -> None:
         RecordingBed(tmp_path / "none.wav", 1, 0, 60.0)
     with pytest.raises(CtxAudioError, match="minutes 0 is outside"):
         noise_session(0.0)
+
+
+def test_a_session_that_is_being_rendered_is_left_alone(tmp_path: Path) -> None:
+    """Two at once mixed their sound: a file of one seed with the provenance of another."""
+    path = tmp_path / "night.flac"
+    aside = tmp_path / ".night.flac.rendering"
+    aside.mkdir()
+    with FileLock(aside / ".lock"):
+        for restart in (False, True):
+            with pytest.raises(CtxAudioError, match=r"another process is rendering .*night\.flac"):
+                render_session(noise_session(0.2), path, restart, progress=False)
+    render_session(noise_session(0.2), path, progress=False)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["night.flac", "night.json"]
+
+
+def test_another_seed_is_another_session(tmp_path: Path) -> None:
+    session = noise_session(0.2)
+    other = Session(session.layers, session.modulation, 0.2, Finish(fade_s=1.0), told(session.modulation, minutes=0.2))
+    assert other.identity == session.identity  # the finish is applied afterwards
+    seeded = Session(session.layers, session.modulation, 0.2, Finish(), told(session.modulation, seed=4, minutes=0.2))
+    assert seeded.identity != session.identity
+    with pytest.raises(CtxAudioError, match="seed -1 is outside"):
+        NoiseBed(RATE, 1, seed=-1)
