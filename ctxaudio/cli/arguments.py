@@ -22,10 +22,13 @@ class OneLineParser(argparse.ArgumentParser):
         super().__init__(prog, description=description, formatter_class=shown, allow_abbrev=False)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options, and in `given` the names of those that were not left at their default."""
         options, left = self.parse_known_args(arguments)
         if left:
             given = left[0].partition("=")[0]
             self.error(f"unknown argument {given}{did_you_mean(given, self._option_string_actions)}")
+        named = {argument.partition("=")[0] for argument in arguments}
+        options.given = {action.dest for action in self._actions if named & set(action.option_strings)}
         return options
 
     def error(self, message: str) -> NoReturn:

@@ -41,7 +41,7 @@ REFERENCE = {
         "duration": 4.0, "latent_dim": 100, "batch_size": 16, "num_epochs": 100, "lr": 0.0002, "lambda_aux": 1.0,
         "num_workers": 4, "log_interval": 10, "sample_interval": 1, "save_interval": 10,
     },
-    "generate": {"num_samples": 5, "focus_condition": -1, "context": None, "latent_dim": None},
+    "generate": {"num_samples": 5, "focus_condition": "-1", "context": "sleep", "latent_dim": 100},
 }  # fmt: skip
 
 

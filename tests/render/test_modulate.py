@@ -219,7 +219,7 @@ def test_a_session_from_a_generator_and_from_a_recording(
         (["--input", "noise.wav", "--profile", "sham", "--minutes", "-1"], "minutes -1 is outside"),
         (["--input", "noise.wav", "--profile", "sham", "--mix", "noise.wav"], "is not FILE=DB"),
         (["--input", "noise.wav", "--profile", "sham", "--fade_s", "-1"], "fade -1 s is outside"),
-        (["--input", "noise.wav", "--profile", "sham", "--seed", "-1"], "seed -1 is outside"),
+        (["--input", "noise.wav", "--profile", "sham", "--seed", "-1"], "seed -1 must be at least 0"),
         (["--context", "slep"], "did you mean sleep?"),
         (["--focus_condition", "Rian"], "did you mean Rain?"),
     ],
