@@ -123,7 +123,7 @@ def test_from_training_to_a_session(tmp_path: Path, capsys: pytest.CaptureFixtur
     gong = ["--focus_condition", str(ALL.conditions.index("Gong"))]
     assert main([*generate, *gong, "--num_samples", "1", "--targets", "earth=0.5"]) == 0
     printed = capsys.readouterr().out
-    assert "context all: No claim of its own" in printed and "target earth (432 Hz)" in printed
+    assert "evidence grades: context all D, target earth (432 Hz) D" in printed
     sound = tmp_path / "run" / "all_01_Gong.wav"
     assert read_json(sound.with_suffix(".json"))["conditions"] == ["Gong"]
     assert main(["modulate", str(sound), str(tmp_path / "same.wav"), "--context", "all"]) == 0

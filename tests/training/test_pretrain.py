@@ -114,7 +114,7 @@ def test_the_base_makes_sound_of_a_context_s_conditions(made: Pretraining, tmp_p
     own = for_conditions(base, ("Cricket", "Rain"), ModulationProfile()).eval()
     clips = list(generate_clips(own, 2, 1.0))
     assert {clip.condition for clip in clips} == {"Cricket", "Rain"}
-    monkeypatch.setattr(pipeline, "BASE", made.path)
+    monkeypatch.setattr("ctxaudio.render.generate.BASE", made.path)
     paths = pipeline.generate(Run(output_dir=tmp_path, duration=1.0), num_samples=2)
     assert len(paths) == 2 and capsys.readouterr().out.startswith("model: the base that ships with ctxaudio")
     assert read_json(paths[0].with_suffix(".json"))["model"]["attribution"]
