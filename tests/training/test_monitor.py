@@ -69,7 +69,7 @@ def test_an_ordinary_start_has_no_trouble_and_a_generator_deaf_to_its_style_is_l
 
 
 def test_too_large_a_rate_stops_the_training_and_leaves_the_best(clips: PreparedClips, tmp_path: Path) -> None:
-    config = dataclasses.replace(TRAINING, lr=1000.0, score_interval=1, num_epochs=1000, save_interval=1000)
+    config = dataclasses.replace(TRAINING, lr=1.0, score_interval=1, num_epochs=1000, save_interval=1000)
     training = begin(clips, config)
     with pytest.raises(
         CtxAudioError, match=r"diverged at step \d+ .*lower --lr.*; the best so far, of step 1, is "
