@@ -72,17 +72,17 @@ def analyse_file(
     """
     source = Path(path)
     written_to = writable_folder(source.parent if output_dir is None else Path(output_dir))
-    with AudioReader(source) as sound:
-        check_measurable(sound.frames, sound.sample_rate, f"{source}: ")
-        duration_s = sound.duration_s
-        if window_s is None:
-            window_s = max(MIN_DURATION_S, min(30.0, duration_s / 10))
-        if window_s > duration_s:
-            raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
-        step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
-        meter = LevelMeter(sound.sample_rate, sound.channels)
-        blocks = _metered(sound, meter, progress)
-        over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
+    sound = AudioReader(source)
+    check_measurable(sound.frames, sound.sample_rate, f"{source}: ")
+    duration_s = sound.duration_s
+    if window_s is None:
+        window_s = max(MIN_DURATION_S, min(30.0, duration_s / 10))
+    if window_s > duration_s:
+        raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
+    step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
+    meter = LevelMeter(sound.sample_rate, sound.channels)
+    blocks = _metered(sound, meter, progress)
+    over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
     level, table = meter.unchanged(), over_time.table
     if table["schumann_depth"].isna().all():
         raise CtxAudioError(f"{source}: digital silence: nothing to measure")

@@ -108,12 +108,12 @@ class RecordingBed(Bed):
     """
 
     def __init__(self, path: Path, channels: int, seed: int, seconds: float, sample_rate: int | None = None) -> None:
-        with AudioReader(path) as reader:
-            self.native_rate, self.frames = reader.sample_rate, reader.frames
-            super().__init__(sample_rate or self.native_rate, channels, seed)
-            meter = LoudnessMeter(self.sample_rate, channels)
-            for block in reader.blocks(BLOCK_S):
-                meter.add(self._converted(block))
+        reader = AudioReader(path)
+        self.native_rate, self.frames = reader.sample_rate, reader.frames
+        super().__init__(sample_rate or self.native_rate, channels, seed)
+        meter = LoudnessMeter(self.sample_rate, channels)
+        for block in reader.blocks(BLOCK_S):
+            meter.add(self._converted(block))
         self.path = path
         lufs = meter.integrated_lufs()
         if not np.isfinite(lufs):
@@ -128,8 +128,7 @@ class RecordingBed(Bed):
             start = round(number * BLOCK_S * self.native_rate)
         else:
             start = int(random_of(self.seed, number).integers(max(1, self.frames - self.needed + 1)))
-        with AudioReader(self.path) as reader:
-            found = next(reader.blocks(self.needed / self.native_rate, start))
+        found = next(AudioReader(self.path).blocks(self.needed / self.native_rate, start))
         excerpt = with_channels(found, self.channels)
         if self.frames < self.needed:
             fade = round(min(FADE_S, self.frames / self.native_rate / 4) * self.native_rate)

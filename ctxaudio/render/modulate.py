@@ -37,8 +37,8 @@ def modulate_file(
     if path.exists() and source.exists() and path.samefile(source):
         raise CtxAudioError(f"{path} is the input itself: choose another output file")
     json_beside(path)
-    with AudioReader(source) as reader:
-        sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
+    reader = AudioReader(source)
+    sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
     settings = {"finish": asdict(finish)}
@@ -47,9 +47,8 @@ def modulate_file(
 
     def blocks() -> Iterator[FloatArray]:
         modulator = Modulator(modulation, sample_rate, channels, lufs)
-        with AudioReader(source) as reader:
-            for block in reader.blocks(BLOCK_S):
-                yield modulator.process(block)
+        for block in AudioReader(source).blocks(BLOCK_S):
+            yield modulator.process(block)
         yield modulator.flush()
 
     layout = Format(sample_rate, modulation.channels(channels), samples)
@@ -58,10 +57,10 @@ def modulate_file(
 
 def loudness_of(source: Path) -> float:
     """Integrated loudness of a file in LUFS; raises `CtxAudioError` where it is silent."""
-    with AudioReader(source) as reader:
-        meter = LoudnessMeter(reader.sample_rate, reader.channels)
-        for block in reader.blocks(BLOCK_S):
-            meter.add(block)
+    reader = AudioReader(source)
+    meter = LoudnessMeter(reader.sample_rate, reader.channels)
+    for block in reader.blocks(BLOCK_S):
+        meter.add(block)
     lufs = meter.integrated_lufs()
     if not np.isfinite(lufs):
         raise CtxAudioError(f"{source} is silent (nothing above -70 LUFS): a tone has no level to refer to")

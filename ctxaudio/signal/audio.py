@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -105,12 +105,6 @@ class AudioReader:
                 yield sound
         except (OSError, TypeError, soundfile.SoundFileError) as error:  # TypeError: .raw has no header to go by
             raise ClipError(f"{self.path}: not readable as audio") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[FloatArray, int]:
