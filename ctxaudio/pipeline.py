@@ -121,12 +121,12 @@ def train(
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
-    load_given(start.init_from, start.from_scratch, generator_config(run, ()), start.resume)  # before preparing clips
+    given = load_given(start, generator_config(run, ()))  # before preparing clips
     check_device(config.device)
     with only_one_training(run.output_dir):
         check_context_of_model(run)
         clips = prepare(run, config.num_workers, progress, options)
-        training = begin_training(run, config, clips, start.resume, start.init_from, start.from_scratch)
+        training = begin_training(run, config, clips, start, given)
         score = training_score(clips, config.seed)
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
         save_model(run, training, config, clips)

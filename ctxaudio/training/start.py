@@ -21,7 +21,7 @@ from ctxaudio.modulation.profile import context_profile
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.run import Run
 from ctxaudio.training import loop
-from ctxaudio.training.config import TrainingConfig
+from ctxaudio.training.config import Start, TrainingConfig
 from ctxaudio.training.state import LATEST, Training
 from ctxaudio.training.state import resume as take_up
 
@@ -33,22 +33,24 @@ FRAMES_APART = 3
 #: Styles kept of every condition: some fifty crops of two seconds are what its clips hold.
 STYLES_A_CONDITION = 48
 
+#: A generator to start from, and what stands beside its weights.
+Given = tuple[Generator, dict[str, Any]]
+
 
 def begin_training(
     run: Run,
     config: TrainingConfig,
     clips: PreparedClips,
-    resume: bool = False,
-    init_from: Path | None = None,
-    from_scratch: bool = False,
+    start: Start = Start(),
+    given: Given | None = None,
 ) -> Training:
-    """Networks ready to train on `clips`: with the weights of the base, of the generator at `init_from` or fresh ones
-    (`from_scratch`), or taken up from the checkpoint in the run's folder."""
+    """Networks ready to train on `clips`, from where `start` says: the weights of the base, of another generator or
+    fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
     check_device(config.device)
     wanted = generator_config(run, clips.condition_names)
-    given = load_given(init_from, from_scratch, wanted, resume)
+    given = given or load_given(start, wanted)
     checkpoint = run.output_dir / LATEST
-    if checkpoint.exists() and not resume:
+    if checkpoint.exists() and not start.resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
@@ -57,16 +59,16 @@ def begin_training(
     profile = context_profile(run.about)
     if given is None:
         generator = Generator(wanted, profile)
-        if not resume:
+        if not start.resume:
             fit_spectra_and_statistics(generator, crops)
     else:
         generator = for_conditions(given[0], clips.condition_names, profile, wanted.style_count)
-        print(f"starting from {init_from or 'the base that ships with ctxaudio'}", flush=True)
-    if not resume:
+        print(f"starting from {start.init_from or 'the base that ships with ctxaudio'}", flush=True)
+    if not start.resume:
         fill_bank(generator, crops, conditions)
     training = loop.begin(generator, batches, random, clips.context, config)
     training.init_from = origin_of(given)
-    return take_up(training, run.output_dir) if resume else training
+    return take_up(training, run.output_dir) if start.resume else training
 
 
 def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
@@ -75,29 +77,28 @@ def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
     return replace(default, style_count=max(default.style_count, STYLES_A_CONDITION * len(conditions)))
 
 
-def load_given(
-    init_from: Path | None, from_scratch: bool, wanted: GeneratorConfig, resume: bool
-) -> tuple[Generator, dict[str, Any]] | None:
-    """The generator to start from, the base if none is given, with what stands beside it; None `from_scratch`.
+def load_given(start: Start, wanted: GeneratorConfig) -> Given | None:
+    """The generator to start from, the base if none is named, with what stands beside it; None where a checkpoint or
+    fresh weights are wanted.
 
     Raises `CtxAudioError` where its shape is not `wanted`, and for arguments that exclude each other.
     """
-    if init_from is not None and (resume or from_scratch):
-        other = "--resume goes on" if resume else "--from_scratch begins with fresh weights"
+    if start.init_from is not None and (start.resume or start.from_scratch):
+        other = "--resume goes on" if start.resume else "--from_scratch begins with fresh weights"
         raise CtxAudioError(f"--init_from begins with a model's weights and {other}: give one of them")
-    if from_scratch or resume:  # a checkpoint brings all weights with it
+    if start.from_scratch or start.resume:  # a checkpoint brings all weights with it
         return None
-    path = init_from or BASE
+    path = start.init_from or BASE
     given, about = load_generator(path)
     for name in ("sample_rate", "latent_dim"):
         there, here = getattr(given.config, name), getattr(wanted, name)
         if there != here:
-            mend = "pass --from_scratch" if init_from is None else "train without it"
+            mend = "pass --from_scratch" if start.init_from is None else "train without it"
             raise CtxAudioError(f"{path.name} has {name} {there}, not {here}: {mend}, or leave out --{name}")
     return given, about
 
 
-def origin_of(given: tuple[Generator, dict[str, Any]] | None) -> dict[str, Any]:
+def origin_of(given: Given | None) -> dict[str, Any]:
     """What a model remembers of the one that it was begun from."""
     if given is None:
         return {}

@@ -136,7 +136,7 @@ def test_training_begins_from_the_base_and_credits_it(
     assert model["init_from"]["weights_sha256"] == about["weights_sha256"]
     assert all(entry in model["attribution"] for entry in about["attribution"])
     assert len(model["attribution"]) > len(about["attribution"])
-    fresh = start.begin_training(run, config, clips, from_scratch=True)
+    fresh = start.begin_training(run, config, clips, Start(from_scratch=True))
     assert not torch.equal(fresh.generator.head.weight, base.head.weight) and fresh.init_from == {}
 
 
@@ -150,7 +150,7 @@ def test_a_run_that_is_taken_up_needs_no_base_and_does_not_claim_to_start_from_o
     loop.checkpoint(begun, tmp_path)
     capsys.readouterr()
     monkeypatch.setattr(start, "BASE", tmp_path / "nothing.safetensors")
-    resumed = start.begin_training(run, CONFIG, clips, resume=True)
+    resumed = start.begin_training(run, CONFIG, clips, Start(resume=True))
     assert "starting" not in capsys.readouterr().out
     for name, value in begun.generator.state_dict().items():
         assert torch.equal(resumed.generator.state_dict()[name], value), name

@@ -112,9 +112,9 @@ def test_a_model_of_another_shape_is_refused(name: str, value: int, monkeypatch:
     monkeypatch.setattr(start, "load_generator", lambda path: (given, {}))
     wanted = f"m.safetensors has {name} {value}, not .*: train without it, or leave out --{name}"
     with pytest.raises(CtxAudioError, match=wanted):
-        start.load_given(Path("m.safetensors"), False, CONFIG, False)
+        start.load_given(Start(init_from=Path("m.safetensors")), CONFIG)
     given.config = dataclasses.replace(CONFIG, conditions=("Hail",), style_count=3)
-    assert start.load_given(Path("m.safetensors"), False, CONFIG, False) == (given, {})
+    assert start.load_given(Start(init_from=Path("m.safetensors")), CONFIG) == (given, {})
 
 
 def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(trained: Run, tmp_path: Path):
