@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import torch
 
 from ctxaudio.data.batches import ClipBatches
@@ -99,3 +102,15 @@ def begin(
 
 def weights(generator: Generator) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in generator.parameters()])
+
+
+def stop_in_step(training: Training, step: int) -> None:
+    """As if Ctrl-C were pressed in that step."""
+    draw = training.batches.next
+
+    def pressed():
+        if training.step == step - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw()
+
+    training.batches.next = pressed

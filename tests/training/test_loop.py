@@ -1,13 +1,12 @@
 import csv
 import dataclasses
-import os
 import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from small_model import SLEEP, TRAINING, begin, seeded, weights
+from small_model import SLEEP, TRAINING, begin, seeded, stop_in_step, weights
 
 from ctxaudio import pipeline
 from ctxaudio.data.prepare import PreparedClips
@@ -19,7 +18,7 @@ from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.training import loop, start
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.state import Training, resume
+from ctxaudio.training.state import resume
 
 
 def test_a_run_leaves_model_checkpoint_log_samples_and_pictures(trained: Run):
@@ -104,18 +103,6 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not(clips: Prepa
     first = run(0)
     assert torch.equal(first, run(0))
     assert not torch.allclose(first, run(1))
-
-
-def stop_in_step(training: Training, step: int) -> None:
-    """As if Ctrl-C were pressed in that step."""
-    draw = training.batches.next
-
-    def pressed():
-        if training.step == step - 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return draw()
-
-    training.batches.next = pressed
 
 
 def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint_to_resume(clips: PreparedClips, tmp_path: Path):

@@ -1,13 +1,11 @@
 """A training that was stopped, by Ctrl-C or by a kill, goes on as one that never was."""
 
 import dataclasses
-import os
-import signal
 from pathlib import Path
 
 import pytest
 import torch
-from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, some_styles
+from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, some_styles, stop_in_step
 
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
@@ -69,14 +67,7 @@ def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
     whole = everything(plain)
 
     parts = begin(clips, CONFIG, kind=Pairs)
-    draw = parts.batches.next
-
-    def pressed():
-        if parts.step == stop - 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return draw()
-
-    parts.batches.next = pressed
+    stop_in_step(parts, stop)
     assert watched(parts, tmp_path).interrupted and parts.step == stop
     resumed = resume(other_beginning(clips), tmp_path)
     assert not watched(resumed, tmp_path).interrupted and resumed.step == plain.step == 4
