@@ -84,53 +84,58 @@ def add_dataclass(
     """Add the options of a dataclass, or those of `names` only, with other `defaults` where given.
 
     What the parser has already stays as it is: two dataclasses may share an option. A bool is a switch,
-    `tuple[float, float]` takes two values, any other tuple or list as many as follow.
+    `tuple[float, float]` takes two values, any other tuple as many as follow.
     """
     add = parser.add_argument_group(title).add_argument if title else parser.add_argument
     hints = get_type_hints(cls)
     for field in options_of(cls):
-        if names and field.name not in names:
-            continue
         about = field.metadata
         flag = about["flag"] or f"--{field.name}"
-        if flag in parser._option_string_actions:
+        if (names and field.name not in names) or flag in parser._option_string_actions:
             continue
         default = defaults.get(field.name, field.default)
-        arguments: dict[str, Any] = {"help": about["help"]}
+        arguments: dict[str, Any] = {"help": about["help"], **_values_of(hints[field.name], about["metavar"])}
         if flag.startswith("--"):
             arguments |= {"dest": field.name, "required": default is MISSING}
         if default == ():
             arguments["default"] = argparse.SUPPRESS  # the help would say (default: ())
         elif default is not MISSING:
-            arguments["default"] = ",".join(default) if "," in (about["metavar"] or ()) and default else default
-        if hints[field.name] is bool:
-            add(flag, action="store_true", **arguments)
-            continue
-        if about["metavar"]:
-            arguments["metavar"] = about["metavar"]
-        add(flag, **_values_of(hints[field.name], about["metavar"]), **arguments)
+            arguments["default"] = ",".join(default) if arguments.get("type") is listed and default else default
+        add(flag, **arguments)
 
 
 def _values_of(hint: Any, metavar: Any) -> dict[str, Any]:
     """How argparse reads values of that type."""
-    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
-    kind = kinds[0]
+    if hint is bool:
+        return {"action": "store_true"}
+    kind = get_args(hint)[0] if NoneType in get_args(hint) else hint
+    shown = {"metavar": metavar} if metavar else {}
     if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
-    if get_origin(kind) not in (tuple, list):
-        return {"type": kind}
-    inner = get_args(kind)
+        return shown | {"choices": get_args(kind)}
+    if get_origin(kind) is not tuple:
+        return shown | {"type": kind}
     if isinstance(metavar, str) and "," in metavar:
-        return {"type": listed}
-    if get_origin(kind) is tuple and Ellipsis not in inner:
-        return {"type": inner[0], "nargs": len(inner)}
-    return {"type": inner[0], "nargs": "*"}
+        return shown | {"type": listed}
+    inner = get_args(kind)
+    return shown | {"type": inner[0], "nargs": "*" if Ellipsis in inner else len(inner)}
 
 
 def from_options(cls: type[Settings], options: argparse.Namespace) -> Settings:
     """An instance of a dataclass from parsed options; what they don't hold keeps its default."""
     known = {name: value for name, value in vars(options).items() if name in get_type_hints(cls)}
     return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+def taking(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """What `add_dataclass` is to be told of a parameter of a command, as the second part of an `Annotated`."""
+    return names, settings
+
+
+def parameters_of(command: Callable[..., Any]) -> list[tuple[type[Any], tuple[str, ...], dict[str, Any]]]:
+    """The dataclasses that a function takes as its parameters, each with what `taking` says of it."""
+    hints = get_type_hints(command, include_extras=True)
+    parts = [get_args(hint) or (hint, taking()) for name, hint in hints.items() if name != "return"]
+    return [(cls, *told) for cls, told in parts]
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def select_context(run: Run, source: DataSource, options: SelectionOptions | Non
     `CtxAudioError` for these, for a folder that is neither FSD50K nor audio, and for one that takes the output too.
     """
     if source.own:
-        if options is not None:
+        if options not in (None, SelectionOptions()):
             raise CtxAudioError(f"{source.folder} is your own sound: labels, licences and ratings are FSD50K's")
         if source.folder.resolve() == run.output_dir.resolve():
             raise CtxAudioError(f"output_dir {run.output_dir} is the folder of your sound: choose another output_dir")

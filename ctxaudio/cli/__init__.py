@@ -1,7 +1,4 @@
-"""The command line: `ctxaudio COMMAND` or `python -m ctxaudio COMMAND`, over the functions the notebooks call.
-
-A file a command: `add_to` says which arguments it takes, `run` does it and gives back the exit code.
-"""
+"""The command line: `ctxaudio COMMAND` or `python -m ctxaudio COMMAND`, over the functions the notebooks call."""
 
 from ctxaudio.cli.main import command_parser, main
 

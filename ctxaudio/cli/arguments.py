@@ -1,25 +1,30 @@
-"""What several commands share: a parser whose errors are one line, and refusing what does not go together."""
+"""What commands share: a parser whose errors are one line, and refusing what does not go together."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 from ctxaudio.errors import CtxAudioError, did_you_mean
-from ctxaudio.options import add_dataclass, from_options
+from ctxaudio.options import add_dataclass, parameters_of, taking
 from ctxaudio.run import Run
 
-# A command imports what it needs when it runs, so that `ctxaudio contexts` answers at once.
+Common = Annotated[Run, taking(title="common arguments")]
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and exit with 2; it takes no argument by half its name."""
+class CommandParser(argparse.ArgumentParser):
+    """Parses the options of the dataclasses that `command` takes; its errors are one line, and exit with 2.
 
-    def __init__(self, prog: str, description: str | None) -> None:
-        shown = argparse.ArgumentDefaultsHelpFormatter
+    It takes no argument by half its name.
+    """
+
+    def __init__(self, prog: str, description: str | None, command: Callable[..., int] | None = None) -> None:
+        shown = argparse.HelpFormatter if command is None else argparse.ArgumentDefaultsHelpFormatter
         super().__init__(prog, description=description, formatter_class=shown, allow_abbrev=False)
+        for cls, names, settings in parameters_of(command) if command else ():
+            add_dataclass(self, cls, *names, **settings)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options, and in `given` the names of those that were not left at their default."""
@@ -28,7 +33,7 @@ class OneLineParser(argparse.ArgumentParser):
             given = left[0].partition("=")[0]
             self.error(f"unknown argument {given}{did_you_mean(given, self._option_string_actions)}")
         named = {argument.partition("=")[0] for argument in arguments}
-        options.given = {action.dest for action in self._actions if named & set(action.option_strings)}
+        options.given = frozenset(action.dest for action in self._actions if named & set(action.option_strings))
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -38,15 +43,6 @@ class OneLineParser(argparse.ArgumentParser):
         stream = file or sys.stderr
         if message and stream is not None:
             stream.write(message)  # argparse's own passes over a full device
-
-
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """The arguments of a `Run`."""
-    add_dataclass(parser, Run, title="common arguments")
-
-
-def run_of(options: argparse.Namespace) -> Run:
-    return from_options(Run, options)
 
 
 def refuse(because: str, given: Mapping[str, object]) -> None:

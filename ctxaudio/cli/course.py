@@ -1,13 +1,57 @@
-"""Run the notebooks for a context, and write a summary and a report of them."""
+"""The commands that show and teach: contexts, demo, course."""
 
 from __future__ import annotations
 
-import argparse
+import html
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ctxaudio.cli.arguments import add_common, run_of
-from ctxaudio.options import add_dataclass, from_options, option
+from ctxaudio.cli.arguments import Common
+from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, Context, catalogue
+from ctxaudio.options import check_ranges, option
+
+#: Soft enough that no sound's peaks keep it from the level of its sham.
+QUIET_LUFS = -35.0
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>ctxaudio demo</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
+body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem }} audio {{ width: 100% }} small {{ opacity: .8 }}
+section > div {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem }}
+</style>
+<h1>Five contexts</h1>
+<p>Made by the base that ships with ctxaudio, which you can train further on sound of your own. Each pair is one sound
+twice, equally loud: the sham without modulation, and with the rates and carriers of its context.</p>
+{sections}
+<p><small>{safe}</small></p>
+</html>
+"""
+SECTION = """<section><h2>{name}: {condition}</h2>
+<div><label>sham<audio controls preload="none" src="{sham}"></audio></label>
+<label>modulated: {modulation}<audio controls preload="none" src="{modulated}"></audio></label></div>
+<p><small>Evidence grade {grade}: {says}</small></p></section>"""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """How the contexts are printed."""
+
+    json: bool = option(False, "as JSON")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What is made and where."""
+
+    output_dir: Path = option(Path("./output/demo"), "folder for the sounds and index.html")
+    duration: float = option(4.0, "length of a sound in seconds", least=0.4, most=600)
+    seed: int = option(0, "another seed makes other sounds", least=0, most=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -19,18 +63,74 @@ class Course:
     refresh: Path | None = option(None, "instead: run the notebooks in DIR in place, as stored", metavar="DIR")
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
-    add_common(parser)
-    add_dataclass(parser, Course)
+def contexts(printed: Printed) -> int:
+    """Print contexts, bands and targets with their evidence grades."""
+    content = catalogue()
+    if printed.json:
+        print(json.dumps(content, indent=2))
+        return 0
+    for name, about in {**content["contexts"], "all": content["all"]}.items():
+        depths = {**about["band_depths"], **about["target_depths"]}
+        print(f"{name} (evidence {_graded(about['evidence'])})")
+        print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(about['conditions']))}")
+        print(f"  modulation: {', '.join(f'{name} {depth:g}' for name, depth in depths.items()) or 'none'}")
+    print("\nbands (envelope rates)")
+    for name, band in content["bands"].items():
+        print(f"  {name:<10} {band['low_hz']:g}-{band['high_hz']:g} Hz, associated with {band['association']}")
+    print(f"  evidence {_graded(band['evidence'])}")
+    print("targets")
+    for name, target in content["targets"].items():
+        print(f"  {name:<10} {target['frequency_hz']:g} Hz {target['kind']}, {_graded(target['evidence'])}")
+    print("methods")
+    for name, evidence in content["methods"].items():
+        print(f"  {name}, {_graded(evidence)}")
+    print(f"safe listening\n  {content['safe_listening']}")
+    return 0
 
 
-def run(options: argparse.Namespace) -> int:
+def _graded(evidence: dict[str, Any]) -> str:
+    return f"{evidence['grade']}: {evidence['says']} ({evidence['source']})"
+
+
+def demo(asked: Demo) -> int:
+    """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
+    from ctxaudio.files import writable_folder, written_whole
+
+    writable_folder(asked.output_dir)
+    sections = [_section(context, asked) for context in CONTEXTS.values()]
+    page = asked.output_dir / "index.html"
+    with written_whole(page) as aside:
+        aside.write_text(PAGE.format(sections="\n".join(sections), safe=html.escape(SAFE_LISTENING)), encoding="utf-8")
+    print(f"listen: {page.resolve().as_uri()}")
+    return 0
+
+
+def _section(context: Context, asked: Demo) -> str:
+    """Write the two sounds of a context, and give back the part of the page that plays them."""
+    from ctxaudio.modulation.named import modulation_text
+    from ctxaudio.render.generate import base_for, generate_clips, write_clips
+
+    generator, about = base_for(context)
+    elsewhere = {label for other in CONTEXTS.values() if other is not context for label in other.conditions}
+    condition = next(label for label in context.conditions if label not in elsewhere)
+    profile, evidence = generator.modulation.profile, context.evidence
+    told = {"name": context.name, "condition": condition, "modulation": modulation_text(profile)}
+    told |= {"grade": evidence.grade, "says": evidence.says}
+    for kind, applied in {"sham": profile.sham(), "modulated": profile}.items():
+        clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied, QUIET_LUFS)
+        (path,) = write_clips(clips, asked.output_dir / context.name / kind, about, overwrite=True)
+        print(path, flush=True)
+        told[kind] = path.relative_to(asked.output_dir).as_posix()
+    return SECTION.format(**{name: html.escape(text) for name, text in told.items()})
+
+
+def course(run: Common, asked: Course) -> int:
+    """Run the notebooks for a context, and write a summary and a report of them."""
     from ctxaudio.course.course import preset_named, run_course
     from ctxaudio.course.execution import refresh_notebooks
 
-    asked = from_options(Course, options)
     if asked.refresh:
         refresh_notebooks(asked.refresh)
     else:
-        run_course(run_of(options), preset_named(asked.preset), device=asked.device)
+        run_course(run, preset_named(asked.preset), device=asked.device)
     return 0

@@ -1,4 +1,7 @@
-"""Choosing the command, and turning errors into one line and an exit code."""
+"""Choosing the command, and turning errors into one line and an exit code.
+
+A command is a function of dataclasses: its arguments are their options, its help its docstring.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,28 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import ctxaudio
-from ctxaudio.cli.arguments import OneLineParser
+from ctxaudio.cli.arguments import CommandParser
 from ctxaudio.errors import CtxAudioError, unknown
+from ctxaudio.options import from_options, parameters_of
 
-#: Each is a module of `ctxaudio.cli`, imported when it is asked for.
+#: In which module of `ctxaudio.cli`, imported when it is asked for, a function of that name is, and what it is for.
 COMMANDS = {
-    "demo": "make every context's sound within seconds, and a page to listen to it",
-    "fetch": "fetch the FSD50K clips that a context needs",
-    "prepare": "decode a context's clips once",
-    "train": "train a generator",
-    "pretrain": "train the base that ships with ctxaudio",
-    "generate": "generate WAV files",
-    "modulate": "apply a modulation to an audio file of any length",
-    "session": "render hours of sound into one file",
-    "analyze": "measure a folder of sound",
-    "evaluate": "compare a model or a folder of clips with real clips",
-    "contexts": "print contexts, bands and targets with their evidence grades",
-    "course": "run the notebooks",
+    "demo": ("course", "make every context's sound within seconds, and a page to listen to it"),
+    "fetch": ("training", "fetch the FSD50K clips that a context needs"),
+    "prepare": ("training", "decode a context's clips once"),
+    "train": ("training", "train a generator"),
+    "pretrain": ("training", "train the base that ships with ctxaudio"),
+    "generate": ("sound", "generate WAV files"),
+    "modulate": ("sound", "apply a modulation to an audio file of any length"),
+    "session": ("sound", "render hours of sound into one file"),
+    "analyze": ("analyze", "measure a folder of sound"),
+    "evaluate": ("evaluate", "compare a model or a folder of clips with real clips"),
+    "contexts": ("course", "print contexts, bands and targets with their evidence grades"),
+    "course": ("course", "run the notebooks"),
 }
 
 
@@ -62,47 +66,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(arguments: list[str]) -> int:
-    given = with_command(arguments)
-    if not given or given[0].startswith("-"):
+    if "--mode" in arguments:  # the reference's form: --mode generate --context focus ...
+        at = arguments.index("--mode")
+        mode = "".join(arguments[at + 1 : at + 2])
+        if mode not in ("train", "generate"):
+            raise CtxAudioError(f"--mode {mode!r} is neither train nor generate")
+        arguments = [mode, *arguments[:at], *arguments[at + 2 :]]
+    if not arguments or arguments[0].startswith("-"):
         parser = all_commands()
-        parser.parse(given)  # --help, --version, or what is neither
+        parser.parse(arguments)  # --help, --version, or what is neither
         parser.print_help()
         return 2
-    command, *rest = given
-    if command not in COMMANDS:
-        raise unknown("command", command, COMMANDS)
-    code: int = import_module(f"ctxaudio.cli.{command}").run(command_parser(command).parse(rest))
-    return code
+    options = command_parser(arguments[0]).parse(arguments[1:])
+    command = command_named(arguments[0])
+    if command.__name__ == "run":
+        return command(options)
+    return command(*(from_options(cls, options) for cls, *_ in parameters_of(command)))
 
 
-def command_parser(command: str) -> OneLineParser:
+def command_named(name: str) -> Callable[..., int]:
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    module = import_module(f"ctxaudio.cli.{COMMANDS[name][0]}")
+    command: Callable[..., int] = getattr(module, name, None) or module.run
+    return command
+
+
+def command_parser(name: str) -> CommandParser:
     """The parser of one command's arguments."""
-    module = import_module(f"ctxaudio.cli.{command}")
-    parser = OneLineParser(f"ctxaudio {command}", module.__doc__)
-    module.add_to(parser)
-    return parser
+    command = command_named(name)
+    if command.__name__ == "run":
+        module = import_module(command.__module__)
+        parser = CommandParser(f"ctxaudio {name}", module.__doc__)
+        parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+        module.add_to(parser)
+        return parser
+    return CommandParser(f"ctxaudio {name}", command.__doc__, command)
 
 
-def all_commands() -> OneLineParser:
+def all_commands() -> CommandParser:
     """What `ctxaudio --help` prints: the commands, whose arguments `command_parser` knows."""
-    parser = OneLineParser("ctxaudio", ctxaudio.__doc__)
-    parser.formatter_class = argparse.HelpFormatter
+    parser = CommandParser("ctxaudio", ctxaudio.__doc__)
     parser.add_argument("--version", action="version", version=ctxaudio.__version__)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=argparse.ArgumentParser)
-    for name, purpose in COMMANDS.items():
+    for name, (_, purpose) in COMMANDS.items():
         commands.add_parser(name, help=purpose)
     return parser
-
-
-def with_command(arguments: list[str]) -> list[str]:
-    """The reference's form, `--mode generate --context focus ...`, as `generate --context focus ...`."""
-    if "--mode" not in arguments:
-        return arguments
-    at = arguments.index("--mode")
-    mode = arguments[at + 1] if at + 1 < len(arguments) else ""
-    if mode not in ("train", "generate"):
-        raise CtxAudioError(f"--mode {mode!r} is neither train nor generate")
-    return [mode, *arguments[:at], *arguments[at + 2 :]]
 
 
 def close_stdout() -> None:

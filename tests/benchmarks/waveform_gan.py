@@ -29,12 +29,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.cli.arguments import add_common, run_of
 from ctxaudio.data.batches import Batch, ClipBatches
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.files import write_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.options import add_dataclass, from_options
 from ctxaudio.pipeline import find_data, select_context
 from ctxaudio.render.generate import LUFS, TRUE_PEAK_DB
 from ctxaudio.run import Run
@@ -219,7 +219,7 @@ def begin(run: Run, clips: PreparedClips, profile: ModulationProfile, options: a
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_common(parser)
+    add_dataclass(parser, Run)
     add = parser.add_argument
     add("--max_minutes", type=float, default=10.0, help="stop after this time")
     add("--max_steps", type=int, default=None, help="or after so many steps, however long they take")
@@ -235,7 +235,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    run = run_of(options)
+    run = from_options(Run, options)
     source = find_data(run)
     clips = prepare_clips(
         select_context(run, source), run.output_dir / "prepared", run.sample_rate, workers=1, progress=False

@@ -1,0 +1,239 @@
+"""The commands that make sound: generate, modulate, session.
+
+What takes long to import is imported when a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from ctxaudio.cli.arguments import Common, on_a_terminal
+from ctxaudio.contexts import context_named
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.modulation.named import check_comfort, chosen_profile, method_profile, named_profile
+from ctxaudio.modulation.profile import ModulationProfile, Pulse, ToneKind
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, parse_schedule, read_schedule
+from ctxaudio.options import check_ranges, option, taking
+
+if TYPE_CHECKING:
+    from ctxaudio.modulation.stream import Modulation
+    from ctxaudio.provenance import Provenance
+    from ctxaudio.render.finish import Finish
+
+#: Rare peaks of a long night may be limited by this much.
+LIMIT_DB = 6.0
+_EMPHASIS = "replaces the context's default; nothing after it switches that off"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is generated, beside the common arguments; `given` are the names of those that were not left out."""
+
+    model_path: Path | None = option(None, "generator_final.safetensors; without it the base that ships with ctxaudio")
+    num_samples: int = option(5, "clips", least=1)
+    focus_condition: str = option("-1", "name or index of the condition; -1 random", metavar="CONDITION")
+    overwrite: bool = option(False, "replace the clips of an earlier generate in the folder")
+    beyond_comfort: bool = option(False, "allow depths that are rough or pump")
+    bands: tuple[str, ...] | None = option(None, f"such as alpha=0.3; {_EMPHASIS}", metavar="NAME=DEPTH")
+    targets: tuple[str, ...] | None = option(None, f"such as earth=0.5; {_EMPHASIS}", metavar="NAME=DEPTH")
+    given: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Files:
+    """From which file into which."""
+
+    input: Path = option(..., "any format that libsndfile reads, mono or stereo", metavar="IN", flag="input")
+    output: Path = option(..., "a .wav, .flac, .ogg, .opus or .mp3 file", metavar="OUT", flag="output")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to modulate, and how."""
+
+    context: str | None = option(None, "sleep, focus, relaxation, energy or meditation, for its default profile")
+    profile: str | None = option(None, "a band, a target, a context, or sham")
+    method: ToneKind | None = option(None, "instead of a profile: one rate by this method")
+    rate_hz: float | None = option(None, "with --method: envelope rate, above 0 to 100 Hz")
+    depth: float | None = option(None, "modulation index m, 0..1 (am, isochronic 0.5; beats 1; bands and targets 0.3)")
+    carrier_hz: float | None = option(None, "carrier of a tone laid over the sound (beats: 250)")
+    tone_db: float = option(-10.0, "loudness of that tone beside the sound's")
+    duty: float | None = option(None, "isochronic: share of the cycle that is on (0.5)")
+    ramp_s: float | None = option(None, "isochronic: raised-cosine ramps in seconds (0.01)")
+    audio_band_hz: tuple[float, float] | None = option(
+        None, "modulate this part of the spectrum only", metavar=("LOW", "HIGH")
+    )
+    control: Literal["sham", "jittered"] | None = option(
+        None, "same sound and loudness, no modulation or unstable rates"
+    )
+    schedule: str | None = option(
+        None, 'rates over time, "0:alpha 10, 20:theta 6, 40:delta 2.5" (minutes), or a YAML file'
+    )
+    beyond_comfort: bool = option(False, "allow depths that are rough or conspicuous")
+
+
+@dataclass(frozen=True)
+class Level:
+    """At what level, and with which ends."""
+
+    lufs: str = option("-27", "integrated loudness (BS.1770), or off to keep the level")
+    true_peak: float = option(-6.0, "ceiling in dBTP")
+    fade_s: float = option(0.0, "raised-cosine fades at both ends, in seconds")
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a session is made of, beside modulation and level."""
+
+    output_path: Path = option(..., "a .flac, .wav, .ogg, .opus or .mp3 file")
+    model_path: Path | None = option(None, "the generator that makes the bed; without it the base that ships")
+    input: Path | None = option(None, "instead: a recording as the bed, in excerpts if it is shorter")
+    minutes: float = option(60.0, "length of the session")
+    seed: int = option(0, "the same seed gives the same session", least=0, most=2**31 - 1)
+    focus_condition: str = option("-1", "name or index of the condition; -1: one by the seed", metavar="CONDITION")
+    channels: int = option(2, "2: decorrelated stereo", least=1, most=2)
+    mix: tuple[str, ...] = option((), "recordings to mix in, at DB beside the bed", metavar="FILE=DB")
+    restart: bool = option(False, "throw an unfinished session of this name away")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+Modulating = Annotated[Asked, taking(title="modulation (default: the profile of the context)")]
+
+
+def generate(run: Common, asked: Generation) -> int:
+    """Generate WAV files with a trained generator."""
+    from tqdm import tqdm
+
+    from ctxaudio.provenance import claims_of, evidence_line
+    from ctxaudio.render.generate import generate_clips, model_for, write_clips
+
+    # what is left at its default, the model knows
+    names = ("context", "sample_rate", "latent_dim")
+    generator, about = model_for(
+        asked.model_path, *(getattr(run, name) if name in asked.given else None for name in names)
+    )
+    context, profile = context_named(about["context"]), generator.modulation.profile
+    if asked.bands is not None or asked.targets is not None:
+        profile = chosen_profile(context, asked.bands, asked.targets)
+    if not asked.beyond_comfort:
+        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
+    count = asked.num_samples
+    clips = generate_clips(generator, count, run.duration, asked.focus_condition, run.seed, profile)
+    shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
+    for path in write_clips(shown, run.output_dir, about, asked.overwrite):
+        print(path)
+    print(evidence_line(claims_of(context, profile)))
+    return 0
+
+
+def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(title="level")]) -> int:
+    """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
+    from ctxaudio.render.modulate import modulate_file
+
+    modulation, finish = modulation_of(asked, asked.context), finish_of(level)
+    return _told(
+        modulate_file(files.input, files.output, modulation, finish, asked.context, on_a_terminal()), files.output
+    )
+
+
+def session(asked: Night, modulating: Modulating, level: Annotated[Level, taking(title="level", fade_s=10.0)]) -> int:
+    """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
+    on."""
+    from ctxaudio.provenance import json_beside
+    from ctxaudio.render.session import generated_source, plan_session, recorded_source, render_session
+    from ctxaudio.signal.audio import audio_format
+
+    if asked.model_path is not None and asked.input is not None:
+        raise CtxAudioError("give --model_path or --input (a recording), not both: one of them is the bed")
+    path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
+    audio_format(path)
+    json_beside(path)
+    mix = [parse_mix(text) for text in asked.mix]
+    if asked.input is None:
+        source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context)
+    else:
+        source = recorded_source(asked.input, channels, seed, minutes, modulating.context)
+    modulation = modulation_of(modulating, source.context)
+    planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
+    print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
+    return _told(render_session(planned, path, asked.restart, on_a_terminal()), path)
+
+
+def _told(made: Provenance, path: Path) -> int:
+    from ctxaudio.provenance import evidence_line
+
+    print(made.summary(path))
+    print(evidence_line(made.claims))
+    return 0
+
+
+def parse_mix(text: str) -> tuple[Path, float]:
+    """`FILE=-6`: a recording and its level in dB beside the bed.
+
+    >>> parse_mix("birds.wav=-6")[1]
+    -6.0
+    """
+    name, _, level = text.rpartition("=")
+    try:
+        level_db = float(level)
+    except ValueError:
+        level_db = float("nan")
+    if not name or not -60.0 <= level_db <= 20.0:
+        raise CtxAudioError(f"{text!r} is not FILE=DB with DB in -60..20, such as birds.wav=-6")
+    return Path(name), level_db
+
+
+def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
+    from ctxaudio.render.finish import Finish
+
+    try:
+        lufs = None if level.lufs == "off" else float(level.lufs)
+    except ValueError:
+        raise CtxAudioError(f"--lufs {level.lufs!r} is neither a number nor off") from None
+    return Finish(lufs, level.true_peak, level.fade_s, limit_db)
+
+
+def modulation_of(asked: Asked, context: str | None) -> Modulation:
+    """What the arguments ask for; `CtxAudioError` where they contradict each other or are beyond comfort."""
+    from ctxaudio.modulation.stream import Modulation
+
+    schedule = None
+    if asked.schedule is not None:
+        file, depth = Path(asked.schedule), DEFAULT_DEPTH if asked.depth is None else asked.depth
+        as_file = file.suffix in (".yaml", ".yml")
+        schedule = read_schedule(file) if as_file else parse_schedule(asked.schedule, depth)
+        asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
+    profile = _profile_of(asked, context)
+    if asked.audio_band_hz:
+        profile = replace(profile, audio_band_hz=asked.audio_band_hz)
+    if not asked.beyond_comfort:
+        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
+        for step in schedule.steps if schedule and profile.rates else ():
+            check_comfort([(step.rate_hz, step.depth)])
+    if asked.control:
+        profile = profile.sham() if asked.control == "sham" else profile.jittered()
+    return Modulation(profile, schedule)
+
+
+def _profile_of(asked: Asked, context: str | None) -> ModulationProfile:
+    if asked.method is None:
+        for name in ("rate_hz", "carrier_hz", "duty", "ramp_s"):
+            if getattr(asked, name) is not None:
+                raise CtxAudioError(f"--{name} goes with --method: am, isochronic, monaural or binaural")
+        if context is None and asked.profile is None:
+            raise CtxAudioError("say what to modulate: --context, --profile, or --method with --rate_hz")
+        return named_profile(asked.profile or str(context), asked.depth)
+    if asked.profile is not None:
+        raise CtxAudioError("give --profile or --method (or a schedule), not both")
+    if asked.rate_hz is None:
+        raise CtxAudioError(f"--method {asked.method} needs --rate_hz, such as --rate_hz 6.0")
+    shape = {name: getattr(asked, name) for name in ("duty", "ramp_s") if getattr(asked, name) is not None}
+    pulse = Pulse(**shape) if shape else None
+    return method_profile(asked.method, asked.rate_hz, asked.depth, asked.carrier_hz, asked.tone_db, pulse)
