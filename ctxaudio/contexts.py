@@ -7,15 +7,15 @@ Two axes, never mixed: a *rate* (1-100 Hz) is how fast the envelope of a sound g
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ctxaudio.errors import unknown
 
 Grade = Literal["A", "B", "C", "D", "X"]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -78,30 +78,24 @@ class Context:
     parts: tuple[Context, ...] = ()
 
 
-def _entry(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an entry of `contexts.toml`: lists as tuples, `evidence` as `Evidence`."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
-    return fields | ({"evidence": Evidence(**table["evidence"])} if "evidence" in table else {})
+def _entries(kind: Callable[..., Entry], tables: Mapping[str, Any], **more: Any) -> Mapping[str, Entry]:
+    """An object of `kind` for each table: lists as tuples, `evidence` as `Evidence`."""
+    made = {}
+    for name, table in tables.items():
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()} | more
+        made[name] = kind(name, **fields | {"evidence": Evidence(**fields["evidence"])})
+    return made
 
 
 _DATA = tomllib.loads((Path(__file__).parent / "contexts.toml").read_text(encoding="utf-8"))
-_BAND_EVIDENCE = Evidence(**_DATA["band_evidence"])
 
 SAFE_LISTENING: str = _DATA["safe_listening"]
 VETOES_EVERYWHERE: tuple[str, ...] = tuple(_DATA["vetoes_everywhere"])
-BANDS: Mapping[str, Band] = MappingProxyType(
-    {name: Band(name, evidence=_BAND_EVIDENCE, **_entry(band)) for name, band in _DATA["bands"].items()}
-)
-TARGETS: Mapping[str, Target] = MappingProxyType(
-    {name: Target(name, **_entry(target)) for name, target in _DATA["targets"].items()}
-)
-CONTEXTS: Mapping[str, Context] = MappingProxyType(
-    {name: Context(name, **_entry(context)) for name, context in _DATA["contexts"].items()}
-)
+BANDS = _entries(Band, _DATA["bands"], evidence=_DATA["band_evidence"])
+TARGETS = _entries(Target, _DATA["targets"])
+CONTEXTS = _entries(Context, _DATA["contexts"])
 #: The evidence for ways of modulating other than plain amplitude modulation.
-METHODS: Mapping[str, Evidence] = MappingProxyType(
-    {name: Evidence(**method) for name, method in _DATA["methods"].items()}
-)
+METHODS = {name: Evidence(**method) for name, method in _DATA["methods"].items()}
 
 #: One model for every context: the conditions of all, each once. It modulates nothing: each would ask for other rates.
 ALL = Context(

@@ -4,10 +4,8 @@ The command line is built from them (`add_dataclass`, `from_options`); notebook 
 checked against them by tests.
 
 >>> @dataclasses.dataclass(frozen=True)
-... class Cooking:
+... class Cooking(Options):
 ...     minutes: float = option(4.0, "time in the water", least=0.5, most=30.0)
-...     def __post_init__(self) -> None:
-...         check_ranges(self)
 >>> parser = argparse.ArgumentParser()
 >>> add_dataclass(parser, Cooking)
 >>> from_options(Cooking, parser.parse_args(["--minutes", "6"]))
@@ -50,7 +48,7 @@ def option(
     Args:
         default: `...` for an option that must be given.
         help: empty for a setting that is not on the command line.
-        above, least, most, choices: what `check_ranges` lets through, besides None.
+        above, least, most, choices: what is let through, besides None.
         metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
         flag: the name on the command line where it is another than the field's; without dashes a positional argument.
     """
@@ -64,18 +62,26 @@ def options_of(cls: type[Any]) -> list[Field[Any]]:
     return [field for field in dataclasses.fields(cls) if field.metadata.get("help")]
 
 
-def check_ranges(settings: Any) -> None:
-    """Raise `CtxAudioError` for a value outside its limits; NaN is outside of all."""
-    for field in dataclasses.fields(settings):
-        value, limits = getattr(settings, field.name), field.metadata.get("limits")
-        if value is None or limits is None:
-            continue
-        if limits["choices"] and value not in limits["choices"]:
-            raise unknown(field.name, str(value), limits["choices"])
-        asked = {name: limits[name] for name in _MEETS if limits[name] is not None}
-        if not all(_MEETS[name](value, limit) for name, limit in asked.items()):
-            said = " and ".join(f"{'at ' if name != 'above' else ''}{name} {limit}" for name, limit in asked.items())
-            raise CtxAudioError(f"{field.name} {value} must be {said}")
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a dataclass of options is: its values are checked when it is made.
+
+    Raises `CtxAudioError` for a value outside its limits; NaN is outside of all.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, limits = getattr(self, field.name), field.metadata.get("limits")
+            if value is None or limits is None:
+                continue
+            if limits["choices"] and value not in limits["choices"]:
+                raise unknown(field.name, str(value), limits["choices"])
+            asked = {name: limits[name] for name in _MEETS if limits[name] is not None}
+            if not all(_MEETS[name](value, limit) for name, limit in asked.items()):
+                said = " and ".join(
+                    f"{'at ' if name != 'above' else ''}{name} {limit}" for name, limit in asked.items()
+                )
+                raise CtxAudioError(f"{field.name} {value} must be {said}")
 
 
 def add_dataclass(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctxaudio.contexts import CONTEXTS, Context, context_named
-from ctxaudio.options import check_ranges, option
+from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
+from ctxaudio.options import Options, option
 
 DEFAULT_DATA_DIR = Path("./data")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Options):
     """The common arguments, with the names and defaults of the command line; strings are taken for the paths.
 
     Raises `CtxAudioError` for an unknown context or a value out of range.
     """
 
-    context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all")
+    context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all", choices=(*CONTEXTS, ALL.name))
     data_dir: Path = option(
         DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
     )
@@ -32,8 +32,7 @@ class Run:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data_dir", Path(self.data_dir))
         object.__setattr__(self, "output_dir", Path(self.output_dir))
-        context_named(self.context)
-        check_ranges(self)
+        super().__post_init__()
 
     @property
     def about(self) -> Context:

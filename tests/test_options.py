@@ -9,11 +9,11 @@ from typing import Literal
 import pytest
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import add_dataclass, check_ranges, from_options, option
+from ctxaudio.options import Options, add_dataclass, from_options, option
 
 
 @dataclass(frozen=True)
-class Tea:
+class Tea(Options):
     """One option of each kind."""
 
     pot: Path = option(..., "where the tea goes", flag="pot", metavar="POT")
@@ -26,9 +26,6 @@ class Tea:
     size: str = option("small", "of the cups", choices=("small", "large"))
     sort: Literal["green", "black"] | None = option(None, "of tea")
     secret: float = option(1.0, "", least=0)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def parsed(*arguments: str, names: tuple[str, ...] = (), **defaults: object) -> Tea:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctxaudio.cli.arguments import on_a_terminal, refuse
-from ctxaudio.options import add_dataclass, check_ranges, from_options, option
+from ctxaudio.options import Options, add_dataclass, from_options, option
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Options):
     """What is measured and how."""
 
     directory: Path = option(..., "a folder of clips, or one file of any length", metavar="PATH", flag="directory")
@@ -21,9 +21,6 @@ class Analysis:
     num_workers: int | None = option(None, "processes that analyse; as many as pay off if not given", least=1)
     window_s: float | None = option(None, "of a file: seconds a measurement; 30 if the file is long", above=0)
     psychoacoustics: bool = option(False, "of a folder: loudness in sone and roughness too; slow")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxaudio.cli.arguments import Common
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, Context, catalogue
-from ctxaudio.options import check_ranges, option
+from ctxaudio.options import Options, option
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0
@@ -43,15 +43,12 @@ class Printed:
 
 
 @dataclass(frozen=True)
-class Demo:
+class Demo(Options):
     """What is made and where."""
 
     output_dir: Path = option(Path("./output/demo"), "folder for the sounds and index.html")
     duration: float = option(4.0, "length of a sound in seconds", least=0.4, most=600)
     seed: int = option(0, "another seed makes other sounds", least=0, most=2**31 - 1)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import add_dataclass, check_ranges, from_options, option
+from ctxaudio.options import Options, add_dataclass, from_options, option
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Options):
     """What is compared with what."""
 
     model_path: Path | None = option(None, "the generator, whose clips are made on the spot, without modulation")
@@ -30,9 +30,6 @@ class Evaluation:
         None, "of a folder: what is compared, in hertz; 22050 if not given", least=8000, most=48000
     )
     seed: int = option(0, "of a model's clips, the noises and the intervals", least=0, most=2**31 - 1)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.named import check_comfort, chosen_profile, method_profile, named_profile
 from ctxaudio.modulation.profile import ModulationProfile, Pulse, ToneKind
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, parse_schedule, read_schedule
-from ctxaudio.options import check_ranges, option, taking
+from ctxaudio.options import Options, option, taking
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
@@ -28,7 +28,7 @@ _EMPHASIS = "replaces the context's default; nothing after it switches that off"
 
 
 @dataclass(frozen=True)
-class Generation:
+class Generation(Options):
     """What is generated, beside the common arguments; `given` are the names of those that were not left out."""
 
     model_path: Path | None = option(None, "generator_final.safetensors; without it the base that ships with ctxaudio")
@@ -39,9 +39,6 @@ class Generation:
     bands: tuple[str, ...] | None = option(None, f"such as alpha=0.3; {_EMPHASIS}", metavar="NAME=DEPTH")
     targets: tuple[str, ...] | None = option(None, f"such as earth=0.5; {_EMPHASIS}", metavar="NAME=DEPTH")
     given: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Night:
+class Night(Options):
     """What a session is made of, beside modulation and level."""
 
     output_path: Path = option(..., "a .flac, .wav, .ogg, .opus or .mp3 file")
@@ -99,9 +96,6 @@ class Night:
     channels: int = option(2, "2: decorrelated stereo", least=1, most=2)
     mix: tuple[str, ...] = option((), "recordings to mix in, at DB beside the bed", metavar="FILE=DB")
     restart: bool = option(False, "throw an unfinished session of this name away")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 Modulating = Annotated[Asked, taking(title="modulation (default: the profile of the context)")]

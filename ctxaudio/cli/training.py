@@ -13,7 +13,7 @@ from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import CONTEXTS, context_named
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import check_ranges, option, taking
+from ctxaudio.options import Options, option, taking
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
 _CLIPS = "which clips of FSD50K"
@@ -23,7 +23,7 @@ Clips = Annotated[SelectionOptions, taking(title=_CLIPS)]
 
 
 @dataclass(frozen=True)
-class Fetch:
+class Fetch(Options):
     """What is fetched, beside what `SelectionOptions` asks of a clip."""
 
     context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all")
@@ -33,9 +33,6 @@ class Fetch:
     max_clips: int = option(200, "at most so many, balanced over the conditions", least=1)
     dry_run: bool = option(False, "say what would be fetched; brings the tables only (7 MB)")
     all: bool = option(False, "the whole record: 25 GB to fetch, 34 GB in the end; no selection")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def fetch(asked: Fetch, clips: Annotated[SelectionOptions, taking(title=_CLIPS, licences=_LICENCES)]) -> int:

@@ -19,7 +19,7 @@ from ctxaudio.data.fsd50k import (
     read_ratings,
 )
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.options import check_ranges, option
+from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
 
 SPLITS = ("train", "val", "eval")
@@ -33,7 +33,7 @@ KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class SelectionOptions:
+class SelectionOptions(Options):
     """What a clip must be, beyond bearing a label of the context and none that is vetoed, and not being known wrong.
 
     By default clips on disk are used whatever their licence, for whoever put them there has chosen. A rating "present"
@@ -53,7 +53,7 @@ class SelectionOptions:
     exclude: tuple[str, ...] = option((), "clips not to use, besides those known to be wrong", metavar="ID,ID")
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        super().__post_init__()
         if self.licences is not None:
             object.__setattr__(self, "licences", check_licences(self.licences))
         if self.labels is not None:

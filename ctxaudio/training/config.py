@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctxaudio.options import check_ranges, option
+from ctxaudio.options import Options, option
 
 #: Epochs that no training gets through, where the minutes decide.
 NO_LIMIT_OF_EPOCHS = 1_000_000
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Options):
     """Settings of a training. Raises `CtxAudioError` for a value out of range.
 
     `lambda_adversarial` weighs the discriminator (authenticity, and `lambda_aux` of condition) against
@@ -43,9 +43,6 @@ class TrainingConfig:
     score_interval: int = option(100, "steps between scores, without max_minutes", least=1)
     keep_going: bool = option(False, "say what is wrong with the training, but don't stop for it")
 
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
 
 @dataclass(frozen=True)
 class Start:
@@ -57,7 +54,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Pretraining:
+class Pretraining(Options):
     """What the base learns from: `recorded_share` of the crops of a batch are of recordings, where there are some.
 
     Raises `CtxAudioError` for a value out of range.
@@ -67,9 +64,6 @@ class Pretraining:
     data_dir: Path | None = option(None, "FSD50K; only its CC0 and CC-BY clips are used. Without it: synthesised sound")
     corpora: int = option(8, "synthesised corpora, each of a seed of its own", least=1)
     recorded_share: float = option(0.6, "", least=0, most=1)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
     @property
     def path(self) -> Path:
