@@ -114,12 +114,15 @@ def why_unreadable(path: Path) -> str | None:
         return getattr(error, "strerror", None) or str(error)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, a lone surrogate (which JSON may hold) as a question mark; errors as `written_whole`."""
+    with written_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8", errors="replace")
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as indented JSON; errors as `written_whole`."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    with written_whole(path) as aside:
-        # a lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark
-        aside.write_text(text, encoding="utf-8", errors="replace")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

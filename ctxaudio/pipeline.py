@@ -32,7 +32,6 @@ from ctxaudio.training.start import (
     attributed,
     begin_training,
     check_device,
-    generator_config,
     load_given,
     write_credits,
 )
@@ -89,21 +88,15 @@ def select_context(run: Run, source: DataSource, options: SelectionOptions | Non
     return select_clips(read_index(source.folder), run.about, options)
 
 
-def select(run: Run, options: SelectionOptions | None = None) -> tuple[DataSource, Selection]:
-    """The run's data and the clips of its context in it; prints which data it uses and what was left out."""
+def prepare(
+    run: Run, num_workers: int = 4, progress: bool = True, options: SelectionOptions | None = None
+) -> PreparedClips:
+    """Select and prepare the clips of the run's context; prints which data it uses, and what was left out and why."""
     writable_folder(run.output_dir)
     source = find_data(run)
     print(source.description, flush=True)
     selection = select_context(run, source, options)
     print(selection_table(selection), flush=True)
-    return source, selection
-
-
-def prepare(
-    run: Run, num_workers: int = 4, progress: bool = True, options: SelectionOptions | None = None
-) -> PreparedClips:
-    """Select and prepare the clips of the run's context; prints what `select` does, and the clips it had to skip."""
-    _, selection = select(run, options)
     clips = prepare_clips(selection, run.output_dir / "prepared", run.sample_rate, num_workers, progress)
     for skipped in clips.skipped:
         print(f"skipped {skipped.clip_id}: {skipped.reason}")
@@ -121,7 +114,7 @@ def train(
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
-    given = load_given(start, generator_config(run, ()))  # before preparing clips
+    given = load_given(start, run)  # before preparing clips
     check_device(config.device)
     with only_one_training(run.output_dir):
         check_context_of_model(run)

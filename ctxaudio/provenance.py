@@ -19,9 +19,9 @@ from ctxaudio import __version__
 from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import read_json, write_json, written_whole
+from ctxaudio.files import read_json, write_json, write_text
 from ctxaudio.modulation.named import modulation_text
-from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import LoudnessGain
 
@@ -32,7 +32,7 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|#&])")
 SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
-PART_CHARACTERS = (500, 140)  # at most so many for a part of the comment; the second fits whatever the parts are
+PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,22 @@ def claims_of(
     >>> [(claim.subject, claim.evidence.grade) for claim in claims_of(sleep, context_profile(sleep))]
     [('context sleep', 'D'), ('target deep_sleep (2.5 Hz)', 'D'), ('band delta (1-4 Hz)', 'B')]
     """
-    tones = [tone for tone in profile.tones if tone.depth > 0.0]
-    rates = [rate for rate in profile.rates if rate.depth > 0.0]
-    rates_hz = [*(rate.rate_hz for rate in rates), *(tone.rate_hz for tone in tones), *other_rates_hz]
-    carriers_hz = [carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0]
-    carriers_hz += [tone.carrier_hz for tone in profile.tones]
+    parts: tuple[Rate | Tone, ...] = (*profile.rates, *profile.tones)
+    moving = [part for part in parts if part.depth > 0.0]
+    rates_hz = {*(part.rate_hz for part in moving), *other_rates_hz}
+    carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
+    carriers_hz |= {tone.carrier_hz for tone in profile.tones}
     claims = [Claim(f"context {context.name}", context.evidence)] if context is not None else []
-    named: set[float] = set()
     for target in TARGETS.values():
         given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
         if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
             claims.append(Claim(f"target {target.name} ({target.frequency_hz:g} Hz)", target.evidence))
-            named |= met
+            given -= met
     for band in BANDS.values():
-        if any(band.low_hz <= hz < band.high_hz for hz in rates_hz if hz not in named):
+        if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
             claims.append(Claim(f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)", band.evidence))
-    used = {f"{tone.kind} beats" for tone in tones} | {"isochronic pulses" for rate in rates if rate.pulse}
+    kinds = {part.kind if isinstance(part, Tone) else part.pulse and "isochronic" for part in moving}
+    used = {f"{kind} {'pulses' if kind == 'isochronic' else 'beats'}" for kind in kinds}
     return (*claims, *(Claim(name, evidence) for name, evidence in METHODS.items() if name in used))
 
 
@@ -151,12 +151,12 @@ class Provenance:
             "credits in the JSON beside the file" if model or self.sources else "",
             f"evidence grades: {_graded(self.claims)}" if self.claims else "",
         ]
-        said = [_plain(part) for part in parts if part]
-        comments = (
-            "; ".join([*(_shortened(part, most) for part in said), f"safe listening: {SAFE_LISTENING}"])
-            for most in PART_CHARACTERS
-        )
-        return next(comment for comment in comments if len(comment) <= COMMENT_CHARACTERS)
+        plain = ["".join(c if c.isprintable() else " " for c in part).split() for part in parts]
+        said = [" ".join(words).encode("ascii", "backslashreplace").decode() for words in plain if words]
+        listening = f"safe listening: {SAFE_LISTENING}"
+        if len("; ".join([*said, listening])) > COMMENT_CHARACTERS:
+            said = [part if len(part) <= PART_CHARACTERS else f"{part[: PART_CHARACTERS - 3]}..." for part in said]
+        return "; ".join([*said, listening])
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; the loudness of silence is null."""
@@ -254,20 +254,16 @@ def attribution_text(credits: Iterable[Credit], about: str) -> str:
     once = {credit.clip_id: credit for credit in credits}
     lines = ["# Attribution", "", about]
     for name, title in LICENCES.items():
-        of_licence = [credit for credit in once.values() if licence_name(credit.licence) == name]
-        if of_licence:
-            lines += ["", f"## {title}: {len(of_licence)} clips", ""]
-            lines += [
-                _credit_line(credit) for credit in sorted(of_licence, key=lambda credit: credit.clip_id.zfill(20))
-            ]
+        those = [credit for credit in once.values() if licence_name(credit.licence) == name]
+        if those:
+            lines += ["", f"## {title}: {len(those)} clips", ""]
+            lines += map(_credit_line, sorted(those, key=lambda credit: credit.clip_id.zfill(20)))
     return "\n".join(lines) + "\n"
 
 
 def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
     """Write `attribution_text`; raises `CtxAudioError` where `path` can't be written."""
-    with written_whole(path) as aside:
-        # a lone surrogate, which metadata may hold and UTF-8 may not, becomes a question mark
-        aside.write_text(attribution_text(credits, about), encoding="utf-8", errors="replace")
+    write_text(path, attribution_text(credits, about))
 
 
 def _credit_line(credit: Credit) -> str:
@@ -285,15 +281,6 @@ def _without_markup(text: str) -> str:
     """Text from the metadata, in one line and with nothing that Markdown or HTML would act on."""
     line = " ".join(text.split())
     return line if re.fullmatch(r"https?://[\w./+%-]+", line) else _MARKUP.sub(r"\\\1", line)
-
-
-def _plain(text: str) -> str:
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(printable.split()).encode("ascii", "backslashreplace").decode()
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _rounded(level_db: float) -> float | None:

@@ -64,6 +64,4 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return _controller().limit(limits=1, user_api="blas")
 
 
-@functools.lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries, which takes its time
+_controller = functools.cache(ThreadpoolController)  # looks through all loaded libraries, which takes its time

@@ -147,6 +147,7 @@ def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
         "band alpha (8-13 Hz)",
         "isochronic pulses",
     ]
+    assert subjects(ModulationProfile(tones=(Tone("isochronic", 10.0),)))[-1] == "isochronic pulses"
     assert subjects(ModulationProfile(), 10.0, 6.0, 2.6) == [
         "target meditation (6 Hz)",
         "band delta (1-4 Hz)",

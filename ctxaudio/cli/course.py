@@ -91,13 +91,12 @@ def _graded(evidence: dict[str, Any]) -> str:
 
 def demo(asked: Demo) -> int:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
-    from ctxaudio.files import writable_folder, written_whole
+    from ctxaudio.files import writable_folder, write_text
 
     writable_folder(asked.output_dir)
     sections = [_section(context, asked) for context in CONTEXTS.values()]
     page = asked.output_dir / "index.html"
-    with written_whole(page) as aside:
-        aside.write_text(PAGE.format(sections="\n".join(sections), safe=html.escape(SAFE_LISTENING)), encoding="utf-8")
+    write_text(page, PAGE.format(sections="\n".join(sections), safe=html.escape(SAFE_LISTENING)))
     print(f"listen: {page.resolve().as_uri()}")
     return 0
 

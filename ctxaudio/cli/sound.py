@@ -84,7 +84,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Night(Options):
+class SessionAsked(Options):
     """What a session is made of, beside modulation and level."""
 
     output_path: Path = option(..., "a .flac, .wav, .ogg, .opus or .mp3 file")
@@ -137,7 +137,9 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(tit
     )
 
 
-def session(asked: Night, modulating: Modulating, level: Annotated[Level, taking(title="level", fade_s=10.0)]) -> int:
+def session(
+    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, taking(title="level", fade_s=10.0)]
+) -> int:
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxaudio import __version__, pipeline
-from ctxaudio.data.prepare import PreparedClips, prepare_clips
+from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.pipeline import DataSource
@@ -85,11 +85,11 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     check_device(device)
     sources = find_notebooks(notebooks)
     check_apart(run, notebooks)
-    source, selection = pipeline.select(run)
     pipeline.check_context_of_model(run)
-    remove_earlier_results(run)
     started = time.monotonic()
-    clips = prepare_clips(selection, run.output_dir / "prepared", run.sample_rate, progress=sys.stderr.isatty())
+    clips = pipeline.prepare(run, progress=sys.stderr.isatty())
+    source = pipeline.find_data(run)
+    remove_earlier_results(run)
     seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, clips, device))
     timings = {"notebooks_s": seconds, "total_s": round(time.monotonic() - started, 1)}
     write_json(run.output_dir / "summary.json", summarise(run, preset, source, clips, timings))

@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from ctxaudio.course.report import with_palette
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import written_whole
+from ctxaudio.files import write_text
 from ctxaudio.widgets.players import WAV_TYPE
 
 NUMBERED = "[0-9][0-9]_*.ipynb"
@@ -56,8 +56,7 @@ def refresh_notebooks(path: Path) -> None:
             if size_mb > LARGEST_NOTEBOOK_MB:
                 raise CtxAudioError(f"{source} would have {size_mb:.2f} MB: show fewer or smaller figures")
     for source, text in refreshed.items():
-        with written_whole(source) as written:
-            written.write_text(text, encoding="utf-8")
+        write_text(source, text)
 
 
 def execute_notebook(

@@ -24,7 +24,7 @@ from PIL import Image
 from ctxaudio import plots
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, child_path, read_json, written_whole
+from ctxaudio.files import FloatArray, child_path, read_json, write_text
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
@@ -63,8 +63,7 @@ def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
         licences=model["licences"],
         notebooks={notebook.stem: readable(notebook) for notebook in notebooks},
     )
-    with written_whole(path) as aside:
-        aside.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def _template() -> jinja2.Template:
@@ -154,7 +153,6 @@ def readable(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise CtxAudioError(f"{path} is not a readable notebook: run the course again") from error
     notebook.metadata.pop("widgets", None)
-    with written_whole(path.with_suffix(".html")) as aside:
-        aside.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    write_text(path.with_suffix(".html"), HTMLExporter().from_notebook_node(notebook)[0])
     title = TITLE.search("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"))
     return title[1] if title else path.stem

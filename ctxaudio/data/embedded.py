@@ -19,7 +19,7 @@ from ctxaudio.data.planted import Planted, Row, corpus_rows
 from ctxaudio.data.synthesis import SAMPLE_RATE, Rng, Samples, fade
 from ctxaudio.data.textures import TEXTURES
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, written_whole
+from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, write_text
 from ctxaudio.signal.audio import write_audio
 
 VERSION = 3
@@ -143,14 +143,12 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         for row in rows
     ]
     used = sorted({label for labels in smeared for label in labels})
-    with written_whole(truth / "vocabulary.csv") as aside:
-        aside.write_text("".join(f"{i},{label},{_mid(label)}\n" for i, label in enumerate(used)), encoding="utf-8")
+    write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{_mid(label)}\n" for i, label in enumerate(used)))
     lines = [
         f'"{row.name}","{",".join(labels)}","{",".join(map(_mid, labels))}","{row.split}"\n'
         for row, labels in zip(rows, smeared, strict=True)
     ]
-    with written_whole(truth / "dev.csv") as aside:
-        aside.write_text("fname,labels,mids,split\n" + "".join(lines), encoding="utf-8")
+    write_text(truth / "dev.csv", "fname,labels,mids,split\n" + "".join(lines))
 
 
 def _mid(label: str) -> str:

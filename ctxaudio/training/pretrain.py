@@ -21,7 +21,7 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
-from ctxaudio.files import written_whole
+from ctxaudio.files import write_text
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
@@ -141,8 +141,7 @@ def save_base(
     }
     path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
     write_credits(path, attribution)
-    with written_whole(path.with_name("MODEL_CARD.md")) as aside:
-        aside.write_text(model_card(training, facts), encoding="utf-8")
+    write_text(path.with_name("MODEL_CARD.md"), model_card(training, facts))
     print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)
 
 
