@@ -14,13 +14,14 @@ from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.named import check_comfort, chosen_profile, method_profile, named_profile
 from ctxaudio.modulation.profile import ModulationProfile, Pulse, ToneKind
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, parse_schedule, read_schedule
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule, read_schedule
 from ctxaudio.options import Options, option, taking
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
     from ctxaudio.provenance import Provenance
     from ctxaudio.render.finish import Finish
+    from ctxaudio.render.session import Mixed
 
 #: Rare peaks of a long night may be limited by this much.
 LIMIT_DB = 6.0
@@ -85,7 +86,7 @@ class Level:
 
 @dataclass(frozen=True)
 class SessionAsked(Options):
-    """What a session is made of, beside modulation and level."""
+    """What a session is made of, beside modulation and level; what is not `given` a schedule's file may say."""
 
     output_path: Path = option(..., "a .flac, .wav, .ogg, .opus or .mp3 file")
     model_path: Path | None = option(None, "the generator that makes the bed; without it the base that ships")
@@ -96,6 +97,7 @@ class SessionAsked(Options):
     channels: int = option(2, "2: decorrelated stereo", least=1, most=2)
     mix: tuple[str, ...] = option((), "recordings to mix in, at DB beside the bed", metavar="FILE=DB")
     restart: bool = option(False, "throw an unfinished session of this name away")
+    given: frozenset[str] = frozenset()
 
 
 Modulating = Annotated[Asked, taking(title="modulation (default: the profile of the context)")]
@@ -143,6 +145,7 @@ def session(
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
+    from ctxaudio.render.night import read_night
     from ctxaudio.render.session import generated_source, plan_session, recorded_source, render_session
     from ctxaudio.signal.audio import audio_format
 
@@ -151,12 +154,18 @@ def session(
     path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
     audio_format(path)
     json_beside(path)
-    mix = [parse_mix(text) for text in asked.mix]
+    mix, schedule = [parse_mix(text) for text in asked.mix], None
+    if is_file(modulating.schedule):
+        night = read_night(Path(str(modulating.schedule)))
+        mix, schedule = [*mix, *night.mix], night.schedule
+        minutes = minutes if "minutes" in asked.given or night.minutes is None else night.minutes
+        fade_s = level.fade_s if "fade_s" in asked.given or night.fade_s is None else night.fade_s
+        level = replace(level, fade_s=fade_s)
     if asked.input is None:
-        source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context)
+        source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
     else:
         source = recorded_source(asked.input, channels, seed, minutes, modulating.context)
-    modulation = modulation_of(modulating, source.context)
+    modulation = modulation_of(modulating, source.context, schedule)
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
     return _told(render_session(planned, path, asked.restart, on_a_terminal()), path)
@@ -170,12 +179,14 @@ def _told(made: Provenance, path: Path) -> int:
     return 0
 
 
-def parse_mix(text: str) -> tuple[Path, float]:
+def parse_mix(text: str) -> Mixed:
     """`FILE=-6`: a recording and its level in dB beside the bed.
 
-    >>> parse_mix("birds.wav=-6")[1]
+    >>> parse_mix("birds.wav=-6").level_db
     -6.0
     """
+    from ctxaudio.render.session import Mixed
+
     name, _, level = text.rpartition("=")
     try:
         level_db = float(level)
@@ -183,7 +194,7 @@ def parse_mix(text: str) -> tuple[Path, float]:
         level_db = float("nan")
     if not name or not -60.0 <= level_db <= 20.0:
         raise CtxAudioError(f"{text!r} is not FILE=DB with DB in -60..20, such as birds.wav=-6")
-    return Path(name), level_db
+    return Mixed(Path(name), level_db)
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
@@ -196,15 +207,23 @@ def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
     return Finish(lufs, level.true_peak, level.fade_s, limit_db)
 
 
-def modulation_of(asked: Asked, context: str | None) -> Modulation:
-    """What the arguments ask for; `CtxAudioError` where they contradict each other or are beyond comfort."""
+def is_file(schedule: str | None) -> bool:
+    """Whether a schedule is the name of a YAML file."""
+    return schedule is not None and Path(schedule).suffix in (".yaml", ".yml")
+
+
+def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None = None) -> Modulation:
+    """What the arguments ask for, along `schedule` where it has been read already.
+
+    Raises `CtxAudioError` where they contradict each other or are beyond comfort.
+    """
     from ctxaudio.modulation.stream import Modulation
 
-    schedule = None
     if asked.schedule is not None:
-        file, depth = Path(asked.schedule), DEFAULT_DEPTH if asked.depth is None else asked.depth
-        as_file = file.suffix in (".yaml", ".yml")
-        schedule = read_schedule(file) if as_file else parse_schedule(asked.schedule, depth)
+        depth = DEFAULT_DEPTH if asked.depth is None else asked.depth
+        if schedule is None:
+            in_file = is_file(asked.schedule)
+            schedule = read_schedule(Path(asked.schedule)) if in_file else parse_schedule(asked.schedule, depth)
         asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
     profile = _profile_of(asked, context)
     if asked.audio_band_hz:

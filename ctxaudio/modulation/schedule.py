@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import reprlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,23 @@ MOST_DEPTH = 5
 
 @dataclass(frozen=True)
 class Step:
-    """From `minute` on: `rate_hz` (above 0 to 100) at `depth` (0..1)."""
+    """From `minute` on: `rate_hz` (above 0 to 100) at `depth` (0..1), the sound at `level_db` beside its own level.
+
+    `condition` is what a session's generator crosses over to; None stays with the one before.
+    """
 
     minute: float
     rate_hz: float
     depth: float = DEFAULT_DEPTH
+    level_db: float = 0.0
+    condition: str | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.minute < math.inf:
             raise CtxAudioError(f"schedule: minute {self.minute:g} must be 0 or more, and finite")
         check_rate(self.rate_hz, self.depth)
+        if not -60.0 <= self.level_db <= 20.0:
+            raise CtxAudioError(f"schedule: level {self.level_db:g} dB is outside -60..20 dB")
 
 
 @dataclass(frozen=True)
@@ -63,15 +71,25 @@ class Schedule:
         >>> Schedule((Step(0, 10.0), Step(1, 6.0)), glide_s=30).knots()
         [(0.0, 10.0, 0.2), (60.0, 10.0, 0.2), (90.0, 6.0, 0.2)]
         """
-        knots = [(0.0, self.steps[0].rate_hz, self.steps[0].depth)]
+        return [(second, step.rate_hz, step.depth) for second, step in self._corners()]
+
+    def levels(self) -> list[tuple[float, float]]:
+        """(seconds, level in decibels), at the same corners as `knots`."""
+        return [(second, step.level_db) for second, step in self._corners()]
+
+    def conditions(self) -> list[tuple[float, str]]:
+        """(seconds, condition) of every step that names one."""
+        return [(60.0 * step.minute, step.condition) for step in self.steps if step.condition is not None]
+
+    def _corners(self) -> list[tuple[float, Step]]:
+        corners = [(0.0, self.steps[0])]
         for i, step in enumerate(self.steps[1:], 1):
             begins = 60.0 * step.minute
             until = 60.0 * self.steps[i + 1].minute if i + 1 < len(self.steps) else math.inf
-            _, rate_hz, depth = knots[-1]
-            if begins > knots[-1][0]:
-                knots.append((begins, rate_hz, depth))
-            knots.append((min(begins + self.glide_s, until), step.rate_hz, step.depth))
-        return knots
+            if begins > corners[-1][0]:
+                corners.append((begins, corners[-1][1]))
+            corners.append((min(begins + self.glide_s, until), step))
+        return corners
 
 
 def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEFAULT_GLIDE_S) -> Schedule:
@@ -100,10 +118,20 @@ def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEF
 
 
 def read_schedule(path: Path) -> Schedule:
-    """A schedule from YAML: `glide_s` and `steps`, each with `minute`, `rate_hz` and/or `band`, and `depth`.
+    """A schedule from YAML: `glide_s` and `steps`, as `schedule_of` takes them; no conditions, which need a session.
 
-    Raises `CtxAudioError` naming the file for anything else. All scalars are read as text, so that no tag, date or
-    long number means anything; aliases, which can make a few bytes endless, are refused.
+    Raises `CtxAudioError` naming the file for anything else.
+    """
+    schedule = schedule_of(read_yaml(path), path)
+    if schedule.conditions():
+        raise CtxAudioError(f"{path} names a condition: only a generated session has one")
+    return schedule
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping from YAML. All scalars are read as text, so that no tag, date or long number means anything.
+
+    Raises `CtxAudioError` naming the file for anything else; aliases, which can make a few bytes endless, are refused.
     """
     try:
         if path.exists() and not path.is_file():
@@ -123,10 +151,18 @@ def read_schedule(path: Path) -> Schedule:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("steps"), list):
+    return found if isinstance(found, dict) else {}
+
+
+def schedule_of(found: Mapping[str, Any], path: str | Path, known: tuple[str, ...] = ("glide_s", "steps")) -> Schedule:
+    """A schedule from `glide_s` and `steps`: each has `minute`, `rate_hz` and/or `band`, and any other field of `Step`.
+
+    Raises `CtxAudioError`, which begins with `path`, for what is none and for entries that are not `known`.
+    """
+    if not isinstance(found.get("steps"), list):
         raise CtxAudioError(f"{path} needs `steps:`, a list of entries with minute and rate_hz")
-    if unknown := found.keys() - {"glide_s", "steps"}:
-        raise CtxAudioError(f"{path}: unknown entry {_shown(min(unknown))}; known are glide_s, steps")
+    if unknown := found.keys() - set(known):
+        raise CtxAudioError(f"{path}: unknown entry {_shown(min(unknown))}; known are {', '.join(known)}")
     try:
         steps = tuple(_step_of(entry) for entry in found["steps"])
         return Schedule(steps, float(found.get("glide_s", DEFAULT_GLIDE_S)))
@@ -139,11 +175,15 @@ def read_schedule(path: Path) -> Schedule:
 
 
 def _step_of(entry: Any) -> Step:
-    if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"minute", "rate_hz", "band", "depth"}:
+    if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"band", *Step.__dataclass_fields__}:
         raise ValueError(f"{_shown(entry)} is not a step")
     if entry.get("band") not in (None, *BANDS):
         raise ValueError(f"unknown band {_shown(entry['band'])}, not one of {', '.join(BANDS)}")
-    return _step(entry["minute"], entry.get("band"), entry.get("rate_hz"), entry.get("depth", DEFAULT_DEPTH))
+    step = _step(entry["minute"], entry.get("band"), entry.get("rate_hz"), entry.get("depth", DEFAULT_DEPTH))
+    condition = entry.get("condition")
+    if not isinstance(condition, str | None):
+        raise ValueError(f"{_shown(condition)} is no condition")
+    return replace(step, level_db=float(entry.get("level_db", 0.0)), condition=condition)
 
 
 def _step(minute: str, band: str | None, rate_hz: str | None, depth: str | float) -> Step:

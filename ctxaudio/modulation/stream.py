@@ -109,6 +109,11 @@ class Modulator:
         for tone, amplitude in self._tones:
             added = tone_block(tone, self._position, ready, self._sample_rate, self._schedule)
             sound = sound + np.float32(amplitude) * added
+        if self._schedule and any(step.level_db for step in self._schedule.steps):
+            time_s = np.arange(self._position, self._position + ready) / self._sample_rate
+            seconds, levels_db = np.array(self._schedule.levels()).T
+            level_db = np.interp(time_s, seconds, levels_db)
+            sound = sound * (10.0 ** (level_db / 20.0)).astype(np.float32)
         self._position += ready
         return sound
 

@@ -152,18 +152,24 @@ def timeline(
     minutes: float,
     fade_s: float,
     measured: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]] | None = None,
+    levels: Sequence[tuple[float, float]] = ((0.0, 0.0),),
+    conditions: Sequence[tuple[float, str]] = (),
 ) -> Picture:
     """Rate, depth and level over `minutes` of a session: lines as planned, dots as `measured`.
 
     `knots` (seconds, hertz, depth) are those of a `Schedule`, `fade_s` the fades of its `Finish`. `measured` has
-    (seconds, values) for `rate`, `depth` or `level`; levels are in dB beside the middle of the session.
+    (seconds, values) for `rate`, `depth` or `level`; levels are in dB beside the middle of the session. `levels`
+    (seconds, dB) are those of the schedule, `conditions` (seconds, name) what is heard from then on.
     """
-    picture = Picture("rate, depth and level of a session over time" + (", as measured" if measured else ""), 5.2)
+    heard = "".join(f", {spaced(name)} from minute {second / 60:g}" for second, name in conditions)
+    said = "rate, depth and level of a session over time" + (", as measured" if measured else "") + heard
+    picture = Picture(said, 5.2)
     axes = picture.subplots(3, 1, sharex=True)
     time_s = np.linspace(0.0, 60.0 * minutes, _STEPS)
     seconds, rates_hz, depths = np.array(knots).T
     fade = round(min(fade_s / (60.0 * minutes), 0.5) * _STEPS)
     level_db = 20.0 * np.log10(np.maximum(fade_gain(0, _STEPS, _STEPS, fade, fade), 1e-6))
+    level_db += np.interp(time_s, *np.array(levels).T)
     planned = (np.interp(time_s, seconds, rates_hz), np.interp(time_s, seconds, depths), level_db)
     lowest = ((0.0, None), (0.0, None), (QUIETEST_DB, 6.0))
     for axis, (name, upwards), line, limits in zip(axes, _PLANNED.items(), planned, lowest, strict=True):
@@ -173,6 +179,10 @@ def timeline(
             axis.plot(np.asarray(at_s) / 60.0, values, ".", color=RED, markersize=7, label="measured")
         label_axis(axis, "", "time (minutes)" if axis is axes[-1] else "", upwards)
         axis.set_ylim(*limits)
+    for second, name in conditions:
+        axes[0].annotate(spaced(name), (second / 60.0, 1.0), xycoords=("data", "axes fraction"), color=INK)
+        for axis in axes:
+            axis.axvline(second / 60.0, color=INK, linewidth=0.8, linestyle=":")
     axes[0].set_xlim(0.0, minutes)
     picture.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return picture

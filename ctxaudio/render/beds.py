@@ -1,11 +1,13 @@
 """Beds: sound without end and without joints, in blocks, each made from the seed and its number alone.
 
 A block can be made without those before it, so a session can be taken up anywhere. Neighbouring pieces overlap and
-are crossfaded with equal power: they are independent, so their powers add and the level stays.
+are crossfaded with equal power: they are independent, so their powers add and the level stays. Two pieces that are one
+recording going on are copies where they overlap, and there the amplitudes add up.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.render.generate import check_seed, trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.filters import resample
+from ctxaudio.signal.filters import fade_gain, resample
 from ctxaudio.signal.loudness import LoudnessMeter
 from ctxaudio.workers import made_in_order
 
@@ -35,7 +37,12 @@ WARM_UP_S = 1.0
 
 
 class Bed(ABC):
-    """Blocks `[channels, block_samples]` at `sample_rate`, each at about -27 LUFS."""
+    """Blocks `[channels, block_samples]` at `sample_rate`, each at about -27 LUFS.
+
+    `goes_on`: each piece begins with what ends the one before.
+    """
+
+    goes_on = False
 
     def __init__(self, sample_rate: int, channels: int, seed: int) -> None:
         self.sample_rate = sample_rate
@@ -51,7 +58,8 @@ class Bed(ABC):
     def blocks(self, first: int = 0) -> Iterator[FloatArray]:
         """Blocks from number `first` on, without end; the next pieces are made meanwhile, on both cores."""
         angle = (np.arange(self.fade_samples, dtype=np.float32) + 0.5) / self.fade_samples * (np.pi / 2)
-        rising, falling = np.sin(angle), np.cos(angle)
+        power = 2 if self.goes_on else 1
+        rising, falling = np.sin(angle) ** power, np.cos(angle) ** power
         tail = self.piece(first - 1)[:, self.block_samples :] if first else None
         for piece in made_in_order(self.piece, count(first)):
             if tail is not None:
@@ -66,48 +74,87 @@ def random_of(seed: int, *numbers: int) -> np.random.Generator:
 
 
 class GeneratedBed(Bed):
-    """Pieces from a trained generator, of one condition; their style goes from one to another in twenty minutes.
+    """Pieces from a trained generator; their style goes from one to another in twenty minutes.
 
-    Two channels share the courses that the network makes and have noise of their own (decorrelated stereo).
+    Two channels share the courses that the network makes and have noise of their own (decorrelated stereo). At each
+    (seconds, condition) of `crossings` it crosses over to that condition, with equal power, within `glide_s`.
     """
 
-    def __init__(self, generator: Generator, condition: int | str, channels: int, seed: int) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        condition: int | str,
+        channels: int,
+        seed: int,
+        crossings: Sequence[tuple[float, str]] = (),
+        glide_s: float = BLOCK_S,
+    ) -> None:
         super().__init__(generator.config.sample_rate, channels, seed)
         self.generator = generator.eval()
         asked, trained = trained_condition(generator, condition), trained_conditions(generator)
         self.condition = asked if asked >= 0 else trained[int(random_of(seed).integers(len(trained)))]
+        later = [(second, trained_condition(generator, name)) for second, name in crossings]
+        self.crossings = [*([] if later and later[0][0] == 0.0 else [(0.0, self.condition)]), *later]
+        self.condition = self.crossings[0][1]
+        self.glide_s = max(glide_s, BLOCK_S)
 
-    def character(self, number: int) -> tuple[torch.Tensor, Style]:
+    def conditions_at(self, second: float) -> list[tuple[int, float]]:
+        """The conditions that are heard then, each with its amplitude."""
+        k = max(k for k, (begins, _) in enumerate(self.crossings) if begins <= second)
+        begins, condition = self.crossings[k]
+        before = self.crossings[max(0, k - 1)][1]
+        way = min(1.0, (second - begins) / self.glide_s)
+        if before == condition or way == 1.0:
+            return [(condition, 1.0)]
+        return [(before, float(np.cos(way * np.pi / 2))), (condition, float(np.sin(way * np.pi / 2)))]
+
+    def character(self, number: int, condition: int | None = None) -> tuple[torch.Tensor, Style]:
         """Latent `[1, L]` and style of a piece: on the way from one scene's to the next, in steps too small
         to be heard. Halfway the latent keeps its length, as the powers of two independent ones add."""
         scene, place = divmod(number, PIECES_A_SCENE)
         way = place / PIECES_A_SCENE
-        condition = torch.tensor([self.condition])
+        labels = torch.tensor([self.condition if condition is None else condition])
         latents = [
             torch.from_numpy(random_of(self.seed, here, 0).standard_normal((1, self.generator.config.latent_dim)))
             for here in (scene, scene + 1)
         ]
-        this, following = (self.generator.bank(latent.float(), condition) for latent in latents)
+        this, following = (self.generator.bank(latent.float(), labels) for latent in latents)
         latent = np.cos(way * np.pi / 2) * latents[0] + np.sin(way * np.pi / 2) * latents[1]
         return latent.float(), this.crossfade(following, way)
 
     def piece(self, number: int) -> FloatArray:
-        random = torch.Generator().manual_seed(int(random_of(self.seed, number, 1).integers(2**62)))
+        parts = self.conditions_at((number + 0.5) * BLOCK_S)
+        return np.sum([np.float32(share) * self._piece_of(number, condition) for condition, share in parts], axis=0)
+
+    def _piece_of(self, number: int, condition: int) -> FloatArray:
+        # noise of its own for each condition, so that the powers of two add
+        own = (1,) if condition == self.condition else (2, condition)
+        random = torch.Generator().manual_seed(int(random_of(self.seed, number, *own).integers(2**62)))
         length = self.block_samples + self.fade_samples
         with torch.inference_mode():
-            latent, style = self.character(number)
-            condition = torch.tensor([self.condition])
-            sound = self.generator.unmodulated(latent, condition, length, style, random, self.channels)
+            latent, style = self.character(number, condition)
+            labels = torch.tensor([condition])
+            sound = self.generator.unmodulated(latent, labels, length, style, random, self.channels)
         return at_loudness(sound.numpy(), self.sample_rate)
 
 
 class RecordingBed(Bed):
     """A recording: from start to end where it is long enough for `seconds`, else excerpts of it in random order.
 
+    With a gap it is heard now and then instead: the whole of it, or an excerpt of 10 s, and about `gap_s` of silence.
+
     Raises `CtxAudioError` for a recording that is silent, and as `AudioReader` for one that can't be read.
     """
 
-    def __init__(self, path: Path, channels: int, seed: int, seconds: float, sample_rate: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        channels: int,
+        seed: int,
+        seconds: float,
+        sample_rate: int | None = None,
+        gap_s: float = 0.0,
+    ) -> None:
         reader = AudioReader(path)
         self.native_rate, self.frames = reader.sample_rate, reader.frames
         super().__init__(sample_rate or self.native_rate, channels, seed)
@@ -120,24 +167,34 @@ class RecordingBed(Bed):
             raise CtxAudioError(f"{path} is silent (nothing above -70 LUFS): choose another recording")
         self.gain = np.float32(10.0 ** ((LUFS - lufs) / 20.0))
         self.needed = round((BLOCK_S + FADE_S) * self.native_rate)
-        self.from_start_to_end = self.frames >= (seconds + FADE_S) * self.native_rate
+        if not 0.0 <= gap_s <= 3600.0:
+            raise CtxAudioError(f"{path}: a gap of {gap_s:g} s is outside 0-3600 s")
+        self.every = 1 + math.ceil(gap_s / BLOCK_S)
+        self.goes_on = self.from_start_to_end = self.every == 1 and self.frames >= (seconds + FADE_S) * self.native_rate
 
     def piece(self, number: int) -> FloatArray:
         """An excerpt at the recording's own rate, resampled; a short recording is folded into a loop first."""
+        length = self.block_samples + self.fade_samples
+        piece = np.zeros((self.channels, length), dtype=np.float32)
+        if number % self.every:
+            return piece
         if self.from_start_to_end:
             start = round(number * BLOCK_S * self.native_rate)
         else:
             start = int(random_of(self.seed, number).integers(max(1, self.frames - self.needed + 1)))
         found = next(AudioReader(self.path).blocks(self.needed / self.native_rate, start))
         excerpt = with_channels(found, self.channels)
-        if self.frames < self.needed:
+        if self.every > 1:
+            # after the second in which a piece is faded in, which would take the attack
+            samples = excerpt.shape[1]
+            excerpt = excerpt * fade_gain(0, samples, samples, round(0.01 * self.native_rate) if start else 0, 0)
+            excerpt = np.pad(excerpt, ((0, 0), (round(FADE_S * self.native_rate), 0)))[:, : self.needed]
+        elif self.frames < self.needed:
             fade = round(min(FADE_S, self.frames / self.native_rate / 4) * self.native_rate)
             loops = [seamless_loop(channel, fade) for channel in excerpt]
             at = int(random_of(self.seed, number, 1).integers(len(loops[0])))
             excerpt = np.stack([loop[(at + np.arange(self.needed)) % len(loop)] for loop in loops])
-        length = self.block_samples + self.fade_samples
         resampled = self._converted(excerpt)
-        piece = np.zeros((self.channels, length), dtype=np.float32)
         piece[:, : min(length, resampled.shape[1])] = resampled[:, :length]
         return piece * self.gain
 

@@ -14,17 +14,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
+from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import ModelOrigin, Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
 from ctxaudio.render.generate import model_for
+from ctxaudio.signal.filters import fade_gain
 
 READ_S = 30.0
 BYTES = 2
@@ -42,22 +45,36 @@ class Source:
 
 
 def generated_source(
-    model_path: Path | None, condition: int | str, channels: int, seed: int, context: str | None = None
+    model_path: Path | None,
+    condition: int | str,
+    channels: int,
+    seed: int,
+    context: str | None = None,
+    schedule: Schedule | None = None,
 ) -> Source:
-    """A generator's endless sound of one condition, by name or index (-1: one of those it knows, by the seed).
+    """A generator's endless sound of a condition, by name or index (-1: one of those it knows, by the seed).
 
-    Without a path it is the base, for `context` (None: sleep). Raises `CtxAudioError` as `model_for` and for a
-    condition that the model has not learned.
+    Conditions of the `schedule` are crossed over to. Without a path it is the base, for `context` (None: sleep).
+    Raises `CtxAudioError` as `model_for` and for a condition that the model has not learned.
     """
     generator, about = model_for(model_path, context)
-    bed = GeneratedBed(generator, condition, channels, seed)
-    name = generator.config.conditions[bed.condition]
-    return Source(bed, about["context"], (name,), ModelOrigin.from_about(about))
+    crossings = (schedule.conditions(), schedule.glide_s) if schedule else ()
+    bed = GeneratedBed(generator, condition, channels, seed, *crossings)
+    names = dict.fromkeys(generator.config.conditions[index] for _, index in bed.crossings)
+    return Source(bed, about["context"], tuple(names), ModelOrigin.from_about(about))
 
 
 def recorded_source(path: Path, channels: int, seed: int, minutes: float, context: str | None) -> Source:
     """A recording, from start to end or in excerpts (`RecordingBed`)."""
     return Source(RecordingBed(path, channels, seed, 60.0 * minutes), context, recording=path)
+
+
+class Mixed(NamedTuple):
+    """A recording beside the bed: `level_db` to it, and if `gap_s` is not 0, now and then (`RecordingBed`)."""
+
+    path: Path
+    level_db: float
+    gap_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,16 +113,21 @@ def plan_session(
     modulation: Modulation,
     minutes: float,
     finish: Finish,
-    mix: Sequence[tuple[Path, float]] = (),
+    mix: Sequence[Mixed] = (),
     seed: int = 0,
 ) -> Session:
-    """A session of `source`, with recordings mixed in at so many dB beside it."""
+    """A session of `source`, with recordings mixed in.
+
+    Raises `CtxAudioError` for conditions that a recording would have to cross over to.
+    """
+    if source.recording and modulation.schedule and modulation.schedule.conditions():
+        raise CtxAudioError(f"the schedule names a condition, which {source.recording} does not have: leave out one")
     bed = source.bed
     layers = [Layer(bed)]
-    for number, (path, level_db) in enumerate(mix, 1):
-        more = RecordingBed(path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate)
-        layers.append(Layer(more, level_db))
-    recordings = [*([source.recording] if source.recording else []), *(path for path, _ in mix)]
+    for number, mixed in enumerate(mix, 1):
+        more = RecordingBed(mixed.path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate, mixed.gap_s)
+        layers.append(Layer(more, mixed.level_db))
+    recordings = [*([source.recording] if source.recording else []), *(mixed.path for mixed in mix)]
     made = provenance_of(
         "session",
         modulation,
@@ -118,11 +140,27 @@ def plan_session(
             "minutes": minutes,
             "channels": bed.channels,
             "sample_rate": bed.sample_rate,
-            "mix_db": [level_db for _, level_db in mix],
+            "mix_db": [mixed.level_db for mixed in mix],
+            "mix_gap_s": [mixed.gap_s for mixed in mix],
             "finish": asdict(finish),
         },
     )
     return Session(layers, modulation, minutes, finish, made)
+
+
+def preview(session: Session, minute: float, seconds: float = 20.0) -> FloatArray:
+    """The sound `[channels, T]` of `session` from `minute` on, before the gain that the whole would get.
+
+    It is at about -27 LUFS, so that beds, fades and levels of steps are heard as they stand to each other.
+    """
+    layout = session.layout
+    length = min(round(seconds * layout.sample_rate), layout.samples)
+    start = min(round(60.0 * minute * layout.sample_rate), layout.samples - length)
+    blocks = rendered_blocks(session.layers, session.modulation, start + length, start)
+    sound = np.concatenate(list(blocks), axis=1)
+    fade = min(round(session.finish.fade_s * layout.sample_rate), layout.samples // 2)
+    sound = sound * fade_gain(start, length, layout.samples, fade, fade)
+    return np.asarray(sound / max(1.0, float(np.abs(sound).max())), dtype=np.float32)
 
 
 def render_session(session: Session, path: Path, restart: bool = False, progress: bool = True) -> Provenance:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule, read_schedule
+from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule, read_schedule, read_yaml, schedule_of
 
 STEP = "steps:\n- {minute: 0, rate_hz: 10}\n"
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -27,9 +27,21 @@ def test_a_schedule_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert parse_schedule("0:alpha 10 0.3, 20:delta", glide_s=30.0) == read_schedule(path)
 
 
+def test_levels_and_conditions_go_with_the_steps(tmp_path: Path) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text(STEP + "- {minute: 1, rate_hz: 6, level_db: -6, condition: Rain}\nglide_s: 30\n")
+    schedule = schedule_of(read_yaml(path), path)
+    assert schedule.levels() == [(0.0, 0.0), (60.0, 0.0), (90.0, -6.0)]
+    assert schedule.conditions() == [(60.0, "Rain")]
+    with pytest.raises(CtxAudioError, match=r"night\.yaml names a condition: only a generated session has one"):
+        read_schedule(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("steps:\n- {minute: 0, rate_hz: 6, level_db: 21}\n", "level 21 dB is outside -60..20 dB"),
+        ("steps:\n- {minute: 0, rate_hz: 6, condition: [1]}\n", "is no condition"),
         (BOMB + "steps: [*i]\n", "aliases"),
         (STEP + "- {minute: 2024-01-01, rate_hz: 6}\n", "2024-01-01"),
         ("steps:\n- {minute: !!int abc, rate_hz: 6}\n", "'abc'"),

@@ -99,3 +99,12 @@ def test_a_timeline_has_the_plan_as_lines_and_measures_as_dots() -> None:
     assert depth.lines[0].get_ydata()[-1] == 0.2 and len(depth.lines) == 1
     middle = level.lines[0].get_ydata()[1000]
     assert middle == 0.0 and level.lines[0].get_ydata()[-1] < -40.0
+
+
+def test_a_timeline_names_conditions_and_draws_levels() -> None:
+    picture = plots.timeline([(0.0, 9.0, 0.5)], 2.0, 0.0, levels=[(0, 0), (60, -6)], conditions=[(60.0, "Mild_rain")])
+    assert (
+        picture.alt.endswith("over time, Mild rain from minute 1")
+        and picture.axes[0].texts[0].get_text() == "Mild rain"
+    )
+    assert picture.axes[2].lines[0].get_ydata()[-1] == pytest.approx(-6.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
-from ctxaudio.modulation.schedule import parse_schedule
+from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.finish import Finish, provenance_of
-from ctxaudio.render.session import Session, render_session
+from ctxaudio.render.session import Session, preview, render_session
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
@@ -178,8 +179,57 @@ def test_a_long_recording_is_played_from_start_to_end(tmp_path: Path) -> None:
     bed = RecordingBed(path, 1, 0, seconds=30.0)
     played = np.concatenate(list(islice(bed.blocks(), 3)), 1)[0]
     original = soundfile.read(path, dtype="float32")[0][: len(played)] * bed.gain
-    away_from_joints = np.arange(len(played)) % bed.block_samples > bed.fade_samples
-    np.testing.assert_allclose(played[away_from_joints], original[away_from_joints], atol=1e-6)
+    np.testing.assert_allclose(played, original, atol=1e-6)
+
+
+def test_a_recording_with_gaps_is_heard_whole_and_then_not(tmp_path: Path) -> None:
+    path = recording(tmp_path / "bell.wav", 3.0)
+    bed = RecordingBed(path, 1, 0, seconds=600.0, gap_s=15.0)
+    first, second, third, fourth = (block[0] for block in islice(bed.blocks(), 4))
+    original = soundfile.read(path, dtype="float32")[0] * bed.gain
+    np.testing.assert_allclose(first[RATE : 4 * RATE], original, atol=1e-6)
+    assert not first[4 * RATE :].any() and not second.any() and not third.any()
+    np.testing.assert_array_equal(fourth, first)
+    with pytest.raises(CtxAudioError, match="gap of -1 s is outside"):
+        RecordingBed(path, 1, 0, 60.0, gap_s=-1.0)
+
+
+def test_a_bed_crosses_over_to_another_condition_at_its_level(trained: Run) -> None:
+    generator, _ = load_generator(trained.model_path)
+    rate = generator.config.sample_rate
+    plain = {name: GeneratedBed(generator, name, 1, seed=0) for name in ("Rain", "Cricket")}
+    bed = GeneratedBed(generator, -1, 1, 0, [(0.0, "Rain"), (30.0, "Cricket")], glide_s=30.0)
+    assert [[name for name, _ in bed.conditions_at(second)] for second in (0, 29, 45, 60)] == [[0], [0], [0, 3], [3]]
+    assert [share for _, share in bed.conditions_at(45.0)] == pytest.approx([0.5**0.5] * 2)
+    blocks = list(islice(bed.blocks(), 7))
+    np.testing.assert_array_equal(blocks[0], next(plain["Rain"].blocks()))
+    assert all(integrated_lufs(block[0], rate) == pytest.approx(-27.0, abs=1.5) for block in blocks)
+    rain, cricket, before, after = (
+        np.log(np.abs(np.fft.rfft(block[0].reshape(-1, 2205))) ** 2).mean(0)
+        for block in (*(next(bed.blocks()) for bed in plain.values()), blocks[1], blocks[6])
+    )
+    for sound, own, other in ((before, rain, cricket), (after, cricket, rain)):
+        assert np.abs(sound - own).mean() < 0.5 * np.abs(sound - other).mean()
+    with pytest.raises(CtxAudioError, match="Gong"):
+        GeneratedBed(generator, -1, 1, 0, [(0.0, "Gong")])
+
+
+def test_a_level_of_a_step_is_reached(tmp_path: Path) -> None:
+    schedule = Schedule((Step(0, 10.0, 0.0), Step(0.25, 10.0, 0.0, level_db=-12.0)), glide_s=2.0)
+    modulation = Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule)
+    layers = [Layer(NoiseBed(RATE, 1, 0))]
+    sound = np.concatenate(list(rendered_blocks(layers, modulation, 30 * RATE)), 1)[0]
+    early, late = (10 * np.log10(np.mean(sound[from_s * RATE :][: 10 * RATE] ** 2)) for from_s in (2, 18))
+    assert late - early == pytest.approx(-12.0, abs=0.3)
+
+
+def test_a_preview_is_that_part_of_the_session() -> None:
+    session = noise_session()
+    whole = np.concatenate(list(rendered_blocks(session.layers, session.modulation, 30 * RATE)), 1)
+    np.testing.assert_allclose(preview(session, 0.1, 3.0), whole[:, 6 * RATE : 9 * RATE], atol=1e-6)
+    faded = replace(session, finish=Finish(fade_s=2.0))
+    assert preview(faded, 0.0, 3.0)[0, 0] == 0.0 and preview(faded, 9.0, 3.0)[0, -1] == 0.0
+    assert preview(faded, 9.0, 60.0).shape == whole.shape
 
 
 @pytest.mark.parametrize(("seconds", "rate", "channels"), [(3.0, RATE, 1), (15.0, 16000, 2)])

@@ -1,0 +1,113 @@
+"""A night as it is planned: a schedule, its length and fades, and what is mixed in; from YAML and back."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ctxaudio.contexts import BANDS, context_named
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import written_whole
+from ctxaudio.modulation.named import check_comfort, method_profile
+from ctxaudio.modulation.schedule import Schedule, Step, read_yaml, schedule_of
+from ctxaudio.modulation.stream import Modulation
+from ctxaudio.render.session import Mixed
+
+ENTRIES = ("minutes", "fade_s", "glide_s", "steps", "mix")
+
+
+@dataclass(frozen=True)
+class Night:
+    """What `ctxaudio session --schedule FILE` reads; None leaves `minutes` and `fade_s` to its arguments."""
+
+    schedule: Schedule
+    minutes: float | None = None
+    fade_s: float | None = None
+    mix: tuple[Mixed, ...] = ()
+
+    @property
+    def modulation(self) -> Modulation:
+        """Amplitude modulation along the schedule; raises `CtxAudioError` for depths beyond comfort."""
+        for step in self.schedule.steps:
+            check_comfort([(step.rate_hz, step.depth)])
+        return Modulation(method_profile("am", self.schedule.steps[0].rate_hz), self.schedule)
+
+    def write(self, path: Path) -> None:
+        """Write it as YAML, whole or not at all; recordings are named from the file's folder."""
+        mix = [
+            {"file": mixed.path.as_posix() if mixed.path.is_absolute() else _from(path.parent, mixed.path)}
+            | {name: value for name, value in mixed._asdict().items() if name != "path"}
+            for mixed in self.mix
+        ]
+        content = {
+            "minutes": self.minutes,
+            "fade_s": self.fade_s,
+            "glide_s": self.schedule.glide_s,
+            "steps": [_entry(step) for step in self.schedule.steps],
+            "mix": mix,
+        }
+        given = {name: value for name, value in content.items() if value not in (None, [])}
+        with written_whole(path) as aside:
+            aside.write_text(
+                yaml.safe_dump(given, sort_keys=False, default_flow_style=None, width=110), encoding="utf-8"
+            )
+
+
+def read_night(path: Path) -> Night:
+    """A night from YAML: `steps` and `glide_s` of a schedule, `minutes`, `fade_s`, and `mix`.
+
+    `mix` has entries of `file` (from the YAML's folder), `level_db` and `gap_s`. Raises `CtxAudioError` naming the file
+    for anything else.
+    """
+    return night_of(read_yaml(path), path)
+
+
+def night_of(found: Mapping[str, Any], path: Path) -> Night:
+    """A night from what YAML or TOML holds; errors begin with `path`, and recordings are named from its folder."""
+    schedule = schedule_of(found, path, ENTRIES)
+    try:
+        minutes, fade_s = (None if found.get(name) is None else float(found[name]) for name in ("minutes", "fade_s"))
+        mix = tuple(
+            Mixed(path.parent / entry["file"], float(entry["level_db"]), float(entry.get("gap_s", 0.0)))
+            for entry in found.get("mix", ())
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CtxAudioError(
+            f"{path}: {str(error)[:200]}: give minutes and fade_s as numbers, mix as file, level_db, gap_s"
+        ) from error
+    return Night(schedule, minutes, fade_s, mix)
+
+
+def example_nights(context: str) -> dict[str, Night]:
+    """The sessions by name that come with the package for a context."""
+    path = Path(__file__).with_name("nights.toml")
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: night_of(entry, path) for name, entry in found[context_named(context).name].items()}
+
+
+def band_of(rate_hz: float) -> str:
+    """The band that a rate lies in, the lower one at a limit; empty for none."""
+    return next((band.name for band in BANDS.values() if band.low_hz <= rate_hz <= band.high_hz), "")
+
+
+def with_conditions(night: Night, known: list[str]) -> Night:
+    """The night without the conditions that a model does not know."""
+    steps = (step if step.condition in known else replace(step, condition=None) for step in night.schedule.steps)
+    return replace(night, schedule=replace(night.schedule, steps=tuple(steps)))
+
+
+def _entry(step: Step) -> dict[str, Any]:
+    band = band_of(step.rate_hz)
+    entry = {"minute": step.minute, "band": band or None, "rate_hz": step.rate_hz, "depth": step.depth}
+    entry |= {"level_db": step.level_db or None, "condition": step.condition}
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
