@@ -1,7 +1,7 @@
 """Sound files, whole or in blocks: reading whatever libsndfile reads, writing WAV, FLAC, OGG, Opus and MP3.
 
 WAV and FLAC are rounded to 16 bits without dither: at -27 LUFS a sound lies 70 dB above the rounding, and a fade ends
-in digital silence. A 16-bit file read and written again is the same samples.
+in digital silence. A 16-bit file read and written again is the same samples. Opus is written at 48 kHz.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import soxr
 
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, why_unreadable, written_whole
@@ -28,6 +29,7 @@ FORMATS = {
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+OPUS_RATE = 48_000  # Opus knows five rates; at the lower ones libsndfile's bit rate is so low that noise loses 1-3 LU
 FLAC_LEVEL = 0.125  # of 0..1: a third faster than the default, and 0.3 % longer on noise
 FRAMES_AT_ONCE = 2**16  # libvorbis overflows its stack on millions
 WAV_LIMIT_BYTES = 2**32 - 2**16  # the sizes in a WAV header have 32 bits; leave room for what is not samples
@@ -122,11 +124,14 @@ def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[Flo
 
 
 class AudioWriter:
-    """Takes the samples of a file from `audio_writer`; `path` is its name in messages."""
+    """Takes the samples of a file from `audio_writer`, at `sample_rate`; `path` is its name in messages."""
 
-    def __init__(self, path: Path, sound: soundfile.SoundFile, sink: _Sink) -> None:
-        self.path, self.frames = path, 0
+    def __init__(self, path: Path, sample_rate: int, sound: soundfile.SoundFile, sink: _Sink) -> None:
+        self.path, self.frames, self._sample_rate = path, 0, sample_rate
         self._sound, self._sink = sound, sink
+        self._resampler: soxr.ResampleStream | None = None
+        if sound.samplerate != sample_rate:
+            self._resampler = soxr.ResampleStream(sample_rate, sound.samplerate, sound.channels, quality="HQ")
 
     def write(self, block: FloatArray) -> None:
         """Add `block` (`[T]` or `[channels, T]`); raises `CtxAudioError` for samples not finite or outside -1..1."""
@@ -134,14 +139,23 @@ class AudioWriter:
         if len(rows) != self._sound.channels:
             raise CtxAudioError(f"{self.path} has {self._sound.channels} channels, a block has shape {block.shape}")
         if not np.abs(rows).max(initial=0.0) <= 1.0:
-            at = self.frames / self._sound.samplerate
+            at = self.frames / self._sample_rate
             spread = f"{rows.min():.3g}..{rows.max():.3g}"
             raise CtxAudioError(f"refusing to write {self.path}: {spread} at {at:.1f} s is not -1..1")
         self.frames += rows.shape[1]
         if self._sound.format == "WAV" and 2 * self.frames * len(rows) > WAV_LIMIT_BYTES:
             raise CtxAudioError(f"{self.path} would be above 4 GB, more than WAV can hold: choose a name with .flac")
-        for at in range(0, rows.shape[1], FRAMES_AT_ONCE):
-            piece = np.ascontiguousarray(rows[:, at : at + FRAMES_AT_ONCE].T)
+        self._encode(np.ascontiguousarray(rows.T, np.float32))
+
+    def finish(self) -> None:
+        """Write what the resampler still holds back."""
+        self._encode(np.zeros((0, self._sound.channels), np.float32), last=True)
+
+    def _encode(self, samples: FloatArray, last: bool = False) -> None:
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples, last)
+        for at in range(0, len(samples), FRAMES_AT_ONCE):
+            piece = samples[at : at + FRAMES_AT_ONCE]
             self._sound.write(rounded(piece) if self._sound.subtype == "PCM_16" else piece)
             self._sink.raise_error()
 
@@ -220,13 +234,14 @@ def _encoder(
     """A writer into `stream`; `path` names it in messages and has the suffix, `kind` is libsndfile's major format."""
     sink, subtype = _Sink(stream), FORMATS[path.suffix.lower()][1]
     level = FLAC_LEVEL if kind == "FLAC" else None
+    rate = OPUS_RATE if subtype == "OPUS" else sample_rate
     try:
-        with soundfile.SoundFile(
-            sink, "w", sample_rate, channels, subtype, format=kind, compression_level=level
-        ) as sound:
+        with soundfile.SoundFile(sink, "w", rate, channels, subtype, format=kind, compression_level=level) as sound:
             if comment:
                 sound.comment = comment.encode(errors="replace").decode()
-            yield AudioWriter(path, sound, sink)
+            writer = AudioWriter(path, sample_rate, sound, sink)
+            yield writer
+            writer.finish()
     except (soundfile.SoundFileError, AssertionError):  # soundfile asserts that all was written
         sink.raise_error()
         raise

@@ -62,11 +62,12 @@ def test_blocks_whole_arrays_and_bytes_are_one_file(tmp_path, name):
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus", "a.mp3"])
 def test_a_compressed_file_keeps_length_level_and_comment(tmp_path, name, channels):
-    rate = 24000 if name == "a.opus" else 22050
+    rate = 22050
     samples = 0.2 * np.sin(2 * np.pi * 700 * np.arange(160_000, dtype=np.float32) / rate) + noise(channels, 20.0, 0.01)
     write_audio(tmp_path / name, samples, rate, comment="made here: é")
     again, its_rate = read_audio(tmp_path / name)
-    assert its_rate == rate and again.shape == samples.shape
+    assert its_rate == (48000 if name == "a.opus" else rate)
+    assert again.shape == (channels, round(160_000 * its_rate / rate))
     assert abs(20 * np.log10(again.std() / samples.std())) < 0.25
     assert abs(20 * np.log10(np.abs(again).max() / np.abs(samples).max())) < 1.0
     assert soundfile.SoundFile(tmp_path / name).comment == "made here: é"
@@ -74,11 +75,9 @@ def test_a_compressed_file_keeps_length_level_and_comment(tmp_path, name, channe
 
 
 def test_a_rate_that_a_format_does_not_know_is_refused_before_the_work(tmp_path):
-    with pytest.raises(CtxAudioError, match=r"a\.opus: \.opus can't hold 22050 Hz"):
-        audio.audio_format(Path("a.opus"), 22050)
     with pytest.raises(CtxAudioError, match=r"a\.mp3: \.mp3 can't hold 96000 Hz: choose \.flac"):
         write_audio(tmp_path / "a.mp3", noise(), 96000)
-    assert audio.audio_format(Path("a.opus")) == "OGG" and list(tmp_path.iterdir()) == []
+    assert audio.audio_format(Path("a.opus"), 22050) == "OGG" and list(tmp_path.iterdir()) == []
 
 
 def flac_of_total(path: Path, total: int) -> Path:
