@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, json_beside
-from ctxaudio.signal.audio import audio_writer
+from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order
 
@@ -75,10 +76,6 @@ class GeneratedClip:
     profile: ModulationProfile
     seed: int
     reached: LoudnessGain
-
-    @property
-    def lufs(self) -> float:
-        return self.reached.lufs
 
 
 def trained_conditions(generator: Generator) -> list[int]:
@@ -162,8 +159,8 @@ def write_clips(
 ) -> list[Path]:
     """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
-    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share. Clips of an
-    earlier call are never mixed in: `overwrite` removes them first.
+    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share. All are
+    written aside and moved into `folder` once the last is there; `overwrite` then removes those of an earlier call.
 
     Raises `CtxAudioError` where such clips are there and `overwrite` is not, and where a JSON of someone else's would
     be overwritten.
@@ -174,27 +171,46 @@ def write_clips(
             f"{folder} holds {len(earlier)} clips of an earlier generate: pass --overwrite to replace them, or choose "
             "another --output_dir"
         )
+    aside = folder / ".generating"
+    shutil.rmtree(aside, ignore_errors=True)  # what a killed call left
+    try:
+        names = _write_aside(clips, aside, about)
+        for written in aside.iterdir():
+            written.replace(folder / written.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     for path in earlier:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink()
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink()
+    return [folder / name for name in names]
+
+
+def _write_aside(clips: Iterable[GeneratedClip], aside: Path, about: dict[str, Any]) -> list[str]:
+    """Write the clips and their JSON into `aside`, a new folder in the one where they are to be; their names."""
     context, origin = context_named(about["context"]), ModelOrigin.from_about(about)
-    paths, entries, profile = [], [], ModulationProfile()
+    entries, profile = [], ModulationProfile()
     for number, clip in enumerate(clips, 1):
         profile = clip.profile
-        path = child_path(folder, f"{context.name}_{number:02d}_{clip.condition}.wav")
-        made = Provenance("generate", claims_of(context, profile), profile, context.name, model=origin)
-        own = replace(
-            made, conditions=(clip.condition,), seed=clip.seed, settings={"clip": number}, reached=clip.reached
+        made = Provenance(
+            "generate",
+            claims_of(context, profile),
+            profile,
+            context.name,
+            (clip.condition,),
+            clip.seed,
+            origin,
+            settings={"clip": number},
+            reached=clip.reached,
         )
-        json_beside(path)
-        with audio_writer(path, clip.sample_rate, 1, own.comment()) as out:
-            out.write(clip.samples)
-        own.write_beside(path)
-        paths.append(path)
-        levels = {"lufs": round(clip.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}
+        path = child_path(aside, f"{context.name}_{number:02d}_{clip.condition}.wav")
+        json_beside(aside.parent / path.name)
+        write_audio(path, clip.samples, clip.sample_rate, made.comment())
+        made.write_beside(path)
+        levels = {"lufs": round(clip.reached.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}
         entries.append({"file": path.name, "condition": clip.condition, "seed": clip.seed, **levels})
     write_json(
-        folder / "generated.json",
+        aside / "generated.json",
         {
             "context": context.name,
             "evidence": asdict(context.evidence),
@@ -205,7 +221,7 @@ def write_clips(
             "clips": entries,
         },
     )
-    return paths
+    return [str(entry["file"]) for entry in entries]
 
 
 def earlier_clips(folder: Path) -> list[Path]:

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.modulation.named import chosen_profile
 from ctxaudio.modulation.profile import ModulationProfile, Rate
-from ctxaudio.render.generate import generate_clips
+from ctxaudio.render.generate import GeneratedClip, generate_clips, write_clips
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
@@ -25,8 +26,8 @@ def generator(trained: Run):
 def test_clips_have_the_length_loudness_and_headroom_asked_for(generator):
     for clip in generate_clips(generator, 4, duration_s=2.5):
         assert clip.samples.shape == (round(2.5 * 22050),) and np.isfinite(clip.samples).all()
-        assert integrated_lufs(clip.samples, 22050) == pytest.approx(clip.lufs, abs=0.1)
-        assert clip.lufs <= -26.9 and true_peak_db(clip.samples) <= -5.99
+        assert integrated_lufs(clip.samples, 22050) == pytest.approx(clip.reached.lufs, abs=0.1)
+        assert clip.reached.lufs <= -26.9 and true_peak_db(clip.samples) <= -5.99
 
 
 def test_the_third_clip_does_not_depend_on_how_many_are_asked_for(generator):
@@ -153,6 +154,20 @@ def test_clips_of_an_earlier_generate_are_refused_or_replaced_and_never_mixed_in
     assert run_generate(trained, tmp_path, "--num_samples", "1", "--seed", "4", "--overwrite") == 0
     assert len(list(tmp_path.glob("sleep_*.wav"))) == len(list(tmp_path.glob("sleep_*.json"))) == 1
     assert (tmp_path / "mine.wav").exists() and (tmp_path / "mine_01_Rain.json").exists()
+
+
+def test_clips_that_fail_half_way_leave_the_earlier_ones_as_they_were(trained: Run, generator, tmp_path: Path):
+    pipeline.generate(trained, num_samples=2, folder=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    _, about = pipeline.load_model(trained)
+
+    def interrupted() -> Iterator[GeneratedClip]:
+        yield next(generate_clips(generator, 1, 1.0, seed=4))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_clips(interrupted(), tmp_path, about, overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_what_the_model_knows_need_not_be_given(trained: Run, tmp_path: Path, capsys):
