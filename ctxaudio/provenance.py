@@ -20,8 +20,7 @@ from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, 
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
-from ctxaudio.modulation.named import modulation_text
-from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
+from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone, modulation_text
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import LoudnessGain
 

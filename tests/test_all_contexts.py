@@ -17,8 +17,7 @@ from ctxaudio.data.fsd50k import Clip, Index, read_index
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.modulation.named import named_profile
-from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.modulation.profile import ModulationProfile, context_profile, named_profile
 
 LABELS = [*ALL.conditions, "Bird", "Thunder", "Music", "Drip", "Crow", "Speech", "Doorbell", "Animal"]
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
-from ctxaudio.modulation.named import modulation_text, profile_text
-from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile, modulation_text
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
@@ -191,8 +190,8 @@ def test_texts() -> None:
     profile = ModulationProfile(
         (Rate(16.0, 0.3, pulse=Pulse(), jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),), (500.0, 2000.0)
     )
-    assert profile_text(profile) == (
+    assert modulation_text(profile) == (
         "16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1 (rates in 500-2000 Hz only)"
     )
-    assert profile_text(ModulationProfile()) == "none"
+    assert modulation_text(ModulationProfile()) == "none"
     assert licences_text({}) == "clips of unknown licence"

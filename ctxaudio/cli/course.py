@@ -103,7 +103,7 @@ def demo(asked: Demo) -> int:
 
 def _section(context: Context, asked: Demo) -> str:
     """Write the two sounds of a context, and give back the part of the page that plays them."""
-    from ctxaudio.modulation.named import modulation_text
+    from ctxaudio.modulation.profile import modulation_text
     from ctxaudio.render.generate import base_for, generate_clips, write_clips
 
     generator, about = base_for(context)

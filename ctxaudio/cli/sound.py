@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.named import check_comfort, chosen_profile, method_profile, named_profile
-from ctxaudio.modulation.profile import ModulationProfile, Pulse, ToneKind
+from ctxaudio.modulation.profile import (
+    ModulationProfile,
+    Pulse,
+    ToneKind,
+    check_comfort,
+    chosen_profile,
+    method_profile,
+    named_profile,
+)
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule, read_schedule
 from ctxaudio.options import Options, option, taking
 

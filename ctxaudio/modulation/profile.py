@@ -1,112 +1,100 @@
-"""What can be asked of a modulation, as plain data: rates, carriers and tones.
+"""What can be asked of a modulation, as plain data: rates, carriers and tones; by name, by method, and in words.
 
 - A `Rate` moves the envelope of the sound up and down, as a sine or in pulses.
 - A `Carrier` emphasises an audible frequency of the sound.
 - A `Tone` is laid over the sound and carries a rate as AM, pulses, or a monaural or binaural beat.
 
-Depth is the modulation index m = (max - min) / (max + min) of the envelope, 0..1; in decibels 20 log10 m.
+Depth is the modulation index m = (max - min) / (max + min) of the envelope, 0..1; in decibels 20 log10 m. Values out of
+range raise `CtxAudioError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from ctxaudio.contexts import BANDS, TARGETS, Context
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, Context, context_named
+from ctxaudio.errors import CtxAudioError, unknown
+from ctxaudio.modulation.schedule import Schedule
+from ctxaudio.options import Options, option
 
-MAX_RATE_HZ = 100.0
 CARRIER_BOOST_DB = 12.0
-JITTER = 0.3
+
+#: How deep a rate may be before it is unpleasant: (from hertz, greatest depth, what it sounds like beyond).
+#: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
+#: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
+#: doi:10.1016/j.cub.2015.06.043).
+COMFORT_LIMITS = (
+    (0.0, 0.7, "swells that draw attention"),
+    (2.0, 0.5, "conspicuous pumping"),
+    (15.0, 0.5, "flutter"),
+    (30.0, 0.3, "roughness"),
+)
 
 ToneKind = Literal["am", "isochronic", "monaural", "binaural"]
-TONE_KINDS: tuple[ToneKind, ...] = ("am", "isochronic", "monaural", "binaural")
 
 
 @dataclass(frozen=True)
-class Pulse:
-    """On for `duty` of each cycle (0.05..0.95 at half height), with raised-cosine ramps of `ramp_s` seconds.
+class Pulse(Options):
+    """On for `duty` of each cycle (at half height), with raised-cosine ramps of `ramp_s` seconds.
 
     The ramps keep pulses from clicking. Where a cycle is too short for them they shrink.
     """
 
-    duty: float = 0.5
-    ramp_s: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not 0.05 <= self.duty <= 0.95:
-            raise CtxAudioError(f"duty {self.duty:g} is outside 0.05-0.95")
-        if not 0.001 <= self.ramp_s <= 1.0:
-            raise CtxAudioError(f"ramp {self.ramp_s:g} s is outside 0.001-1 s: a shorter one clicks")
+    duty: float = option(0.5, "", least=0.05, most=0.95)
+    ramp_s: float = option(0.01, "", least=0.001, most=1)
 
 
 @dataclass(frozen=True)
-class Rate:
-    """One envelope rate: `rate_hz` above 0 to 100, `depth` m in 0..1, `phase` in radians.
+class Rate(Options):
+    """One envelope rate in hertz, its depth, and its phase in radians.
 
     `pulse` None is a sine. `jitter` is how unstable the rate is: the standard deviation of the momentary rate
     relative to `rate_hz` (0 exact; a control has 0.3).
     """
 
-    rate_hz: float
-    depth: float
+    rate_hz: float = option(..., "", above=0, most=100)
+    depth: float = option(..., "", least=0, most=1)
     phase: float = 0.0
     pulse: Pulse | None = None
-    jitter: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_rate(self.rate_hz, self.depth, self.jitter)
+    jitter: float = option(0.0, "", least=0, most=0.5)
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """One emphasised audible frequency: `frequency_hz` 20-20000, `depth` in 0..1 of `CARRIER_BOOST_DB`."""
+class Carrier(Options):
+    """One emphasised audible frequency in hertz; `depth` is the part of `CARRIER_BOOST_DB`."""
 
-    frequency_hz: float
-    depth: float
-
-    def __post_init__(self) -> None:
-        if not 20.0 <= self.frequency_hz <= 20000.0:
-            raise CtxAudioError(f"carrier {self.frequency_hz:g} Hz is not audible: give 20-20000 Hz")
-        check_depth(self.depth)
+    frequency_hz: float = option(..., "", least=20, most=20_000)
+    depth: float = option(..., "", least=0, most=1)
 
 
 @dataclass(frozen=True)
-class Tone:
+class Tone(Options):
     """A tone at `carrier_hz` that carries `rate_hz`, laid `level_db` above (below: negative) the loudness of the sound.
 
     `am` and `isochronic` modulate the tone; a `monaural` beat is two tones `rate_hz` apart, the higher one `depth`
-    times as strong (the envelope then has index `depth`); a `binaural` beat gives each ear one of them, steady,
-    and has no depth to choose. Binaural carriers lie in 200-500 Hz, where the beat is heard at all
-    (Oster 1973, doi:10.1038/scientificamerican1073-94), rates up to 35 Hz.
+    times as strong (the envelope then has index `depth`); a `binaural` beat gives each ear one of them, steady, and
+    has no depth to choose. It is heard up to 35 Hz on 200-500 Hz (Oster 1973, doi:10.1038/scientificamerican1073-94).
     """
 
-    kind: ToneKind
-    rate_hz: float
-    carrier_hz: float = 250.0
-    depth: float = 1.0
-    level_db: float = -10.0
+    kind: ToneKind = option(..., "", choices=get_args(ToneKind))
+    rate_hz: float = option(..., "", above=0, most=100)
+    carrier_hz: float = option(250.0, "", least=100, most=5000)
+    depth: float = option(1.0, "", least=0, most=1)
+    level_db: float = option(-10.0, "", least=-60, most=20)
     pulse: Pulse = Pulse()
-    jitter: float = 0.0
+    jitter: float = option(0.0, "", least=0, most=0.5)
 
     def __post_init__(self) -> None:
-        check_rate(self.rate_hz, self.depth, self.jitter)
-        if self.kind not in TONE_KINDS:
-            raise CtxAudioError(f"unknown method {self.kind!r}: choose one of {', '.join(TONE_KINDS)}")
-        low_hz, high_hz = (200.0, 500.0) if self.kind == "binaural" else (100.0, 5000.0)
-        if not low_hz <= self.carrier_hz <= high_hz:
+        super().__post_init__()
+        if self.kind == "binaural" and not (200.0 <= self.carrier_hz <= 500.0 and self.rate_hz <= 35.0):
             raise CtxAudioError(
-                f"carrier {self.carrier_hz:g} Hz of a {self.kind} tone is outside {low_hz:g}-{high_hz:g} Hz"
-            )
-        if self.kind == "binaural" and self.rate_hz > 35.0:
-            raise CtxAudioError(
-                f"a binaural beat of {self.rate_hz:g} Hz is not heard: give up to 35 Hz, or --method am"
+                f"a binaural beat of {self.rate_hz:g} Hz on {self.carrier_hz:g} Hz is not heard: give up to 35 Hz on "
+                "200-500 Hz, or --method am"
             )
         if self.kind == "binaural" and self.depth not in (0.0, 1.0):
             raise CtxAudioError("a binaural beat has no depth (each ear hears a steady tone): set its level instead")
-        if not -60.0 <= self.level_db <= 20.0:
-            raise CtxAudioError(f"level {self.level_db:g} dB of a tone is outside -60..20 dB")
 
     @property
     def channels(self) -> int:
@@ -138,31 +126,20 @@ class ModulationProfile:
 
     def sham(self) -> Self:
         """The control without modulation: the same rates, carriers and tones at depth 0, so nothing moves."""
-        return replace(
-            self,
-            rates=tuple(replace(rate, depth=0.0) for rate in self.rates),
-            carriers=tuple(replace(carrier, depth=0.0) for carrier in self.carriers),
-            tones=tuple(replace(tone, depth=0.0) for tone in self.tones),
-        )
+        return replace(self._with(depth=0.0), carriers=tuple(replace(carrier, depth=0.0) for carrier in self.carriers))
 
-    def jittered(self, jitter: float = JITTER) -> Self:
+    def jittered(self, jitter: float = 0.3) -> Self:
         """The control with the same depths at unstable rates."""
-        return replace(
-            self,
-            rates=tuple(replace(rate, jitter=jitter) for rate in self.rates),
-            tones=tuple(replace(tone, jitter=jitter) for tone in self.tones),
-        )
+        return self._with(jitter=jitter)
 
     def at(self, rate_hz: float, depth: float) -> Self:
         """The same with every rate and tone at `rate_hz` and `depth`, as a schedule has it at one time."""
-        return replace(
-            self,
-            rates=tuple(replace(rate, rate_hz=rate_hz, depth=depth) for rate in self.rates),
-            tones=tuple(
-                replace(tone, rate_hz=rate_hz, depth=tone.depth if tone.kind == "binaural" else depth)
-                for tone in self.tones
-            ),
-        )
+        beats = {tone.depth for tone in self.tones if tone.kind == "binaural"}  # which have no depth to choose
+        return self._with(rate_hz=rate_hz, depth=beats.pop() if beats else depth)
+
+    def _with(self, **changes: Any) -> Self:
+        rates = tuple(replace(rate, **changes) for rate in self.rates)
+        return replace(self, rates=rates, tones=tuple(replace(tone, **changes) for tone in self.tones))
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -186,9 +163,8 @@ def modulation_profile(band_depths: Mapping[str, float], target_depths: Mapping[
     (Carrier(frequency_hz=432.0, depth=0.5),)
     """
     for kind, given, known in (("band", band_depths, BANDS), ("target", target_depths, TARGETS)):
-        for name in given:
-            if name not in known:
-                raise CtxAudioError(f"unknown {kind} {name!r}: choose from {', '.join(known)}")
+        for name in given.keys() - known.keys():
+            raise unknown(kind, name, known)
     rates: list[Rate] = []
     for name, depth in band_depths.items():
         inside = BANDS[name].rates_hz()
@@ -204,14 +180,121 @@ def context_profile(context: Context) -> ModulationProfile:
     return modulation_profile(context.band_depths, context.target_depths)
 
 
-def check_rate(rate_hz: float, depth: float, jitter: float = 0.0) -> None:
-    if not 0.0 < rate_hz <= MAX_RATE_HZ:
-        raise CtxAudioError(f"rate {rate_hz:g} Hz is outside 0-{MAX_RATE_HZ:g} Hz: give an envelope rate")
-    check_depth(depth)
-    if not 0.0 <= jitter <= 0.5:
-        raise CtxAudioError(f"jitter {jitter:g} is outside 0..0.5")
+def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
+    """The profile of a band, a target or a context (its default), or `sham` and `all` (nothing modulated).
+
+    `depth` (default 0.3) is for bands and targets; a context has depths of its own.
+
+    >>> [rate.rate_hz for rate in named_profile("meditation").rates][-1]
+    6.0
+
+    Raises `CtxAudioError` for an unknown name, and a depth given for a context or sham.
+    """
+    m = 0.3 if depth is None else depth
+    if name in BANDS:
+        return modulation_profile({name: m}, {})
+    # `focus` and `meditation` are contexts and targets: a depth means the target
+    if name in TARGETS and (name not in CONTEXTS or depth is not None):
+        return modulation_profile({}, {name: m})
+    if name not in (*CONTEXTS, ALL.name, "sham"):
+        raise unknown("profile", name, dict.fromkeys([*BANDS, *TARGETS, *CONTEXTS, "sham"]))
+    if depth is not None:
+        raise CtxAudioError(f"profile {name!r} has depths of its own: leave out --depth, or choose a band or target")
+    return ModulationProfile() if name == "sham" else context_profile(context_named(name))
 
 
-def check_depth(depth: float) -> None:
-    if not 0.0 <= depth <= 1.0:
-        raise CtxAudioError(f"depth {depth:g} is outside 0..1")
+def method_profile(
+    method: ToneKind,
+    rate_hz: float,
+    depth: float | None = None,
+    carrier_hz: float | None = None,
+    tone_db: float = -10.0,
+    pulse: Pulse | None = None,
+) -> ModulationProfile:
+    """One rate by one method.
+
+    `am` and `isochronic` modulate the sound itself, or with `carrier_hz` a tone laid over it; `monaural` and
+    `binaural` beats are always tones (250 Hz unless `carrier_hz` says otherwise). `tone_db` is the tone's loudness
+    beside the sound's. Depth: 0.5, for beats 1.
+
+    >>> method_profile("am", 6.0).rates
+    (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=None, jitter=0.0),)
+    """
+    if pulse is not None and method != "isochronic":
+        raise CtxAudioError(f"duty and ramp are of isochronic pulses, not of {method}")
+    beats = method in ("monaural", "binaural")
+    m = (1.0 if beats else 0.5) if depth is None else depth
+    if carrier_hz is None and not beats:
+        return ModulationProfile((Rate(rate_hz, m, 0.0, pulse or Pulse() if method == "isochronic" else None),))
+    carrier_hz = 250.0 if carrier_hz is None else carrier_hz
+    return ModulationProfile(tones=(Tone(method, rate_hz, carrier_hz, m, tone_db, pulse or Pulse()),))
+
+
+def check_comfort(rates: Iterable[tuple[float, float]]) -> None:
+    """Raise `CtxAudioError` where (hertz, depth) of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
+
+    Tones lie under the sound at a level of their own and are not limited.
+
+    >>> check_comfort([(40.0, 0.2), (60.0, 0.2)])
+    Traceback (most recent call last):
+    ...
+    ctxaudio.errors.CtxAudioError: depth 0.4 at 30 Hz and above is over 0.3 (roughness): less, or --beyond_comfort
+    """
+    pairs = list(rates)
+    highs = [*(low_hz for low_hz, _, _ in COMFORT_LIMITS[1:]), float("inf")]
+    for (low_hz, limit, beyond), high_hz in zip(COMFORT_LIMITS, highs, strict=True):
+        total = sum(depth for rate_hz, depth in pairs if low_hz <= rate_hz < high_hz)
+        if total > limit + 1e-9:
+            where = f"{low_hz:g} Hz and above" if high_hz == float("inf") else f"{low_hz:g}-{high_hz:g} Hz"
+            raise CtxAudioError(f"depth {total:g} at {where} is over {limit:g} ({beyond}): less, or --beyond_comfort")
+
+
+def chosen_profile(context: Context, bands: Sequence[str] | None, targets: Sequence[str] | None) -> ModulationProfile:
+    """A profile from `NAME=DEPTH` texts; None keeps the context's default for that axis, an empty list switches it off.
+
+    >>> chosen_profile(CONTEXTS["sleep"], [], ["earth=0.5"]).rates
+    ()
+    """
+    band_depths = context.band_depths if bands is None else dict(map(_named_depth, bands))
+    target_depths = context.target_depths if targets is None else dict(map(_named_depth, targets))
+    return modulation_profile(band_depths, target_depths)
+
+
+def _named_depth(text: str) -> tuple[str, float]:
+    name, _, depth = text.partition("=")
+    try:
+        return name, float(depth)
+    except ValueError:
+        raise CtxAudioError(f"{text!r} is not NAME=DEPTH, such as alpha=0.3") from None
+
+
+def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None) -> str:
+    """The modulation in a few words (m is the depth); with a schedule, that of each step and what stays the same.
+
+    >>> modulation_text(modulation_profile({}, {"deep_sleep": 0.2, "earth": 0.5}))
+    '2.5 Hz m 0.2, carrier 432 Hz m 0.5'
+    >>> modulation_text(modulation_profile({}, {"deep_sleep": 0.2}).sham())
+    'none (sham of 2.5 Hz)'
+    >>> from ctxaudio.modulation.schedule import parse_schedule
+    >>> modulation_text(ModulationProfile((Rate(10.0, 0.2),)), parse_schedule("0:alpha 10, 20:theta 6 0.3, 40:off"))
+    '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
+    """
+    if schedule is not None and any(step.depth > 0.0 for step in schedule.steps):
+        moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=(), audio_band_hz=None)
+        steps = [(step.minute, moving.at(step.rate_hz, step.depth)) for step in schedule.steps]
+        told = [f"{'none' if at == at.sham() else modulation_text(at)} from {minute:g} min" for minute, at in steps]
+        return ", ".join([*told, *([modulation_text(steady)] if steady.carriers else [])])
+    everything = [
+        *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in profile.rates),
+        *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in profile.tones),
+        *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in profile.carriers),
+    ]
+    if not any(depth > 0.0 for _, depth, _ in everything):
+        return f"none (sham of {', '.join(text for text, *_ in everything)})" if everything else "none"
+    said = [
+        f"{text} m {depth:.2g}" + (f" jittered by {jitter:g}" if jitter else "")
+        for text, depth, jitter in everything
+        if depth > 0.0
+    ]
+    band = profile.audio_band_hz
+    return ", ".join(said) + (f" (rates in {band[0]:g}-{band[1]:g} Hz only)" if band else "")

@@ -17,7 +17,7 @@ import yaml
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import check_rate
+from ctxaudio.options import Options, option
 
 DEFAULT_DEPTH = 0.2
 DEFAULT_GLIDE_S = 60.0
@@ -27,43 +27,33 @@ MOST_DEPTH = 5
 
 
 @dataclass(frozen=True)
-class Step:
-    """From `minute` on: `rate_hz` (above 0 to 100) at `depth` (0..1), the sound at `level_db` beside its own level.
+class Step(Options):
+    """From `minute` on: `rate_hz` at `depth`, the sound at `level_db` beside its own level.
 
     `condition` is what a session's generator crosses over to; None stays with the one before.
     """
 
-    minute: float
-    rate_hz: float
-    depth: float = DEFAULT_DEPTH
-    level_db: float = 0.0
+    minute: float = option(..., "", least=0, most=24 * 60)
+    rate_hz: float = option(..., "", above=0, most=100)
+    depth: float = option(DEFAULT_DEPTH, "", least=0, most=1)
+    level_db: float = option(0.0, "", least=-60, most=20)
     condition: str | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.minute < math.inf:
-            raise CtxAudioError(f"schedule: minute {self.minute:g} must be 0 or more, and finite")
-        check_rate(self.rate_hz, self.depth)
-        if not -60.0 <= self.level_db <= 20.0:
-            raise CtxAudioError(f"schedule: level {self.level_db:g} dB is outside -60..20 dB")
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Options):
     """Steps in order of time, the first at minute 0. Raises `CtxAudioError` for anything else."""
 
     steps: tuple[Step, ...]
-    glide_s: float = DEFAULT_GLIDE_S
+    glide_s: float = option(DEFAULT_GLIDE_S, "", above=0, most=3600)
 
     def __post_init__(self) -> None:
-        if not self.steps or self.steps[0].minute != 0.0:
+        super().__post_init__()
+        minutes = [step.minute for step in self.steps]
+        if not minutes or minutes[0] != 0.0:
             raise CtxAudioError("schedule: the first step must be at minute 0")
-        for before, after in zip(self.steps, self.steps[1:], strict=False):
-            if after.minute <= before.minute:
-                raise CtxAudioError(
-                    f"schedule: minute {after.minute:g} comes after {before.minute:g}: put them in order"
-                )
-        if not 0.0 < self.glide_s <= 3600.0:
-            raise CtxAudioError(f"schedule: a glide of {self.glide_s:g} s is outside 0-3600 s")
+        if minutes != sorted(set(minutes)):
+            raise CtxAudioError(f"schedule: minutes {', '.join(map('{:g}'.format, minutes))}: put them in order")
 
     def knots(self) -> list[tuple[float, float, float]]:
         """(seconds, rate in hertz, depth), joined by straight lines and constant before the first and after the last.

@@ -14,7 +14,7 @@ import yaml
 from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
-from ctxaudio.modulation.named import check_comfort, method_profile
+from ctxaudio.modulation.profile import check_comfort, method_profile
 from ctxaudio.modulation.schedule import Schedule, Step, read_yaml, schedule_of
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.session import Mixed

@@ -21,8 +21,7 @@ import numpy as np
 import scipy.optimize
 import soundfile
 
-from ctxaudio.modulation.named import method_profile
-from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile, method_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.finish import Finish
 from ctxaudio.render.modulate import modulate_file

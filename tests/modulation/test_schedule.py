@@ -40,13 +40,13 @@ def test_levels_and_conditions_go_with_the_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("steps:\n- {minute: 0, rate_hz: 6, level_db: 21}\n", "level 21 dB is outside -60..20 dB"),
+        ("steps:\n- {minute: 0, rate_hz: 6, level_db: 21}\n", "level_db 21.0 must be at least -60 and at most 20"),
         ("steps:\n- {minute: 0, rate_hz: 6, condition: [1]}\n", "is no condition"),
         (BOMB + "steps: [*i]\n", "aliases"),
         (STEP + "- {minute: 2024-01-01, rate_hz: 6}\n", "2024-01-01"),
         ("steps:\n- {minute: !!int abc, rate_hz: 6}\n", "'abc'"),
-        (f"steps:\n- {{minute: 0, rate_hz: {'1' * 400}}}\n", "outside 0-100"),
-        (f"steps:\n- {{minute: {'9' * 5000}, rate_hz: 6}}\n", "minute inf must be 0 or more, and finite"),
+        (f"steps:\n- {{minute: 0, rate_hz: {'1' * 400}}}\n", "must be above 0 and at most 100"),
+        (f"steps:\n- {{minute: {'9' * 5000}, rate_hz: 6}}\n", "minute inf must be at least 0 and at most 1440"),
         ("steps:\n- {minute: 0, rate_hz: .nan}\n", "'.nan'"),
         ("steps:\n- !!python/object/apply:os.system [exit]\n", "is not a step"),
         ("steps:\n- {minute: 0, rate_hz: [1, 2]}\n", "give minute"),

@@ -161,9 +161,9 @@ def test_the_jittered_control_keeps_its_depth_but_not_its_line() -> None:
         ("0:ten", "is not MINUTE"),
         ("", "is not MINUTE"),
         ("0:10 0.2 7", "is not MINUTE"),
-        ("0:10 1.5", "outside 0..1"),
-        ("0:-1", "outside 0-100"),
-        ("0:nan", "outside 0-100"),
+        ("0:10 1.5", "depth 1.5 must be"),
+        ("0:-1", "must be above 0 and at most 100"),
+        ("0:nan", "must be above 0 and at most 100"),
     ],
 )
 def test_a_wrong_schedule_is_refused_in_one_line(text: str, message: str) -> None:

@@ -10,8 +10,7 @@ from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
-from ctxaudio.modulation.named import chosen_profile
-from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.modulation.profile import ModulationProfile, Rate, chosen_profile
 from ctxaudio.render.generate import GeneratedClip, generate_clips, write_clips
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
