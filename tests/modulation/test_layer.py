@@ -167,7 +167,7 @@ def test_depths_that_would_turn_the_envelope_over_are_refused():
 
 
 def test_infrasound_is_no_carrier_and_a_carrier_needs_its_sample_rate():
-    with pytest.raises(CtxAudioError, match="frequency_hz 7.83 must be at least 20"):
+    with pytest.raises(CtxAudioError, match=r"frequency_hz 7\.83 must be at least 20"):
         ModulationProfile(carriers=(Carrier(7.83, 0.5),))
     with pytest.raises(CtxAudioError, match="needs a sample rate"):
         FrequencyModulationLayer(ModulationProfile(carriers=(Carrier(5000.0, 0.5),)), 8000)
