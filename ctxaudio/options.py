@@ -23,6 +23,7 @@ import dataclasses
 import operator
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -30,30 +31,29 @@ from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
 _MEETS: dict[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "least": operator.ge, "most": operator.le}
+_SAID = {"above": "above", "least": "at least", "most": "at most"}
 
 
 def option(
     default: Any,
     help: str,
     *,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
     choices: Collection[str] = (),
     metavar: str | tuple[str, ...] | None = None,
     flag: str = "",
+    **limits: float,
 ) -> Any:
-    """A field that is an option of the command line. (Many parameters, as `dataclasses.field` and argparse have.)
+    """A field that is an option of the command line.
 
     Args:
         default: `...` for an option that must be given.
         help: empty for a setting that is not on the command line.
-        above, least, most, choices: what is let through, besides None.
+        choices: what is let through, besides None.
         metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
         flag: the name on the command line where it is another than the field's; without dashes a positional argument.
+        limits: `above`, `least` or `most`, between which a value has to be.
     """
-    limits = {"above": above, "least": least, "most": most, "choices": tuple(choices)}
-    about = {"help": help, "limits": limits, "metavar": metavar, "flag": flag}
+    about = {"help": help, "choices": tuple(choices), "limits": limits, "metavar": metavar, "flag": flag}
     return dataclasses.field(default=MISSING if default is ... else default, metadata=about)
 
 
@@ -64,23 +64,22 @@ def options_of(cls: type[Any]) -> list[Field[Any]]:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a dataclass of options is: its values are checked when it is made.
+    """What a dataclass of options is: strings are taken for paths, and values are checked.
 
     Raises `CtxAudioError` for a value outside its limits; NaN is outside of all.
     """
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, limits = getattr(self, field.name), field.metadata.get("limits")
-            if value is None or limits is None:
+            value, about = getattr(self, field.name), field.metadata
+            if field.type == "Path":
+                object.__setattr__(self, field.name, Path(value))
+            if value is None or not about:
                 continue
-            if limits["choices"] and value not in limits["choices"]:
-                raise unknown(field.name, str(value), limits["choices"])
-            asked = {name: limits[name] for name in _MEETS if limits[name] is not None}
-            if not all(_MEETS[name](value, limit) for name, limit in asked.items()):
-                said = " and ".join(
-                    f"{'at ' if name != 'above' else ''}{name} {limit}" for name, limit in asked.items()
-                )
+            if about["choices"] and value not in about["choices"]:
+                raise unknown(field.name, str(value), about["choices"])
+            if not all(_MEETS[name](value, limit) for name, limit in about["limits"].items()):
+                said = " and ".join(f"{_SAID[name]} {limit}" for name, limit in about["limits"].items())
                 raise CtxAudioError(f"{field.name} {value} must be {said}")
 
 

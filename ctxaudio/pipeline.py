@@ -114,7 +114,7 @@ def train(
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
-    given = load_given(start, run)  # before preparing clips
+    given = load_given(start, run.sample_rate, run.latent_dim)  # before preparing clips
     check_device(config.device)
     with only_one_training(run.output_dir):
         check_context_of_model(run)

@@ -29,11 +29,6 @@ class Run(Options):
     #: What every generator of random numbers takes, also multiplied as in `generate_clips`.
     seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "data_dir", Path(self.data_dir))
-        object.__setattr__(self, "output_dir", Path(self.output_dir))
-        super().__post_init__()
-
     @property
     def about(self) -> Context:
         return context_named(self.context)

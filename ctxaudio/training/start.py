@@ -47,7 +47,7 @@ def begin_training(
     """Networks ready to train on `clips`, from where `start` says: the weights of the base, of another generator or
     fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
     wanted = generator_config(run, clips.condition_names)
-    given = given or load_given(start, run)
+    given = given or load_given(start, run.sample_rate, run.latent_dim)
     checkpoint = run.output_dir / LATEST
     if checkpoint.exists() and not start.resume:
         print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
@@ -76,11 +76,11 @@ def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
     return replace(default, style_count=max(default.style_count, STYLES_A_CONDITION * len(conditions)))
 
 
-def load_given(start: Start, run: Run) -> Given | None:
+def load_given(start: Start, sample_rate: int, latent_dim: int) -> Given | None:
     """The generator to start from, the base if none is named, with what stands beside it; None where a checkpoint or
     fresh weights are wanted.
 
-    Raises `CtxAudioError` where its sample rate or latent is not the run's, and for arguments that exclude each other.
+    Raises `CtxAudioError` where its sample rate or latent is another, and for arguments that exclude each other.
     """
     if start.init_from is not None and (start.resume or start.from_scratch):
         other = "--resume goes on" if start.resume else "--from_scratch begins with fresh weights"
@@ -89,8 +89,8 @@ def load_given(start: Start, run: Run) -> Given | None:
         return None
     path = start.init_from or BASE
     given, about = load_generator(path)
-    for name in ("sample_rate", "latent_dim"):
-        there, here = getattr(given.config, name), getattr(run, name)
+    for name, here in (("sample_rate", sample_rate), ("latent_dim", latent_dim)):
+        there = getattr(given.config, name)
         if there != here:
             mend = "pass --from_scratch" if start.init_from is None else "train without it"
             raise CtxAudioError(f"{path.name} has {name} {there}, not {here}: {mend}, or leave out --{name}")

@@ -111,11 +111,11 @@ def test_a_model_of_another_shape_is_refused(name: str, value: int, monkeypatch:
     given = SimpleNamespace(config=dataclasses.replace(CONFIG, **{name: value, "conditions": ("Hail",)}))
     monkeypatch.setattr(start, "load_generator", lambda path: (given, {}))
     wanted = f"m.safetensors has {name} {value}, not .*: train without it, or leave out --{name}"
-    run = Run(sample_rate=CONFIG.sample_rate, latent_dim=CONFIG.latent_dim)
+    shape = CONFIG.sample_rate, CONFIG.latent_dim
     with pytest.raises(CtxAudioError, match=wanted):
-        start.load_given(Start(init_from=Path("m.safetensors")), run)
+        start.load_given(Start(init_from=Path("m.safetensors")), *shape)
     given.config = dataclasses.replace(CONFIG, conditions=("Hail",), style_count=3)
-    assert start.load_given(Start(init_from=Path("m.safetensors")), run) == (given, {})
+    assert start.load_given(Start(init_from=Path("m.safetensors")), *shape) == (given, {})
 
 
 def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(trained: Run, tmp_path: Path):
