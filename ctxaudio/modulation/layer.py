@@ -1,23 +1,199 @@
-"""The frequency modulation layer: rates in the envelope, carriers in the spectrum, differentiable.
+"""The frequency modulation layer: rates in the envelope, carriers in the spectrum, exact and differentiable.
 
-A rate of 1-100 Hz as *waveform content* is infrasound: here it multiplies the envelope (`ctxaudio.modulation.gain`).
-Carriers (432, 528 Hz) are audible frequencies: a bell in the spectrum, up to `CARRIER_BOOST_DB` at depth 1.
+    y(t) = x(t) (1 + sum_k m_k(t) w_k(t)) / sqrt((1 + sum_k m_k mean(w_k))^2 + sum_k m_k^2 var(w_k))
 
+w_k is a sine or pulses of exactly f_k hertz (never the nearest bin), m_k the modulation index in 0..1, and the divisor
+keeps the power of a sound that does not itself fluctuate at f_k. (A rate of 1-100 Hz as *waveform content* would be
+infrasound.) Carriers (432, 528 Hz) are audible frequencies: a bell in the spectrum, up to 12 dB at depth 1.
+
+Source: amplitude modulation as in Viemeister 1979 (temporal modulation transfer functions).
 Notebook: 03_frequency_modulation_layer.ipynb
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
+import scipy.fft
+import scipy.signal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.gain import Track, band_kernel, centred_convolution, emphasis_kernel, envelope_gain
-from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.modulation.profile import ModulationProfile, Pulse, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule
+
+CARRIER_BOOST_DB = 12.0
+CARRIER_WIDTH_HZ = 10.0
+BELL_S = 0.25
+BAND_EDGE_HZ = 40.0
+# How a jittered rate wanders: slow sines whose periods share no multiple, at phases that share none either.
+WANDER_HZ = (0.071, 0.127, 0.233, 0.419)
+WANDER_TURNS = (0.0, 0.382, 0.764, 0.146)
+
+
+@dataclass(frozen=True)
+class Track:
+    """A wave over time: rate and depth follow straight lines between `knots` (seconds, hertz, depth).
+
+    Turns, the integral of the rate, have a closed form: no state, no drift, the same at hour eight wherever one begins.
+    """
+
+    knots: tuple[tuple[float, float, float], ...]
+    phase: float = 0.0
+    pulse: Pulse | None = None
+    jitter: float = 0.0
+
+    @classmethod
+    def of(cls, part: Rate | Tone, schedule: Schedule | None = None) -> Self:
+        """The track of a rate or tone, steady or as `schedule` moves it."""
+        knots = ((0.0, part.rate_hz, part.depth),) if schedule is None else tuple(schedule.knots())
+        if isinstance(part, Rate):
+            return cls(knots, part.phase, part.pulse, part.jitter)
+        return cls(knots, 0.0, part.pulse if part.kind == "isochronic" else None, part.jitter)
+
+    def at(self, time_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rate in hertz, depth, and turns since 0 s, at `time_s` `[T]` (float64); the rate without its jitter.
+
+        >>> Track(((0.0, 10.0, 0.2), (60.0, 10.0, 0.2), (90.0, 6.0, 0.4))).at(torch.tensor([75.0, 91.0]).double())[2]
+        tensor([735., 846.], dtype=torch.float64)
+        """
+        begins, rates_hz, depths = torch.tensor(self.knots, dtype=torch.float64, device=time_s.device).T.contiguous()
+        spans = begins.diff()
+        turns = torch.cat([begins[:1], (0.5 * (rates_hz[1:] + rates_hz[:-1]) * spans).cumsum(0)])
+        still = begins.new_zeros(1)  # after the last knot nothing changes
+        rate_slopes, depth_slopes = (torch.cat([values.diff() / spans, still]) for values in (rates_hz, depths))
+        k = (torch.searchsorted(begins, time_s, right=True) - 1).clamp_min(0)
+        since = time_s - begins[k]
+        turned = turns[k] + since * (rates_hz[k] + 0.5 * rate_slopes[k] * since)
+        if self.jitter:
+            swing_hz = self.jitter * self.knots[0][1] * math.sqrt(2.0 / len(WANDER_HZ))
+            for slow_hz, offset in zip(WANDER_HZ, WANDER_TURNS, strict=True):
+                ahead = torch.sin(2.0 * math.pi * (slow_hz * time_s + offset))
+                turned = turned + swing_hz / (2.0 * math.pi * slow_hz) * ahead
+        return rates_hz[k] + rate_slopes[k] * since, depths[k] + depth_slopes[k] * since, turned
+
+
+def envelope_gain(
+    tracks: Sequence[Track],
+    start: int,
+    length: int,
+    sample_rate: int,
+    depths: Tensor | None = None,
+    phases: Tensor | None = None,
+) -> Tensor:
+    """The gain `[B, length]` of all `tracks` together from sample `start` on: steady sound keeps its power.
+
+    `depths` `[K]` are those of the steady tracks instead of their own; the gain is differentiable in them, and of their
+    type and on their device. `phases` `[B, K]` (radians) are instead of the tracks' own, for which B is 1.
+
+    >>> envelope_gain([Track(((0.0, 1.0, 1.0),))], 0, 4, sample_rate=4).mul(1.5**0.5).round(decimals=4)
+    tensor([[1., 2., 1., 0.]])
+    """
+    depths = torch.tensor([track.knots[0][2] for track in tracks]) if depths is None else depths
+    if phases is None:
+        phases = torch.tensor([[track.phase for track in tracks]], dtype=torch.float64, device=depths.device)
+    wave = mean = variance = depths.new_zeros(())
+    sines = [k for k, track in enumerate(tracks) if len(track.knots) == 1 and not track.pulse and not track.jitter]
+    if sines:
+        rates_hz = torch.tensor([tracks[k].knots[0][1] for k in sines], dtype=torch.float64, device=depths.device)
+        wave = sum_of_sines(rates_hz, depths[sines], phases[:, sines], start, length, sample_rate)
+        variance = (depths[sines].square() * 0.5).sum()
+    time_s = torch.arange(start, start + length, device=depths.device, dtype=torch.float64) / sample_rate
+    for k, track in enumerate(tracks):
+        if k in sines:
+            continue
+        rate_hz, depth, turns = track.at(time_s)
+        m = depths[k] if len(track.knots) == 1 else depth.to(depths.dtype)
+        turns = turns + phases[:, k, None] / (2.0 * math.pi)
+        if track.pulse is None:
+            wave = wave + m * torch.sin(2.0 * math.pi * turns).to(depths.dtype)
+            variance = variance + 0.5 * m.square()
+            continue
+        # A raised-cosine ramp of width r has mean square 3r/8 where a step would have r/2.
+        duty = track.pulse.duty
+        ramp = (track.pulse.ramp_s * rate_hz).clamp_max(min(duty, 1.0 - duty))
+        own_mean = 2.0 * duty - 1.0
+        wave = wave + m * pulses(turns, duty, ramp).to(depths.dtype)
+        mean = mean + m * own_mean
+        variance = variance + m.square() * (1.0 - ramp - own_mean**2).to(depths)
+    return ((1.0 + wave) / torch.sqrt((1.0 + mean) ** 2 + variance)).expand(len(phases), length)
+
+
+def sum_of_sines(rates_hz: Tensor, depths: Tensor, phases: Tensor, start: int, length: int, sample_rate: int) -> Tensor:
+    """Sum over k of `depths` `[K]` x sin(2 pi `rates_hz` `[K]` t + `phases` `[B, K]`), `[B, length]`, from `start` on.
+
+    With n = row * columns + column, exp(iwn) is the product of a factor per row and one per column: a matrix product of
+    sqrt(T) rows and columns. Angles are worked out in float64, exact at any time.
+    """
+    columns = math.isqrt(max(length - 1, 0)) + 1
+    rows = -(-length // columns)
+    cycles = rates_hz[:, None] / sample_rate
+    first = start + columns * torch.arange(rows, device=rates_hz.device, dtype=torch.float64)
+    down = 2.0 * math.pi * ((cycles * first) % 1.0)
+    along = 2.0 * math.pi * (cycles * torch.arange(columns, device=rates_hz.device, dtype=torch.float64))
+    kind = torch.promote_types(depths.dtype, torch.complex64)
+    weights = torch.polar(depths.expand(len(phases), -1), phases.to(depths.dtype))
+    row_factors = weights[:, :, None] * torch.polar(torch.ones_like(down), down).to(kind)
+    turning = row_factors.transpose(1, 2) @ torch.polar(torch.ones_like(along), along).to(kind)
+    return turning.imag.flatten(1)[:, :length]
+
+
+def pulses(turns: Tensor, duty: float, ramp_turns: Tensor) -> Tensor:
+    """Pulses between -1 and 1 at `turns` (in cycles, any shape), centred on a quarter turn as the sine's crest is.
+
+    >>> pulses(torch.tensor([0.25, 0.75]), duty=0.5, ramp_turns=torch.tensor(0.1))
+    tensor([ 1., -1.])
+    """
+    from_centre = ((turns - 0.25 + 0.5) % 1.0 - 0.5).abs()
+    along_ramp = ((from_centre - (duty - ramp_turns) / 2.0) / ramp_turns).clamp(0.0, 1.0)
+    return torch.cos(math.pi * along_ramp)
+
+
+def emphasis_kernel(frequencies_hz: Tensor, depths: Tensor, sample_rate: int) -> Tensor:
+    """What emphasis *adds*, `[2 H + 1]`: bells of `depths` `[C]` x 12 dB around `frequencies_hz` `[C]`.
+
+    Gaussian bells with a standard deviation of 10 Hz, so 0.25 s hold all of their response. Zero-phase, differentiable
+    in `depths`; all depths zero give zeros, exactly.
+    """
+    half = round(BELL_S * sample_rate)
+    padded = 4 * half
+    at_hz = torch.fft.rfftfreq(padded, 1.0 / sample_rate, device=depths.device, dtype=depths.dtype)
+    distance = (at_hz - frequencies_hz.to(depths.dtype)[:, None]) / CARRIER_WIDTH_HZ
+    boost_db = (CARRIER_BOOST_DB * depths[:, None] * torch.exp(-0.5 * distance**2)).sum(0)
+    added = torch.expm1(boost_db * (math.log(10.0) / 20.0))
+    response = torch.fft.irfft(added.to(torch.promote_types(depths.dtype, torch.complex64)), padded)
+    return torch.cat([response[-half:], response[: half + 1]])
+
+
+def band_kernel(low_hz: float, high_hz: float, sample_rate: int) -> Tensor:
+    """Band-pass `[2 H + 1]`, float64, flat from `low_hz` to `high_hz`, 60 dB down 40 Hz (or half of `low_hz`) outside.
+
+    Raises `CtxAudioError` for a band that reaches half the sample rate.
+    """
+    if high_hz >= sample_rate / 2:
+        raise CtxAudioError(
+            f"audio band {low_hz:g}-{high_hz:g} Hz must end below half the sample rate {sample_rate} Hz"
+        )
+    taps, beta = scipy.signal.kaiserord(60.0, min(BAND_EDGE_HZ, low_hz) / (sample_rate / 2))
+    kernel = scipy.signal.firwin(taps | 1, [low_hz, high_hz], window=("kaiser", beta), pass_zero=False, fs=sample_rate)
+    return torch.from_numpy(kernel)
+
+
+def centred_convolution(samples: Tensor, kernel: Tensor) -> Tensor:
+    """`samples` `[..., T]`, zero outside, convolved with `kernel` `[2 H + 1]` centred on each: `[..., T]`.
+
+    >>> centred_convolution(torch.tensor([[0.0, 1.0, 0.0, 0.0]]), torch.tensor([1.0, 2.0, 3.0])).round()
+    tensor([[1., 2., 3., 0.]])
+    """
+    length, half = samples.shape[-1], len(kernel) // 2
+    padded = scipy.fft.next_fast_len(length + 2 * half, real=True)
+    spectrum = torch.fft.rfft(samples, padded) * torch.fft.rfft(kernel.to(samples.dtype), padded)
+    return torch.fft.irfft(spectrum, padded)[..., half : half + length]
 
 
 class FrequencyModulationLayer(nn.Module):

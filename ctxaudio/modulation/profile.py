@@ -19,8 +19,6 @@ from ctxaudio.errors import CtxAudioError, unknown
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.options import Options, option
 
-CARRIER_BOOST_DB = 12.0
-
 #: How deep a rate may be before it is unpleasant: (from hertz, greatest depth, what it sounds like beyond).
 #: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
 #: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
@@ -63,7 +61,7 @@ class Rate(Options):
 
 @dataclass(frozen=True)
 class Carrier(Options):
-    """One emphasised audible frequency in hertz; `depth` is the part of `CARRIER_BOOST_DB`."""
+    """One emphasised audible frequency in hertz; `depth` 1 is 12 dB."""
 
     frequency_hz: float = option(..., "", least=20, most=20_000)
     depth: float = option(..., "", least=0, most=1)

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.gain import Track, envelope_gain
-from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.layer import FrequencyModulationLayer, Track, envelope_gain
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import integrated_lufs

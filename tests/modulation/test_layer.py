@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.layer import CARRIER_BOOST_DB, FrequencyModulationLayer
 from ctxaudio.modulation.profile import (
-    CARRIER_BOOST_DB,
     Carrier,
     ModulationProfile,
     Pulse,

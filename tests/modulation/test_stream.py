@@ -14,8 +14,7 @@ from pulse_depth import expected_depth
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.gain import Track, envelope_gain
-from ctxaudio.modulation.layer import FrequencyModulationLayer
+from ctxaudio.modulation.layer import FrequencyModulationLayer, Track, envelope_gain
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile
 from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
 from ctxaudio.modulation.stream import Modulation, Modulator, tone_block, tone_lufs
