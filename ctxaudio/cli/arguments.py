@@ -1,13 +1,13 @@
-"""What commands share: a parser whose errors are one line, and refusing what does not go together."""
+"""What commands share: a parser whose errors are one line, and the arguments of a run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
-from ctxaudio.errors import CtxAudioError, did_you_mean
+from ctxaudio.errors import did_you_mean
 from ctxaudio.options import add_dataclass, parameters_of, taking
 from ctxaudio.run import Run
 
@@ -43,13 +43,6 @@ class CommandParser(argparse.ArgumentParser):
         stream = file or sys.stderr
         if message and stream is not None:
             stream.write(message)  # argparse's own passes over a full device
-
-
-def refuse(because: str, given: Mapping[str, object]) -> None:
-    """Raise `CtxAudioError` where an argument was given that has no meaning here."""
-    for name, value in given.items():
-        if value:
-            raise CtxAudioError(f"{because}: leave out {name}")
 
 
 def on_a_terminal() -> bool:

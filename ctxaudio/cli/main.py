@@ -27,8 +27,8 @@ COMMANDS = {
     "generate": ("sound", "generate WAV files"),
     "modulate": ("sound", "apply a modulation to an audio file of any length"),
     "session": ("sound", "render hours of sound into one file"),
-    "analyze": ("analyze", "measure a folder of sound"),
-    "evaluate": ("evaluate", "compare a model or a folder of clips with real clips"),
+    "analyze": ("measure", "measure a folder of sound"),
+    "evaluate": ("measure", "compare a model or a folder of clips with real clips"),
     "contexts": ("course", "print contexts, bands and targets with their evidence grades"),
     "course": ("course", "run the notebooks"),
 }
@@ -79,28 +79,19 @@ def run_command(arguments: list[str]) -> int:
         return 2
     options = command_parser(arguments[0]).parse(arguments[1:])
     command = command_named(arguments[0])
-    if command.__name__ == "run":
-        return command(options)
     return command(*(from_options(cls, options) for cls, *_ in parameters_of(command)))
 
 
 def command_named(name: str) -> Callable[..., int]:
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    module = import_module(f"ctxaudio.cli.{COMMANDS[name][0]}")
-    command: Callable[..., int] = getattr(module, name, None) or module.run
+    command: Callable[..., int] = getattr(import_module(f"ctxaudio.cli.{COMMANDS[name][0]}"), name)
     return command
 
 
 def command_parser(name: str) -> CommandParser:
     """The parser of one command's arguments."""
     command = command_named(name)
-    if command.__name__ == "run":
-        module = import_module(command.__module__)
-        parser = CommandParser(f"ctxaudio {name}", module.__doc__)
-        parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-        module.add_to(parser)
-        return parser
     return CommandParser(f"ctxaudio {name}", command.__doc__, command)
 
 

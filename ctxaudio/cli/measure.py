@@ -1,0 +1,151 @@
+"""The commands that measure: analyze, evaluate.
+
+What takes long to import is imported when a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ctxaudio.cli.arguments import on_a_terminal
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import Options, option
+
+
+@dataclass(frozen=True)
+class Analysis(Options):
+    """What is measured and how."""
+
+    directory: Path = option(..., "a folder of clips, or one file of any length", metavar="PATH", flag="directory")
+    output_dir: Path | None = option(None, "for the CSV, JSON and PNG; where the sound is if not given")
+    against: Path | None = option(None, "compare with the clips of this folder: the sham", metavar="DIR")
+    rates_hz: tuple[float, ...] = option((), "rates to measure besides the targets", metavar="RATE")
+    num_workers: int | None = option(None, "processes that analyse; as many as pay off if not given", least=1)
+    window_s: float | None = option(None, "of a file: seconds a measurement; 30 if the file is long", above=0)
+    psychoacoustics: bool = option(False, "of a folder: loudness in sone and roughness too; slow")
+
+
+@dataclass(frozen=True)
+class Evaluation(Options):
+    """What is compared with what."""
+
+    model_path: Path | None = option(None, "the generator, whose clips are made on the spot, without modulation")
+    generated_dir: Path | None = option(
+        None, "instead: clips that generate wrote, or a folder (or sub-folders) of a label"
+    )
+    data_dir: Path = option(Path("./data"), "real clips: FSD50K or a folder like --generated_dir")
+    split: Literal["val", "eval", "train"] | None = option(None, "of the real clips; FSD50K: eval if there, else val")
+    output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")
+    num_samples: int = option(20, "of a model: clips a condition", least=2)  # a distance needs two
+    duration: float = option(4.0, "of a model: length of a clip in seconds", least=0.4, most=600)
+    sample_rate: int | None = option(
+        None, "of a folder: what is compared, in hertz; 22050 if not given", least=8000, most=48000
+    )
+    seed: int = option(0, "of a model's clips, the noises and the intervals", least=0, most=2**31 - 1)
+
+
+def analyze(options: Analysis) -> int:
+    """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
+    picture."""
+    path = options.directory
+    if path.is_file():
+        for_folders = {"--against": options.against, "--num_workers": options.num_workers}
+        refuse(f"{path} is a file", for_folders | {"--psychoacoustics": options.psychoacoustics})
+        return _file(options)
+    refuse(f"{path} is not a file", {"--window_s": options.window_s})
+
+    from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
+    from ctxaudio.evaluation.measures import ASSUMED_LEVEL
+
+    workers, progress = options.num_workers, on_a_terminal()
+    if options.against is not None:
+        refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
+        table = compare_folders(path, options.against, options.output_dir, workers, progress, options.rates_hz)
+        print(table.round(4).to_string(index=False, na_rep=""))
+        print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
+        print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
+        if table.attrs["smallest_p_holm"] >= 0.05:
+            print("so few clips can't show a difference, whatever it is: give more of them")
+        return _written("comparison", options.output_dir or path)
+    table = batch_analyze_frequencies(
+        path, options.output_dir, workers, progress, options.rates_hz, options.psychoacoustics
+    )
+    shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
+    print(shown.round(3).to_string())
+    if options.psychoacoustics:
+        print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
+    return _written("analysis", options.output_dir or path)
+
+
+def _file(options: Analysis) -> int:
+    from ctxaudio.evaluation.over_time import analyse_file
+
+    path = options.directory
+    table = analyse_file(path, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
+    print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
+    print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
+    for stretch in table.attrs["found"]:
+        rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
+        print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
+    return _written(f"{path.stem}_modulation", options.output_dir or path.parent)
+
+
+def refuse(because: str, given: Mapping[str, object]) -> None:
+    """Raise `CtxAudioError` where an argument was given that has no meaning here."""
+    for name, value in given.items():
+        if value:
+            raise CtxAudioError(f"{because}: leave out {name}")
+
+
+def _written(stem: str, folder: Path) -> int:
+    print(f"{stem}.csv, .json and .png are in {folder}")
+    return 0
+
+
+def evaluate(options: Evaluation) -> int:
+    """Compare a model, or a folder of generated clips, with real clips: texture distances beside the real-to-real
+    floor, noise of the same spectrum and white noise, each with its interval, and a verdict; diversity, copies and
+    recall beside those of real clips."""
+    if (options.model_path is None) == (options.generated_dir is None):
+        raise CtxAudioError("give --model_path or --generated_dir: one of them is what is evaluated")
+    if options.model_path is not None and options.sample_rate:
+        raise CtxAudioError("--model_path knows its sample rate: leave out --sample_rate")
+
+    from ctxaudio.evaluation import evaluate as sets
+    from ctxaudio.evaluation.sounds import generated_sound, real_sound
+    from ctxaudio.files import writable_folder
+    from ctxaudio.model.checkpoint import load_generator
+    from ctxaudio.modulation.profile import ModulationProfile
+
+    writable_folder(options.output_dir)
+    if options.generated_dir is not None:
+        rate, context, what = options.sample_rate or 22050, None, f"clips of {options.generated_dir}"
+        generated, skipped = generated_sound(options.generated_dir, rate)
+        conditions = tuple(generated)
+    else:
+        assert options.model_path is not None
+        generator, about = load_generator(options.model_path)
+        plain, skipped = ModulationProfile(), []
+        generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
+        rate, context, conditions = generator.config.sample_rate, about["context"], generator.config.conditions
+        what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
+    real = real_sound(options.data_dir, conditions, rate, options.split, context)
+    evaluation = sets.evaluate(real, generated, rate, options.seed)
+    skipped = [*real.skipped, *skipped]
+    print(f"{what}, beside the {real.description}, at {rate} Hz")
+    print(sets.printed_table(evaluation.table))
+    print("kernel: distance to real clips, x1000; _low, _high: interval of 90 % over clips")
+    for row in evaluation.table.to_dict("records")[:-1]:
+        print(f"{row['condition']}: {row['verdict']}")
+    for copy in evaluation.copies:
+        print(f"copy? {copy.clip} follows {copy.training_clip} in time (correlation {copy.correlation:.2f})")
+    for note in [*evaluation.notes, *(f"skipped {reason}" for reason in skipped)]:
+        print(f"note: {note}")
+    about_sets = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}
+    sets.write_evaluation(evaluation, options.output_dir, about_sets | {"skipped": skipped})
+    print(f"evaluation.json, .csv and .png are in {options.output_dir}")
+    print(f"verdict: {evaluation.verdict}")
+    return 0
