@@ -138,7 +138,7 @@ def generate(run: Common, asked: Generation) -> int:
 
 def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(title="level")]) -> int:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
-    from ctxaudio.render.modulate import modulate_file
+    from ctxaudio.render.finish import modulate_file
 
     modulation, finish = modulation_of(asked, asked.context), finish_of(level)
     return _told(

@@ -23,10 +23,10 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
-from ctxaudio.render.generate import check_seed, trained_condition, trained_conditions
+from ctxaudio.render.generate import trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.filters import fade_gain, resample
-from ctxaudio.signal.loudness import LoudnessMeter
+from ctxaudio.signal.loudness import loudness_of
 from ctxaudio.workers import made_in_order
 
 BLOCK_S = 10.0
@@ -47,7 +47,7 @@ class Bed(ABC):
     def __init__(self, sample_rate: int, channels: int, seed: int) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
-        self.seed = check_seed(seed)
+        self.seed = seed
         self.block_samples = round(BLOCK_S * sample_rate)
         self.fade_samples = round(FADE_S * sample_rate)
 
@@ -135,7 +135,9 @@ class GeneratedBed(Bed):
             latent, style = self.character(number, condition)
             labels = torch.tensor([condition])
             sound = self.generator.unmodulated(latent, labels, length, style, random, self.channels)
-        return at_loudness(sound.numpy(), self.sample_rate)
+        made = np.asarray(sound.numpy(), np.float32)
+        lufs = loudness_of([made], self.sample_rate, self.channels, "what the generator made")
+        return made * np.float32(10.0 ** ((LUFS - lufs) / 20.0))
 
 
 class RecordingBed(Bed):
@@ -158,13 +160,8 @@ class RecordingBed(Bed):
         reader = AudioReader(path)
         self.native_rate, self.frames = reader.sample_rate, reader.frames
         super().__init__(sample_rate or self.native_rate, channels, seed)
-        meter = LoudnessMeter(self.sample_rate, channels)
-        for block in reader.blocks(BLOCK_S):
-            meter.add(self._converted(block))
         self.path = path
-        lufs = meter.integrated_lufs()
-        if not np.isfinite(lufs):
-            raise CtxAudioError(f"{path} is silent (nothing above -70 LUFS): choose another recording")
+        lufs = loudness_of(map(self._converted, reader.blocks(BLOCK_S)), self.sample_rate, channels, path)
         self.gain = np.float32(10.0 ** ((LUFS - lufs) / 20.0))
         self.needed = round((BLOCK_S + FADE_S) * self.native_rate)
         if not 0.0 <= gap_s <= 3600.0:
@@ -209,16 +206,6 @@ def with_channels(sound: FloatArray, channels: int) -> FloatArray:
     if channels == 1:
         return sound.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound[:2]
-
-
-def at_loudness(sound: FloatArray, sample_rate: int) -> FloatArray:
-    """`sound` `[channels, T]` scaled to -27 LUFS; raises `CtxAudioError` for silence."""
-    meter = LoudnessMeter(sample_rate, len(sound))
-    meter.add(sound)
-    lufs = meter.integrated_lufs()
-    if not np.isfinite(lufs):
-        raise CtxAudioError("the generator made silence: train it longer, or choose another condition")
-    return sound * np.float32(10.0 ** ((LUFS - lufs) / 20.0))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
-"""The last step of everything rendered: fades, loudness, true peak, one whole file and where it comes from."""
+"""A file through a modulation; and the last step of everything rendered: fades, loudness, true peak, one whole file.
+
+All goes through in blocks, so that hours of sound take the memory of seconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,12 @@ from tqdm import tqdm
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.modulation.stream import Modulation
-from ctxaudio.provenance import Provenance, claims_of, json_beside
-from ctxaudio.signal.audio import audio_format, audio_writer
+from ctxaudio.modulation.stream import Modulation, Modulator
+from ctxaudio.options import Options, option
+from ctxaudio.provenance import Provenance, claims_of, json_beside, source_file
+from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer
 from ctxaudio.signal.filters import fade_gain, resample
-from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, true_peak_db
+from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
 
 #: A true peak of the oversampled waveform; the samples themselves then stay inside -1..1.
 CLIPPING_DB = -0.1
@@ -27,29 +32,22 @@ REACH_S = 0.005
 #: Peaks are found between the samples too, and a smooth gain moves them a little: stay this much below.
 MARGIN_DB = 0.2
 
+BLOCK_S = 10.0
+
 Blocks = Callable[[], Iterator[FloatArray]]
 
 
 @dataclass(frozen=True)
-class Finish:
+class Finish(Options):
     """How a file is to end up: `lufs` None keeps the level; `true_peak_db` (dBTP) is never passed; fades in seconds.
 
-    `limit_db`: by how much peaks may be limited (`PeakLimiter`) before all is made quieter for them; 0 for exact
-    envelopes.
+    `limit_db`: by how much peaks may be limited (`limited`) before all is made quieter for them; 0 for exact envelopes.
     """
 
-    lufs: float | None = -27.0
-    true_peak_db: float = -6.0
-    fade_s: float = 0.0
+    lufs: float | None = option(-27.0, "", above=-70, most=-10)
+    true_peak_db: float = option(-6.0, "", least=-60, most=0)
+    fade_s: float = option(0.0, "", least=0, most=600)
     limit_db: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.lufs is not None and not -70.0 < self.lufs <= -10.0:
-            raise CtxAudioError(f"lufs {self.lufs:g} is outside -70..-10: -27 is the default, off keeps the level")
-        if not -60.0 <= self.true_peak_db <= 0.0:
-            raise CtxAudioError(f"true_peak {self.true_peak_db:g} dBTP is outside -60..0")
-        if not 0.0 <= self.fade_s <= 600.0:
-            raise CtxAudioError(f"fade {self.fade_s:g} s is outside 0-600 s")
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,41 @@ def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterat
         yield block
 
 
-def measured(blocks: Blocks, layout: Format, fade_s: float, progress: bool = False) -> LevelMeter:
-    """A meter that has heard the faded whole."""
-    meter = LevelMeter(layout.sample_rate, layout.channels)
-    for block in shown(faded(blocks(), layout, fade_s), layout, "measuring", progress):
-        meter.add(block)
-    return meter
+def modulate_file(
+    source: Path,
+    path: Path,
+    modulation: Modulation,
+    finish: Finish,
+    context: str | None = None,
+    progress: bool = True,
+) -> Provenance:
+    """Write `source` with `modulation` to `path`: as long as it was, mono or stereo.
+
+    The file is gone through two or three times (tones need its loudness first) instead of being held in memory.
+    `context` only says whose evidence goes with the file; the provenance is in the file, beside it, and given back.
+
+    Raises `CtxAudioError` for a source that can't be read, is the output itself, or has more than two channels.
+    """
+    if path.exists() and source.exists() and path.samefile(source):
+        raise CtxAudioError(f"{path} is the input itself: choose another output file")
+    json_beside(path)
+    reader = AudioReader(source)
+    sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames
+    if channels > 2:
+        raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
+    settings = {"finish": asdict(finish)}
+    made = provenance_of("modulate", modulation, context, sources=(source_file(source),), settings=settings)
+    heard = reader.blocks(BLOCK_S)
+    lufs = loudness_of(heard, sample_rate, channels, source) if modulation.profile.tones else None
+
+    def blocks() -> Iterator[FloatArray]:
+        modulator = Modulator(modulation, sample_rate, channels, lufs)
+        for block in reader.blocks(BLOCK_S):
+            yield modulator.process(block)
+        yield modulator.flush()
+
+    layout = Format(sample_rate, modulation.channels(channels), samples)
+    return write_finished(blocks, layout, finish, path, made, progress)
 
 
 def write_finished(
@@ -102,10 +129,11 @@ def write_finished(
     """
     audio_format(path, layout.sample_rate)
     json_beside(path)
-    meter = measured(blocks, layout, finish.fade_s, progress)
-    gain = (
-        meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, finish.true_peak_db + finish.limit_db)
-    )
+    meter = LevelMeter(layout.sample_rate, layout.channels)
+    for block in shown(faded(blocks(), layout, finish.fade_s), layout, "measuring", progress):
+        meter.add(block)
+    limit_db = finish.true_peak_db + finish.limit_db
+    gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, limit_db)
     if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:
         print(f"turned down by {gain.true_peak_db - CLIPPING_DB:.1f} dB: at its own level it would clip", flush=True)
         gain = meter.gain_to(gain.lufs, CLIPPING_DB)
@@ -124,12 +152,44 @@ def write_finished(
     return made
 
 
-def limited(blocks: Iterator[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
-    """The blocks through a `PeakLimiter`."""
-    limiter = PeakLimiter(ceiling_db, sample_rate)
-    for block in blocks:
-        yield limiter.process(block)
-    yield limiter.flush()
+def limited(blocks: Iterable[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
+    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms.
+
+    >>> click = np.zeros((1, 8000), np.float32)
+    >>> click[0, 4000] = 1.0
+    >>> out = np.concatenate(list(limited([click], -6.0, 8000)), axis=1)
+    >>> out.shape, round(float(20 * np.log10(out.max())), 1)
+    ((1, 8000), -6.2)
+    """
+    ceiling_db -= MARGIN_DB
+    reach = max(1, round(REACH_S * sample_rate))
+    waiting, past = None, 0  # so many samples of `waiting` have gone out, and are there for what the gain sees
+    for block in chain(blocks, [None]):
+        if block is not None:
+            waiting = block if waiting is None else np.concatenate([waiting, block], axis=1)
+        if waiting is None:
+            return
+        until = waiting.shape[1] if block is None else max(past, waiting.shape[1] - 2 * reach)
+        ready = waiting[:, past:until]
+        if waiting.shape[1] and true_peak_db(waiting) > ceiling_db:
+            ready = ready * _limiting_gain(waiting, ceiling_db, sample_rate, reach)[past:until]
+        yield ready
+        keep_from = max(0, until - 2 * reach)
+        waiting, past = waiting[:, keep_from:], until - keep_from
+
+
+def _limiting_gain(sound: FloatArray, ceiling_db: float, sample_rate: int, reach: int) -> FloatArray:
+    """Gain `[T]`, smooth over `reach` samples to either side, that brings each peak of `sound` under the ceiling."""
+    length = sound.shape[1]
+    rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in sound]
+    between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
+    peaks = np.maximum(between.reshape(len(sound), -1, OVERSAMPLING).max((0, 2)), np.abs(sound).max(0))
+    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
+    needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
+    spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+    window = np.hanning(2 * reach + 3)[1:-1]
+    smoothing = (window / window.sum()).astype(np.float32)
+    return np.asarray(scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid"), np.float32)
 
 
 def shown(
@@ -141,53 +201,3 @@ def shown(
         for block in blocks:
             yield block
             bar.update(block.shape[1] / layout.sample_rate)
-
-
-class PeakLimiter:
-    """Blocks `[channels, T]` in and out, true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms.
-
-    >>> limiter = PeakLimiter(-6.0, 8000)
-    >>> click = np.zeros((1, 8000), np.float32)
-    >>> click[0, 4000] = 1.0
-    >>> out = np.concatenate([limiter.process(click), limiter.flush()], axis=1)
-    >>> out.shape, round(float(20 * np.log10(out.max())), 1)
-    ((1, 8000), -6.2)
-    """
-
-    def __init__(self, ceiling_db: float, sample_rate: int) -> None:
-        self._ceiling_db = ceiling_db
-        self._ceiling = 10.0 ** ((ceiling_db - MARGIN_DB) / 20.0)
-        self._sample_rate = sample_rate
-        self._reach = max(1, round(REACH_S * sample_rate))
-        window = np.hanning(2 * self._reach + 3)[1:-1]
-        self._smoothing = (window / window.sum()).astype(np.float32)
-        self._waiting: FloatArray | None = None
-        self._past = 0  # samples of `_waiting` that have already gone out
-
-    def process(self, block: FloatArray) -> FloatArray:
-        waiting = block if self._waiting is None else np.concatenate([self._waiting, block], axis=1)
-        return self._emit(waiting, max(self._past, waiting.shape[1] - 2 * self._reach))
-
-    def flush(self) -> FloatArray:
-        """The rest of the stream."""
-        assert self._waiting is not None
-        return self._emit(self._waiting, self._waiting.shape[1])
-
-    def _emit(self, waiting: FloatArray, until: int) -> FloatArray:
-        ready = waiting[:, self._past : until]
-        if waiting.shape[1] and true_peak_db(waiting) > self._ceiling_db - MARGIN_DB:
-            ready = ready * self._gain(waiting)[self._past : until]
-        keep_from = max(0, until - 2 * self._reach)
-        self._waiting, self._past = waiting[:, keep_from:], until - keep_from
-        return ready
-
-    def _gain(self, sound: FloatArray) -> FloatArray:
-        rows = [resample(row, self._sample_rate, OVERSAMPLING * self._sample_rate) for row in sound]
-        between = np.abs(np.stack(rows))[:, : OVERSAMPLING * sound.shape[1]]
-        between = np.pad(between, ((0, 0), (0, OVERSAMPLING * sound.shape[1] - between.shape[1])))
-        peaks = np.maximum(between.reshape(len(sound), -1, OVERSAMPLING).max((0, 2)), np.abs(sound).max(0))
-        peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
-        needed = np.minimum(1.0, self._ceiling / np.maximum(peaks, 1e-9)).astype(np.float32)
-        spread = scipy.ndimage.minimum_filter1d(needed, 2 * self._reach + 1, mode="nearest")
-        padded = np.pad(spread, self._reach, mode="edge")
-        return np.asarray(scipy.signal.oaconvolve(padded, self._smoothing, mode="valid"), dtype=np.float32)

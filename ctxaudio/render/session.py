@@ -23,6 +23,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.modulation.stream import Modulation
+from ctxaudio.options import Options, option
 from ctxaudio.provenance import ModelOrigin, Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
@@ -78,7 +79,7 @@ class Mixed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Options):
     """What to render: layers (levels refer to the first, the bed), modulation, length in minutes, how it ends up.
 
     `made` is what the file will say of itself, but for the levels that are reached; all of it but `finish` decides
@@ -87,13 +88,9 @@ class Session:
 
     layers: Sequence[Layer]
     modulation: Modulation
-    minutes: float
-    finish: Finish
-    made: Provenance
-
-    def __post_init__(self) -> None:
-        if not 0.1 <= self.minutes <= 24 * 60:
-            raise CtxAudioError(f"minutes {self.minutes:g} is outside 0.1-1440")
+    minutes: float = option(..., "", least=0.1, most=24 * 60)
+    finish: Finish = option(..., "")
+    made: Provenance = option(..., "")
 
     @property
     def layout(self) -> Format:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,6 +196,16 @@ def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
     meter = LoudnessMeter(sample_rate, _channels(samples))
     meter.add(samples)
     return meter.integrated_lufs()
+
+
+def loudness_of(blocks: Iterable[FloatArray], sample_rate: int, channels: int, name: object) -> float:
+    """Integrated loudness in LUFS of a sound in blocks; `CtxAudioError`, which names it, where it is silent."""
+    meter = LoudnessMeter(sample_rate, channels)
+    for block in blocks:
+        meter.add(block)
+    if (lufs := meter.integrated_lufs()) == -np.inf:
+        raise CtxAudioError(f"{name} is silent (nothing above -70 LUFS): choose another recording or condition")
+    return lufs
 
 
 def true_peak_db(samples: FloatArray) -> float:

@@ -26,9 +26,8 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.beds import GeneratedBed, Layer
-from ctxaudio.render.finish import Finish, provenance_of
+from ctxaudio.render.finish import Finish, modulate_file, provenance_of
 from ctxaudio.render.generate import generate_clips, write_clips
-from ctxaudio.render.modulate import modulate_file
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.signal.audio import AudioReader, audio_writer, rounded
 from ctxaudio.signal.loudness import LoudnessMeter, TruePeakMeter, k_weighting_sections, set_loudness

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.render.finish import REACH_S, Finish, Format, PeakLimiter, provenance_of, write_finished
+from ctxaudio.render import finish
+from ctxaudio.render.finish import REACH_S, Finish, Format, provenance_of, write_finished
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
 RATE = 16000
@@ -27,9 +28,7 @@ def crackle(seconds: float = 3.0, channels: int = 2) -> FloatArray:
 
 
 def limited(sound: FloatArray, cuts: list[int], ceiling_db: float = -6.0) -> FloatArray:
-    limiter = PeakLimiter(ceiling_db, RATE)
-    parts = [limiter.process(part) for part in np.split(sound, cuts, axis=1)]
-    return np.concatenate([*parts, limiter.flush()], axis=1)
+    return np.concatenate(list(finish.limited(np.split(sound, cuts, axis=1), ceiling_db, RATE)), axis=1)
 
 
 def test_the_true_peak_stays_under_the_ceiling_and_quiet_parts_are_untouched() -> None:

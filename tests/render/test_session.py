@@ -247,7 +247,7 @@ def test_what_cannot_be_a_bed_is_refused(tmp_path: Path) -> None:
         RecordingBed(tmp_path / "silent.wav", 1, 0, 60.0)
     with pytest.raises(ClipError, match="no such file"):
         RecordingBed(tmp_path / "none.wav", 1, 0, 60.0)
-    with pytest.raises(CtxAudioError, match="minutes 0 is outside"):
+    with pytest.raises(CtxAudioError, match=r"minutes 0\.0 must be at least 0\.1"):
         noise_session(0.0)
 
 
@@ -270,5 +270,3 @@ def test_another_seed_is_another_session(tmp_path: Path) -> None:
     assert other.identity == session.identity  # the finish is applied afterwards
     seeded = Session(session.layers, session.modulation, 0.2, Finish(), told(session.modulation, seed=4, minutes=0.2))
     assert seeded.identity != session.identity
-    with pytest.raises(CtxAudioError, match="seed -1 is outside"):
-        NoiseBed(RATE, 1, seed=-1)
