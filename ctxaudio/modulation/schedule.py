@@ -17,6 +17,7 @@ import yaml
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import why_unreadable
 from ctxaudio.options import Options, option
 
 DEFAULT_DEPTH = 0.2
@@ -101,7 +102,7 @@ def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEF
             steps.append(_step(minute, band, rate_hz, depth if own_depth is None else own_depth))
         except ValueError:
             raise CtxAudioError(
-                f"schedule: {_shown(entry.strip())} is not MINUTE:[BAND] RATE [DEPTH], such as 20:theta 6 or "
+                f"schedule: {reprlib.repr(entry.strip())} is not MINUTE:[BAND] RATE [DEPTH], such as 20:theta 6 or "
                 "20:theta 6 0.3"
             ) from None
     return Schedule(tuple(steps), glide_s)
@@ -124,8 +125,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises `CtxAudioError` naming the file for anything else; aliases, which can make a few bytes endless, are refused.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise CtxAudioError(f"{path} is no file: give a schedule in YAML")
+        if reason := why_unreadable(path):
+            raise CtxAudioError(f"can't read {path}: {reason}")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
@@ -152,7 +153,7 @@ def schedule_of(found: Mapping[str, Any], path: str | Path, known: tuple[str, ..
     if not isinstance(found.get("steps"), list):
         raise CtxAudioError(f"{path} needs `steps:`, a list of entries with minute and rate_hz")
     if unknown := found.keys() - set(known):
-        raise CtxAudioError(f"{path}: unknown entry {_shown(min(unknown))}; known are {', '.join(known)}")
+        raise CtxAudioError(f"{path}: unknown entry {reprlib.repr(min(unknown))}; known are {', '.join(known)}")
     try:
         steps = tuple(_step_of(entry) for entry in found["steps"])
         return Schedule(steps, float(found.get("glide_s", DEFAULT_GLIDE_S)))
@@ -166,13 +167,13 @@ def schedule_of(found: Mapping[str, Any], path: str | Path, known: tuple[str, ..
 
 def _step_of(entry: Any) -> Step:
     if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"band", *Step.__dataclass_fields__}:
-        raise ValueError(f"{_shown(entry)} is not a step")
+        raise ValueError(f"{reprlib.repr(entry)} is not a step")
     if entry.get("band") not in (None, *BANDS):
-        raise ValueError(f"unknown band {_shown(entry['band'])}, not one of {', '.join(BANDS)}")
+        raise ValueError(f"unknown band {reprlib.repr(entry['band'])}, not one of {', '.join(BANDS)}")
     step = _step(entry["minute"], entry.get("band"), entry.get("rate_hz"), entry.get("depth", DEFAULT_DEPTH))
     condition = entry.get("condition")
     if not isinstance(condition, str | None):
-        raise ValueError(f"{_shown(condition)} is no condition")
+        raise ValueError(f"{reprlib.repr(condition)} is no condition")
     return replace(step, level_db=float(entry.get("level_db", 0.0)), condition=condition)
 
 
@@ -187,7 +188,3 @@ def _step(minute: str, band: str | None, rate_hz: str | None, depth: str | float
     if not low_hz <= hz <= high_hz:
         raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {band} ({low_hz:g}-{high_hz:g} Hz)")
     return Step(float(minute), hz, float(depth))
-
-
-def _shown(value: object) -> str:
-    return reprlib.repr(value)

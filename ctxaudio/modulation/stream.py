@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
@@ -127,18 +126,14 @@ def tone_block(tone: Tone, start: int, length: int, sample_rate: int, schedule: 
     samples = torch.arange(start, start + length, dtype=torch.float64)
     carrier = 2.0 * math.pi * ((tone.carrier_hz / sample_rate * samples) % 1.0)
     if tone.kind in ("am", "isochronic"):
-        return as_rows(torch.sin(carrier) * envelope_gain([track], start, length, sample_rate))
+        return (torch.sin(carrier) * envelope_gain([track], start, length, sample_rate)).float().numpy()
     _, depth, turns = track.at(samples / sample_rate)
     # half of the beat's turns to either side of the carrier; in the control there is no second tone to beat with
     half = math.pi * turns if any(depth > 0.0 for _, _, depth in track.knots) else torch.zeros_like(turns)
-    lower, higher = torch.sin(carrier - half), torch.sin(carrier + half)
-    if tone.kind == "binaural":
-        return as_rows(torch.stack([lower, higher]))
-    return as_rows(((lower + depth * higher) / torch.sqrt(1.0 + depth.square()))[None])
-
-
-def as_rows(samples: Tensor) -> FloatArray:
-    return np.asarray(samples.numpy(), dtype=np.float32)
+    ears = torch.stack([torch.sin(carrier - half), torch.sin(carrier + half)])
+    if tone.kind == "monaural":
+        ears = (ears[:1] + depth * ears[1:]) / torch.sqrt(1.0 + depth.square())
+    return ears.float().numpy()
 
 
 def tone_lufs(tone: Tone, sample_rate: int, channels: int) -> float:

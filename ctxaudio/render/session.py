@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
@@ -214,17 +213,13 @@ def _render(session: Session, sound: Path, done: int, progress: bool) -> None:
             file.truncate(done * BYTES * layout.channels)
             file.seek(done * BYTES * layout.channels)
             for block in shown(blocks, layout, "rendering", progress, done):
-                file.write(_encoded(block))
+                if not np.isfinite(block).all():
+                    raise CtxAudioError("the sound is not finite: try another seed, or train the generator again")
+                file.write(block.T.astype("<f2").tobytes())
     except OSError as error:
         raise CtxAudioError(
             f"can't write {sound}: {error.strerror or error}; free space and start again: what is there is kept"
         ) from error
-
-
-def _encoded(block: FloatArray) -> bytes:
-    if not np.isfinite(block).all():
-        raise CtxAudioError("the sound to render is not finite: try another seed, or train the generator again")
-    return torch.from_numpy(np.ascontiguousarray(block.T)).half().numpy().tobytes()
 
 
 def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
@@ -232,5 +227,4 @@ def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
     step = round(READ_S * layout.sample_rate) * layout.channels
     with sound.open("rb") as file:
         for _ in range(0, layout.samples * layout.channels, step):
-            block = np.fromfile(file, dtype="<f2", count=step).reshape(-1, layout.channels)
-            yield torch.from_numpy(block).float().numpy().T
+            yield np.fromfile(file, "<f2", step).reshape(-1, layout.channels).T.astype(np.float32)

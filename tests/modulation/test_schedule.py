@@ -74,5 +74,5 @@ def test_a_hostile_file_is_one_short_line_at_once(tmp_path: Path, text: str, mes
 @pytest.mark.skipif(os.name == "nt", reason="named pipes are POSIX")
 def test_a_pipe_is_no_schedule(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(CtxAudioError, match="is no file"):
+    with pytest.raises(CtxAudioError, match="not a file"):
         read_schedule(tmp_path / "pipe.yaml")
