@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyloudnorm
 import scipy.signal
+import soxr
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.workers import one_blas_thread
 
 BLOCK_S = 0.4
 BLOCKS_OVERLAP = 4  # 75 %: each block of 0.4 s is four sub-blocks, and the next begins one sub-block later
@@ -28,9 +28,7 @@ OFFSET_LUFS = -0.691  # BS.1770-4 equation 2: makes a 997 Hz tone at full scale 
 NEGLIGIBLE_STATE = 1e-30
 
 OVERSAMPLING = 4
-INTERPOLATOR_TAPS = 64
-INTERPOLATOR_CUTOFF = 0.96  # of half the sample rate; with these taps within 0.1 dB of soxr HQ on noise of any colour
-ROW_OUTPUTS = 32
+REACH = 128  # so many samples to either side decide what lies between two
 PIECE_SAMPLES = 16384  # what the processor's cache holds
 
 
@@ -124,7 +122,7 @@ class TruePeakMeter:
     def __init__(self, channels: int = 1) -> None:
         self.channels = channels
         self._highest = 0.0
-        self._pending = np.zeros((channels, INTERPOLATOR_TAPS - 1), np.float32)
+        self._pending = np.zeros((channels, 2 * REACH), np.float32)
 
     def add(self, block: FloatArray) -> None:
         """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
@@ -135,20 +133,15 @@ class TruePeakMeter:
     @property
     def peak(self) -> float:
         """Linear, 0 for silence."""
-        return self._after(np.zeros((self.channels, INTERPOLATOR_TAPS + ROW_OUTPUTS), np.float32))[0]
+        return self._after(np.zeros((self.channels, 2 * REACH), np.float32))[0]
 
     def _after(self, rows: FloatArray) -> tuple[float, FloatArray]:
         """The highest magnitude on the samples and between them once `rows` came, and what is still to be looked at."""
-        piece = np.concatenate([self._pending, rows], axis=1)
-        whole_rows = (piece.shape[1] - INTERPOLATOR_TAPS + 1) // ROW_OUTPUTS
-        matrix, most = _interpolation()
-        highest = max(self._highest, float(np.abs(piece).max()))
-        if whole_rows and float(np.abs(piece).max()) * most > self._highest:
-            windows = np.lib.stride_tricks.sliding_window_view(piece, len(matrix), axis=1)[:, ::ROW_OUTPUTS]
-            with one_blas_thread():
-                between = windows[:, :whole_rows].reshape(-1, len(matrix)) @ matrix
-            highest = max(highest, float(between.max()), -float(between.min()))
-        return highest, piece[:, whole_rows * ROW_OUTPUTS :]
+        piece = np.concatenate([self._pending, rows], axis=1, dtype=np.float32)
+        between = soxr.resample(np.ascontiguousarray(piece.T), 1, OVERSAMPLING)[OVERSAMPLING * REACH :]
+        known = np.abs(between[: -OVERSAMPLING * REACH])  # the rest lacks what follows
+        highest = max(self._highest, float(np.abs(piece).max()), float(known.max(initial=0.0)))
+        return highest, piece[:, -2 * REACH :]
 
 
 class LevelMeter(LoudnessMeter):
@@ -243,21 +236,6 @@ def k_weighting_sections(sample_rate: int) -> npt.NDArray[np.float64]:
     """The two second-order sections `[2, 6]` of the K-weighting: De Man's follow the standard to 0.01 dB at 48 kHz."""
     stages = pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values()
     return np.array([[*stage.b, *stage.a] for stage in stages])
-
-
-@functools.lru_cache(maxsize=1)
-def _interpolation() -> tuple[FloatArray, float]:
-    """A matrix that takes 95 samples in a row to the 3 x 32 points between 32 of them, and the most it can amplify.
-
-    A matrix product does the short sums of a polyphase filter at several times the speed of a convolution.
-    """
-    length = OVERSAMPLING * INTERPOLATOR_TAPS - 1
-    kernel = scipy.signal.firwin(length, INTERPOLATOR_CUTOFF / OVERSAMPLING, window=("kaiser", 2.5)) * OVERSAMPLING
-    phases = np.append(kernel, 0.0).reshape(INTERPOLATOR_TAPS, OVERSAMPLING)[:, :-1]  # the last is on the samples
-    matrix = np.zeros((ROW_OUTPUTS + INTERPOLATOR_TAPS - 1, OVERSAMPLING - 1, ROW_OUTPUTS), np.float32)
-    for output in range(ROW_OUTPUTS):
-        matrix[output : output + INTERPOLATOR_TAPS, :, output] = phases
-    return matrix.reshape(len(matrix), -1), float(np.abs(phases).sum(0).max())
 
 
 def _channels(samples: FloatArray) -> int:
