@@ -11,7 +11,6 @@ depth at rate f is multiplied by (1 + (f / 1.019 ERB)^2)^-2, so at 125 Hz (ERB 3
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -49,8 +48,8 @@ def slow_envelope(samples: npt.NDArray[np.floating], sample_rate: int) -> tuple[
     >>> len(envelope), rate_hz, round(float(envelope.max()), 2)
     (1764, 441.0, 1.5)
     """
-    blocks = _blocks_of(samples, sample_rate)
-    return blocks.envelope(1, np.ones(blocks.spectra.shape[1] - 1, np.complex64), oversampling=2), blocks.rate_hz
+    envelopes, rate_hz = _envelopes(samples, sample_rate, None)
+    return envelopes[0], rate_hz
 
 
 def band_envelopes(samples: npt.NDArray[np.floating], sample_rate: int, centres_hz: Array) -> tuple[Array, float]:
@@ -58,9 +57,7 @@ def band_envelopes(samples: npt.NDArray[np.floating], sample_rate: int, centres_
 
     The filters are causal: low bands come some 20 ms late.
     """
-    blocks = _blocks_of(samples, sample_rate)
-    bands = [_band(float(centre_hz), blocks.bin_hz, blocks.spectra.shape[1]) for centre_hz in centres_hz]
-    return np.stack([blocks.envelope(first_bin, response) for first_bin, response in bands]), blocks.rate_hz
+    return _envelopes(samples, sample_rate, centres_hz)
 
 
 def samples_per_slow_sample(sample_rate: int) -> int:
@@ -137,36 +134,11 @@ def modulation_response(frequencies_hz: npt.ArrayLike, rates_hz: Array, per_octa
     return np.asarray(np.where(steps < 1.0, np.cos(np.pi / 2 * np.minimum(steps, 1.0)), 0.0))
 
 
-@dataclass(frozen=True)
-class _Blocks:
-    """Spectra `[G, bins]` of overlapping blocks; `block` and `margin` (either side) in slow samples, `step` long."""
+def _envelopes(samples: npt.NDArray[np.floating], sample_rate: int, centres_hz: Array | None) -> tuple[Array, float]:
+    """Slow envelope `[K, T']` in the band at each of `centres_hz`, or `[1, T']` of all, and its rate.
 
-    spectra: Complex64Array
-    bin_hz: float
-    rate_hz: float
-    step: int
-    block: int
-    margin: int
-    length: int
-
-    def envelope(self, first_bin: int, response: Complex64Array, oversampling: int = 1) -> Array:
-        """Slow envelope `[length]` of the bins from `first_bin` on, times `response` `[bins]`.
-
-        The magnitude of the analytic signal, low-passed below 200 Hz. It is taken at a rate of `oversampling` times
-        the band, as a magnitude reaches beyond its signal's own band: a flat one needs 2 (depths within 0.0005), one
-        with slopes 1.
-        """
-        bins = len(response)
-        width = self.block * int(scipy.fft.next_fast_len(-(-oversampling * bins // self.block)))
-        analytic = scipy.fft.ifft(self.spectra[:, first_bin : first_bin + bins] * response, width)
-        magnitude = np.sqrt(analytic.real**2 + analytic.imag**2)  # np.abs takes three times as long
-        slow = scipy.fft.irfft(scipy.fft.rfft(magnitude)[:, : self.block // 2 + 1], self.block)
-        kept = slow[:, self.margin : self.block - self.margin].ravel()[: self.length]
-        return np.asarray(kept * (2.0 / self.step), dtype=np.float64)
-
-
-def _blocks_of(samples: npt.NDArray[np.floating], sample_rate: int) -> _Blocks:
-    """`samples` `[T]` cut into overlapping blocks of 1.2 s, mirrored at the ends, and transformed."""
+    The magnitude of the analytic signal, low-passed below 200 Hz, in overlapping blocks of 1.2 s, mirrored at the ends.
+    """
     if samples.ndim != 1 or samples.size == 0:
         raise CtxAudioError(f"an envelope needs mono samples [T] with T >= 1, not shape {samples.shape}")
     step = samples_per_slow_sample(sample_rate)
@@ -174,16 +146,27 @@ def _blocks_of(samples: npt.NDArray[np.floating], sample_rate: int) -> _Blocks:
     block, margin = int(scipy.fft.next_fast_len(round(BLOCK_S * rate_hz))), round(MARGIN_S * rate_hz)
     hop = block - 2 * margin
     length = -(-len(samples) // step)
-    count = -(-length // hop)
     # Mirrored, so that the envelope doesn't fall at the ends; what is mirrored is cut off again.
     mirrored = min(margin * step, len(samples) - 1)
-    padded = np.zeros(step * (2 * margin + count * hop), dtype=np.float32)
+    padded = np.zeros(step * (2 * margin + -(-length // hop) * hop), dtype=np.float32)
     ends = np.pad(samples.astype(np.float32), mirrored, mode="reflect")
     start = margin * step - mirrored
     padded[start : start + len(ends)] = ends[: len(padded) - start]
     overlapping = np.lib.stride_tricks.sliding_window_view(padded, step * block)[:: step * hop]
     spectra = np.asarray(scipy.fft.rfft(overlapping), dtype=np.complex64)
-    return _Blocks(spectra, sample_rate / (step * block), rate_hz, step, block, margin, length)
+    # A magnitude reaches beyond its signal's own band: a flat one needs twice its rate (depths within 0.0005).
+    bins, oversampling = spectra.shape[1], 2 if centres_hz is None else 1
+    bands = [(1, np.ones(bins - 1, np.complex64))]
+    if centres_hz is not None:
+        bands = [_band(float(centre_hz), sample_rate / (step * block), bins) for centre_hz in centres_hz]
+    envelopes = []
+    for first, response in bands:
+        width = block * int(scipy.fft.next_fast_len(-(-oversampling * len(response) // block)))
+        analytic = scipy.fft.ifft(spectra[:, first : first + len(response)] * response, width)
+        magnitude = np.sqrt(analytic.real**2 + analytic.imag**2)  # np.abs takes three times as long
+        slow = scipy.fft.irfft(scipy.fft.rfft(magnitude)[:, : block // 2 + 1], block)
+        envelopes.append(slow[:, margin : block - margin].ravel()[:length] * (2.0 / step))
+    return np.stack(envelopes).astype(np.float64), rate_hz
 
 
 @lru_cache(maxsize=256)
