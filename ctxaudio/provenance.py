@@ -10,10 +10,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ctxaudio import __version__
 from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
@@ -85,28 +85,6 @@ def _graded(claims: Iterable[Claim]) -> str:
 
 
 @dataclass(frozen=True)
-class ModelOrigin:
-    """The generator behind a sound and whose clips are in it: `attribution` has an entry a clip, as its JSON does."""
-
-    sha256: str
-    ctxaudio: str
-    context: str
-    licences: Mapping[str, int]
-    attribution: Sequence[Mapping[str, str]]
-
-    @classmethod
-    def from_about(cls, about: Mapping[str, Any]) -> Self:
-        """From what `load_generator` gives beside the generator."""
-        return cls(
-            about["weights_sha256"],
-            about["ctxaudio"],
-            about["context"],
-            about.get("licences", {}),
-            about.get("attribution", ()),
-        )
-
-
-@dataclass(frozen=True)
 class Provenance:
     """How one file came about.
 
@@ -114,6 +92,7 @@ class Provenance:
         made_by: the command: generate, modulate or session.
         claims: from `claims_of`.
         conditions: the labels that were generated.
+        model: what stands beside the generator's weights, whose clips are in it among them.
         sources: recordings that the sound is made from, each as `source_file` describes it.
         settings: whatever else it takes to make the file again, ready for JSON.
         reached: loudness and true peak of the file.
@@ -126,18 +105,16 @@ class Provenance:
     context: str | None = None
     conditions: tuple[str, ...] = ()
     seed: int | None = None
-    model: ModelOrigin | None = None
+    model: Mapping[str, Any] | None = None
     sources: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reached: LoudnessGain | None = None
     schedule: Schedule | None = None
 
-    def reaching(self, gain: LoudnessGain) -> Self:
-        return replace(self, reached=gain)
-
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
         model, reached = self.model, self.reached
+        trained_on = licences_text(model.get("licences", {})) if model else ""
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
             f"context {self.context}" if self.context else "",
@@ -146,7 +123,7 @@ class Provenance:
             f"from {', '.join(str(source['file']) for source in self.sources)}" if self.sources else "",
             f"seed {self.seed}" if self.seed is not None else "",
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
-            f"model {model.sha256[:12]}, trained on {licences_text(model.licences)}" if model else "",
+            f"model {model['weights_sha256'][:12]}, trained on {trained_on}" if model else "",
             "credits in the JSON beside the file" if model or self.sources else "",
             f"evidence grades: {_graded(self.claims)}" if self.claims else "",
         ]
@@ -159,7 +136,7 @@ class Provenance:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; the loudness of silence is null."""
-        reached = self.reached
+        reached, model = self.reached, self.model
         return {
             "made_by": f"ctxaudio {self.made_by}",
             "ctxaudio": __version__,
@@ -174,7 +151,14 @@ class Provenance:
             "evidence": [{"subject": claim.subject, **asdict(claim.evidence)} for claim in self.claims],
             "safe_listening": SAFE_LISTENING,
             "sources": [dict(source) for source in self.sources],
-            "model": vars(self.model) if self.model else None,  # no copy: its credits are many
+            "model": model
+            and {
+                "sha256": model["weights_sha256"],
+                "ctxaudio": model["ctxaudio"],
+                "context": model["context"],
+                "licences": model.get("licences", {}),
+                "attribution": model.get("attribution", ()),
+            },
         }
 
     def summary(self, audio: Path) -> str:

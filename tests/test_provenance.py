@@ -19,7 +19,6 @@ from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
     Claim,
     Credit,
-    ModelOrigin,
     Provenance,
     claims_of,
     evidence_line,
@@ -33,14 +32,20 @@ from ctxaudio.signal.loudness import LoudnessGain
 
 SLEEP = CONTEXTS["sleep"]
 CREDITS = [{"clip": "7", "title": "Rän", "uploader": "ann", "licence": "http://creativecommons.org/licenses/by/4.0/"}]
-MODEL = ModelOrigin("ab" * 32, "0.1.0", "sleep", {"http://creativecommons.org/licenses/by/4.0/": 1}, CREDITS)
+MODEL = {
+    "weights_sha256": "ab" * 32,
+    "ctxaudio": "0.1.0",
+    "context": "sleep",
+    "licences": {"http://creativecommons.org/licenses/by/4.0/": 1},
+    "attribution": CREDITS,
+}
 
 
 def provenance(**changes) -> Provenance:
     profile = context_profile(SLEEP)
     settings = {"minutes": 480.0}
     values = {"context": "sleep", "conditions": ("Rain",), "seed": 3, "model": MODEL, "settings": settings, **changes}
-    return Provenance("session", claims_of(SLEEP, profile), profile, **values).reaching(LoudnessGain(0.5, -27.0, -9.3))
+    return Provenance("session", claims_of(SLEEP, profile), profile, reached=LoudnessGain(0.5, -27.0, -9.3), **values)
 
 
 @pytest.mark.parametrize("name", ["night.wav", "night.flac"])
@@ -62,7 +67,7 @@ def test_the_json_beside_holds_credits_grades_and_what_it_takes_to_make_the_file
     assert path == tmp_path / "night.json"
     about = read_json(path)
     assert about["file"] == "night.flac" and about["made_by"] == "ctxaudio session" and about["seed"] == 3
-    assert about["model"]["attribution"] == CREDITS and about["model"]["sha256"] == MODEL.sha256
+    assert about["model"]["attribution"] == CREDITS and about["model"]["sha256"] == MODEL["weights_sha256"]
     assert ModulationProfile.from_dict(about["profile"]) == context_profile(SLEEP)
     assert about["evidence"][0] == {
         "subject": "context sleep",
@@ -87,7 +92,7 @@ def test_the_comment_is_short_ascii_whatever_it_is_told(
         ModulationProfile(tuple(Rate(1.0 + k, 0.01) for k in range(60))),
         context,
         tuple(conditions),
-        model=ModelOrigin("0" * 64, "0", context, licences, ()),
+        model=MODEL | {"context": context, "licences": licences},
         sources=({"file": file},),
     ).comment()
     assert told.isascii() and len(told) <= WAV_COMMENT_BYTES and told.isprintable() and told.endswith(SAFE_LISTENING)
@@ -95,7 +100,7 @@ def test_the_comment_is_short_ascii_whatever_it_is_told(
 
 @pytest.mark.parametrize("lufs", [-np.inf, np.nan])
 def test_silence_is_valid_json(lufs: float) -> None:
-    silent = provenance().reaching(LoudnessGain(1.0, lufs, -np.inf))
+    silent = replace(provenance(), reached=LoudnessGain(1.0, lufs, -np.inf))
     assert json.loads(json.dumps(silent.as_json(), allow_nan=False))["lufs"] is None
     assert "LUFS" not in silent.comment()
 
@@ -104,7 +109,7 @@ def test_text_that_no_file_can_hold_is_credited_all_the_same(tmp_path: Path) -> 
     half = "rain \ud83c"  # half an emoji: valid JSON, no UTF-8
     write_attribution(tmp_path / "A.md", [Credit(half, half, half, half)], half)
     assert "rain ?" in (tmp_path / "A.md").read_text(encoding="utf-8")
-    model = replace(MODEL, context=half, licences={half: 1}, attribution=[{"title": half}])
+    model = MODEL | {"context": half, "licences": {half: 1}, "attribution": [{"title": half}]}
     told = provenance(context=half, conditions=(half,), model=model, sources=({"file": half},))
     assert told.comment().isascii()
     assert read_json(told.write_beside(tmp_path / "night.flac"))["conditions"] == ["rain ?"]

@@ -144,7 +144,7 @@ def write_finished(
     if finish.lufs is not None and gain.true_peak_db > finish.true_peak_db:
         sound = limited(sound, finish.true_peak_db, layout.sample_rate)
         gain = replace(gain, true_peak_db=finish.true_peak_db)
-    made = made.reaching(gain)
+    made = replace(made, reached=gain)
     with audio_writer(path, layout.sample_rate, layout.channels, made.comment(), frames=layout.samples) as writer:
         for block in sound:
             writer.write(block)

@@ -17,7 +17,7 @@ from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.provenance import ModelOrigin, Provenance, claims_of, json_beside
+from ctxaudio.provenance import Provenance, claims_of, json_beside
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order
@@ -178,7 +178,7 @@ def write_clips(
 
 def _write_aside(clips: Iterable[GeneratedClip], aside: Path, about: dict[str, Any]) -> list[str]:
     """Write the clips and their JSON into `aside`, a new folder in the one where they are to be; their names."""
-    context, origin = context_named(about["context"]), ModelOrigin.from_about(about)
+    context = context_named(about["context"])
     entries, profile = [], ModulationProfile()
     for number, clip in enumerate(clips, 1):
         profile = clip.profile
@@ -189,7 +189,7 @@ def _write_aside(clips: Iterable[GeneratedClip], aside: Path, about: dict[str, A
             context.name,
             (clip.condition,),
             clip.seed,
-            origin,
+            about,
             settings={"clip": number},
             reached=clip.reached,
         )

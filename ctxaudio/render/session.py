@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, wri
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.options import Options, option
-from ctxaudio.provenance import ModelOrigin, Provenance, source_file
+from ctxaudio.provenance import Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
 from ctxaudio.render.generate import model_for
@@ -40,7 +40,7 @@ class Source:
     bed: Bed
     context: str | None
     conditions: tuple[str, ...] = ()
-    model: ModelOrigin | None = None
+    model: Mapping[str, Any] | None = None
     recording: Path | None = None
 
 
@@ -61,7 +61,7 @@ def generated_source(
     crossings = (schedule.conditions(), schedule.glide_s) if schedule else ()
     bed = GeneratedBed(generator, condition, channels, seed, *crossings)
     names = dict.fromkeys(generator.config.conditions[index] for _, index in bed.crossings)
-    return Source(bed, about["context"], tuple(names), ModelOrigin.from_about(about))
+    return Source(bed, about["context"], tuple(names), about)
 
 
 def recorded_source(path: Path, channels: int, seed: int, minutes: float, context: str | None) -> Source:
