@@ -16,7 +16,7 @@ import numpy as np
 from ctxaudio.data.fsd50k import RATINGS, audio_folder
 from ctxaudio.data.notes import NOTES
 from ctxaudio.data.planted import Planted, Row, corpus_rows
-from ctxaudio.data.synthesis import SAMPLE_RATE, Rng, Samples, fade
+from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, fade
 from ctxaudio.data.textures import TEXTURES
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, write_text
@@ -25,8 +25,8 @@ from ctxaudio.signal.audio import write_audio
 VERSION = 3
 MANIFEST = "embedded_corpus.json"
 
-#: How each label sounds: a function of a generator of random numbers and a length in samples.
-RECIPES: Mapping[str, Callable[[Rng, int], Samples]] = MappingProxyType(TEXTURES | NOTES)
+#: How each label sounds.
+RECIPES: Mapping[str, Callable[[Sound], Samples]] = MappingProxyType(TEXTURES | NOTES)
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
@@ -43,7 +43,7 @@ def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
     """
     rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(label.encode()).digest()[:8]), index])
     length = round(rng.uniform(4.0, 6.0) * SAMPLE_RATE)
-    samples = RECIPES[label](rng, length)
+    samples = RECIPES[label](Sound(rng, length))
     samples = (samples - samples.mean()) * fade(length, 0.01, 0.01)
     return (samples * (rng.uniform(0.5, 0.9) / np.abs(samples).max())).astype(np.float32)
 
@@ -110,7 +110,7 @@ def _heard(row: Row, seed: int) -> FloatArray:
     return np.asarray(both * min(1.0, 0.9 / np.abs(both).max()), dtype=np.float32)
 
 
-def rumble(rng: Rng, length: int) -> Samples:
+def rumble(rng: np.random.Generator, length: int) -> Samples:
     """Noise from 2 to 15 Hz, `[length]`, with a mean square of 1: wind on a microphone, or its handling."""
     frequencies_hz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
     inside = (frequencies_hz >= 2.0) & (frequencies_hz <= 15.0)

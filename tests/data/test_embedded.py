@@ -72,7 +72,7 @@ def test_a_clip_is_finite_audible_centred_and_unclipped(label):
 
 @pytest.mark.parametrize("label", RECIPES)
 def test_a_recipe_repeats_bit_for_bit_and_keeps_its_duration(label):
-    first, again = (RECIPES[label](np.random.default_rng(3), 33075) for _ in range(2))
+    first, again = (RECIPES[label](synthesis.Sound(np.random.default_rng(3), 33075)) for _ in range(2))
     assert first.shape == (round(0.75 * RATE),)
     np.testing.assert_array_equal(first, again)
 
@@ -146,7 +146,7 @@ def test_waves_swell_slowly_and_rain_hardly():
 
 
 def test_shaped_noise_has_the_levels_asked_for():
-    noise = synthesis.shaped_noise(np.random.default_rng(0), 10 * RATE, {500: 0.0, 1000: -20.0})
+    noise = synthesis.Sound(np.random.default_rng(0), 10 * RATE).noise({500: 0.0, 1000: -20.0})
     frequencies_hz, power = welch(noise, RATE, nperseg=4096)
     low, high = (power[(frequencies_hz > a) & (frequencies_hz < b)].mean() for a, b in ((200, 450), (1100, 4000)))
     assert 10 * np.log10(high / low) == pytest.approx(-20, abs=0.5)
