@@ -8,10 +8,13 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/installed
 
-.PHONY: course test lab lint notebooks
+.PHONY: course contexts test lab lint notebooks
 
 course: $(READY)
 	$(BIN)/python -m ctxaudio course --context $(CONTEXT) --data_dir $(DATA) --output_dir $(OUT) --preset $(PRESET)
+
+contexts: $(READY)
+	$(BIN)/python -m ctxaudio course --context all --data_dir $(DATA) --output_dir runs --preset $(PRESET)
 
 test: $(READY)
 	$(BIN)/python -m pytest tests ctxaudio
@@ -28,5 +31,5 @@ notebooks: $(READY)
 	$(BIN)/python -m ctxaudio course --refresh notebooks
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[notebooks,test]" && touch $(READY)
+	$(PYTHON) -m venv .venv $(if $(TORCH),&& $(BIN)/$(TORCH))
+	$(BIN)/python -m pip install -q $(if $(TORCH),,-c constraints.txt) -e ".[notebooks,test]" && touch $(READY)

@@ -121,12 +121,16 @@ def _section(context: Context, asked: Demo) -> str:
 
 
 def course(run: Common, asked: Course) -> int:
-    """Run the notebooks for a context, and write a summary and a report of them."""
+    """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
+    with a page of them side by side."""
+    from ctxaudio.course.contexts import run_contexts
     from ctxaudio.course.course import preset_named, run_course
     from ctxaudio.course.execution import refresh_notebooks
 
     if asked.refresh:
         refresh_notebooks(asked.refresh)
+    elif run.about.parts:
+        run_contexts(run, preset_named(asked.preset), asked.device)
     else:
         run_course(run, preset_named(asked.preset), device=asked.device)
     return 0

@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,12 @@ from ctxaudio import plots
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, child_path, read_json, write_text
+from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
 from ctxaudio.widgets import play
+from ctxaudio.widgets.timeline import picture_of_night
 
 SMALL_IN = (9.0, 2.4)
 TITLE = re.compile(r"^# +(.+)", re.MULTILINE)
@@ -53,11 +54,12 @@ def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
     model = read_json(run.model_path.with_suffix(".json"))
     distances = summary["figures_of_merit"]["texture_distance"]["by_condition"]
     notebooks = sorted((run.output_dir / "notebooks").glob("*.ipynb"))
-    page = _template().render(
+    page = template("report.html.j2").render(
         run=run,
         summary=summary,
         headline=headline(run, summary),
         triplets=triplets(run, clips),
+        night=night_of_run(run),
         distances=picture_of(plots.distances(distances)) if distances else None,
         attribution=model["attribution"],
         licences=model["licences"],
@@ -66,11 +68,16 @@ def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
     write_text(path, page)
 
 
-def _template() -> jinja2.Template:
-    text = resources.files("ctxaudio").joinpath("course/report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+def template(name: str) -> jinja2.Template:
+    """A page of this folder, which escapes what it is given."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ctxaudio", "course"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
     environment.filters["spaced"] = lambda name: str(name).replace("_", " ")
-    return environment.from_string(text)
+    return environment.get_template(name)
 
 
 def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
@@ -122,6 +129,21 @@ def triplets(run: Run, clips: PreparedClips) -> list[Triplet]:
         }
         found[condition] = Triplet(spaced, players, picture_of(picture))
     return list(found.values())
+
+
+def night_of_run(run: Run) -> dict[str, Any] | None:
+    """The session that notebook 07 rendered: in words, its plan as a picture, and a compressed player."""
+    path = run.output_dir / "session" / "session.json"
+    if not path.exists():
+        return None
+    made = read_json(path)
+    settings = made["settings"]
+    plan = {**made["schedule"], "minutes": settings["minutes"], "fade_s": settings["finish"]["fade_s"]}
+    conditions = ", ".join(made["conditions"]).replace("_", " ")
+    sound, sample_rate = read_audio(path.with_suffix(".flac"))
+    player = play(sound[0], sample_rate, f"session of {conditions}", small=True).player(preload="none")
+    said = f"{settings['minutes']:g} minutes of {conditions}, {made['lufs']:.1f} LUFS"
+    return {"said": said, "picture": picture_of(picture_of_night(night_of(plan, path))), "player": Markup(player)}
 
 
 def real_sound(clips: PreparedClips, condition: str, duration_s: float) -> FloatArray:

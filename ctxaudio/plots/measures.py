@@ -184,7 +184,8 @@ def timeline(
         for axis in axes:
             axis.axvline(second / 60.0, color=INK, linewidth=0.8, linestyle=":")
     axes[0].set_xlim(0.0, minutes)
-    picture.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    if measured:
+        picture.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return picture
 
 

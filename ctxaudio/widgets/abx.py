@@ -27,7 +27,7 @@ from ctxaudio.evaluation.abx import (
 from ctxaudio.files import FloatArray
 from ctxaudio.plots import Picture, abx_scores
 from ctxaudio.signal.loudness import equally_loud
-from ctxaudio.widgets.controls import image
+from ctxaudio.widgets.controls import image, said
 from ctxaudio.widgets.players import Playlist, Sound, play
 
 #: Share of the trials in which each simulated listener hears the difference.
@@ -73,25 +73,25 @@ def abx_test(test: AbxTest, sounds: Mapping[str, FloatArray], sample_rate: int, 
 
 def panel(test: AbxTest, first: Sound, second: Sound) -> ipywidgets.VBox:
     """The widget: what to do, A and B, X, the buttons, and what there is to say after an answer."""
-    about = _said(
+    about = said(
         f"X is A or B, drawn by lot in each of {test.trials} trials. Play them as often as you like, then say which. "
         f"Guess where you hear no difference. {correct_needed(test.trials)} right answers are needed for "
         f"p < {ALPHA:g}. By keyboard: Tab moves on, the space bar presses."
     )
     known = ipywidgets.HTML(_row("A", first) + _row("B", second))
-    hidden, said = ipywidgets.HTML(), ipywidgets.HTML()
+    hidden, told = ipywidgets.HTML(), ipywidgets.HTML()
     buttons = {letter: ipywidgets.Button(description=f"X is {letter}") for letter in ("A", "B")}
 
     def show() -> None:
         if not test.finished:
             # The trial's number makes each X a new player: one that stayed as it was would tell that X is the same.
             hidden.value = _row("X", test.x(first, second), f"X of trial {test.answered + 1}")
-            said.value = _said(f"Trial {test.answered + 1} of {test.trials}. The result is shown after the last one.")
+            told.value = said(f"Trial {test.answered + 1} of {test.trials}. The result is shown after the last one.")
             return
         score, log = test.score(), test.log()
         hidden.value = ""
-        said.value = (
-            _said(f"{score.line()}. A was {first.title}, B was {second.title}.")
+        told.value = (
+            said(f"{score.line()}. A was {first.title}, B was {second.title}.")
             + f"<pre>X was     {' '.join(log['x'])}\nyou said  {' '.join(log['answer'])}</pre>"
             + image(_picture({"you": score}))
         )
@@ -105,7 +105,7 @@ def panel(test: AbxTest, first: Sound, second: Sound) -> ipywidgets.VBox:
     buttons["A"].on_click(lambda _button: answered("A"))
     buttons["B"].on_click(lambda _button: answered("B"))
     show()
-    return ipywidgets.VBox([ipywidgets.HTML(about), known, hidden, ipywidgets.HBox([*buttons.values()]), said])
+    return ipywidgets.VBox([ipywidgets.HTML(about), known, hidden, ipywidgets.HBox([*buttons.values()]), told])
 
 
 def _row(letter: str, sound: Sound, label: str = "") -> str:
@@ -114,10 +114,6 @@ def _row(letter: str, sound: Sound, label: str = "") -> str:
     pressed = html.escape(_FROM_START, quote=True)
     about = f'type="button" class="jupyter-button" style="width:6em" aria-label="Play {label or letter}"'
     return f'<div style="padding:2px"><button {about} onclick="{pressed}">Play {letter}</button>{player}</div>'
-
-
-def _said(text: str) -> str:
-    return f'<div role="status">{html.escape(text)}</div>'
 
 
 def _picture(scores: Mapping[str, AbxScore]) -> Picture:

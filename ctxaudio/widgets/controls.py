@@ -23,7 +23,8 @@ Render = Callable[..., tuple[Picture, Sound]]
 def explore(render: Render, /, interactive: bool, **controls: tuple[float, float, float]) -> None:
     """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
 
-    Controls and player stand beside the figure, so that all are seen at once.
+    Controls and player stand beside the figure, so that all are seen at once. The sound starts by itself after a change
+    only where "play on change" is ticked.
 
     Args:
         render: takes one keyword per control; returns `(figure, sound)`.
@@ -44,28 +45,40 @@ def explore(render: Render, /, interactive: bool, **controls: tuple[float, float
         return
     drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
 
+    at_once = ipywidgets.Checkbox(description="play on change", indent=False)
+
     def show(figure: Picture, sound: Sound) -> None:
-        drawn.value, played.value = image(figure), sound.captioned()
+        drawn.value, played.value = image(figure), sound.captioned(at_once.value)
 
     def update(_change: Any) -> None:
         try:
             show(*rendered())
         except Exception as error:
-            played.value = f"<pre style='color:#B00020'>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+            played.value = failure(f"{type(error).__name__}: {error}")
             raise
 
     show(figure, sound)
     for slider in sliders.values():
         slider.observe(update, names="value")
-    beside = ipywidgets.VBox([*sliders.values(), played], layout={"flex": "0 1 22em"})
+    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 1 22em"})
     display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 
-def image(figure: Picture) -> str:
+def said(text: str) -> str:
+    """Text as HTML that a screen reader tells when it changes."""
+    return f'<div role="status">{html.escape(text)}</div>'
+
+
+def failure(text: str) -> str:
+    """The same, in the red of JupyterLab's theme."""
+    return f'<div role="alert" style="color:var(--jp-error-color1, #B00020)">{html.escape(text)}</div>'
+
+
+def image(figure: Picture, highest: str = "50vh") -> str:
     """The figure as an HTML image with its text, no wider than the page and no higher than half the window."""
     data = base64.b64encode(figure.png()).decode("ascii")
     alt = html.escape(figure.alt, quote=True)
-    return f'<img alt="{alt}" style="max-width:100%;max-height:50vh" src="data:image/png;base64,{data}">'
+    return f'<img alt="{alt}" style="max-width:100%;max-height:{highest}" src="data:image/png;base64,{data}">'
 
 
 def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
@@ -157,7 +170,7 @@ def live_text(text: Callable[[], str], predictions: Sequence[Prediction]) -> ipy
     shown = ipywidgets.HTML()
 
     def write() -> None:
-        shown.value = f'<div role="status">{html.escape(text())}</div>'.replace("\n", "<br>")
+        shown.value = said(text()).replace("\n", "<br>")
 
     for prediction in predictions:
         prediction.changed.append(write)

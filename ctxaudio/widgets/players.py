@@ -53,20 +53,20 @@ class Sound:
         """The bytes of a 16-bit WAV file; of a small sound those of an MP3, to listen to and not to measure."""
         return encode_audio(self.samples, self.sample_rate, ".mp3" if self.small else ".wav")
 
-    def player(self, preload: str = "auto", controls: bool = True) -> str:
+    def player(self, preload: str = "auto", controls: bool = True, autoplay: bool = False) -> str:
         """An HTML `<audio>` element that holds the whole sound, and stops all others of the page when it starts."""
         data = base64.b64encode(self.encoded()).decode("ascii")
         name, kind = html.escape(self.title or "sound", quote=True), MP3_TYPE if self.small else WAV_TYPE
-        shown = "controls " if controls else ""
+        shown = ("controls " if controls else "") + ("autoplay " if autoplay else "")
         return (
             f'<audio {shown}preload="{preload}" onplay="{html.escape(STOP_OTHERS, quote=True)}" aria-label="{name}" '
             f'src="data:{kind};base64,{data}"></audio>'
         )
 
-    def captioned(self) -> str:
+    def captioned(self, autoplay: bool = False) -> str:
         """The player below its title and facts, as HTML."""
         title = f"<b>{html.escape(self.title)}</b> " if self.title else ""
-        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player()}</div>"
+        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player(autoplay=autoplay)}</div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/html": self.captioned(), "text/plain": self.line()}

@@ -1,0 +1,100 @@
+"""Five contexts side by side: run once each, taken up where it stopped, and measures tested between them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctxaudio.contexts import CONTEXTS
+from ctxaudio.course import contexts
+from ctxaudio.course.contexts import between_contexts, run_contexts
+from ctxaudio.course.course import Preset
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import write_json
+from ctxaudio.run import Run
+
+TRY = Preset("try", max_minutes=0.25)
+
+
+def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
+    """What a finished course has that the page reads."""
+    figures = {"texture_distance": {"all_conditions": None}, "modulation": [], "verdicts": {}}
+    evidence = {"grade": "D", "says": "Says <this>."}
+    write_json(
+        run.output_dir / "summary.json",
+        {
+            "preset": asdict(preset),
+            "parameters": {name: str(value) for name, value in asdict(run).items()},
+            "context": {"name": run.context, "evidence": evidence},
+            "timings": {"training": {"steps": 3, "seconds": 6.0}},
+            "data": {"clips": {"Rain": {"train": 3}}},
+            "figures_of_merit": figures,
+        },
+    )
+    (run.output_dir / "report.html").write_text("")
+    clips = [
+        {"condition": name, "file": f"{run.context}_{i}_{name}.wav"} for i, name in enumerate(["Rain", "Wind"] * 2)
+    ]
+    write_json(run.generated_dir / "generated.json", {"clips": clips})
+    run.analysis_dir.mkdir(parents=True, exist_ok=True)
+    level = list(CONTEXTS).index(run.context) + 0.1 * np.arange(5)
+    table = pd.DataFrame({"file": "a", "duration_s": 4.0, "level_db": level})
+    table.to_csv(run.analysis_dir / "analysis.csv", index=False)
+
+
+def test_an_interrupted_call_goes_on_and_leaves_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
+    ran: list[str] = []
+
+    def course(run: Run, preset: Preset, *, device: str) -> None:
+        if run.context == "energy" and len(ran) < 4:
+            ran.append("failed")
+            raise CtxAudioError("interrupted")
+        ran.append(run.context)
+        leave_results(run, preset)
+
+    monkeypatch.setattr(contexts, "run_course", course)
+    run = Run("all", output_dir=tmp_path)
+    with pytest.raises(CtxAudioError, match="interrupted"):
+        run_contexts(run, TRY)
+    index = run_contexts(run, TRY)
+    assert ran == ["sleep", "focus", "relaxation", "failed", "energy", "meditation"]
+    assert "context 1 of 5: sleep is there already" in capsys.readouterr().out
+    page = index.read_text(encoding="utf-8")
+    for name in CONTEXTS:
+        assert f'<a href="{name}/report.html">{name}</a>' in page
+        assert f'src="{name}/sham/{name}_0_Rain.wav"' in page and f'src="{name}/generated/{name}_1_Wind.wav"' in page
+    assert page.count('<audio controls preload="none"') == 5 * 2 * 2 and page.count('onplay="for (const other') == 20
+    assert "Says &lt;this&gt;." in page and "1 measures, 1 of them different" in page
+    assert "prefers-color-scheme: dark" in page and "width=device-width" in page
+    run_contexts(replace(run, seed=1), TRY)
+    assert len(ran) == 11, "another seed is another run"
+
+
+def test_measures_are_tested_between_contexts_and_corrected_together() -> None:
+    random = np.random.default_rng(0)
+    tables = {
+        name: pd.DataFrame(
+            {
+                "duration_s": 4.0,
+                "lufs": -27.0,
+                "centroid": 100.0 * number + random.standard_normal(8),
+                **{f"noise_{i}": random.standard_normal(8) for i in range(9)},
+                "focus_p": random.random(8),
+            }
+        )
+        for number, name in enumerate(CONTEXTS)
+    }
+    found = between_contexts(tables)
+    assert found.measure[0] == "centroid" and len(found) == 10 and found.p[0] < 1e-3 and found.share[0] > 0.9
+    assert (found.p[1:] > 0.05).all() and found.meditation[0] == pytest.approx(400, abs=1)
+
+
+def test_contexts_with_few_clips_are_left_out() -> None:
+    few, enough = pd.DataFrame({"a": [1.0, 2.0]}), pd.DataFrame({"a": [1.0, 2.0, 3.0]})
+    assert between_contexts({"sleep": few, "focus": enough}).empty
+    found = between_contexts({"sleep": enough + 10, "focus": enough, "energy": few})
+    assert found.sleep[0] == 12.0 and np.isnan(found.energy[0])
