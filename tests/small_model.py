@@ -10,6 +10,7 @@ import torch
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.rates import BANDS
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run
@@ -50,6 +51,7 @@ def some_styles(count: int, config: GeneratorConfig = CONFIG) -> Style:
         0.3 + 0.5 * torch.rand(count, config.bins),
         torch.full((count, config.bins), 9.0),
         directions * strengths,
+        0.3 * torch.randn(count, config.courses, BANDS),
         100.0 + 4000.0 * torch.rand(count, config.partials),
         torch.zeros(count, config.partials),
     )

@@ -18,10 +18,11 @@ from ctxaudio import __version__
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.rates import BANDS
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile
 
-FORMAT = 8
+FORMAT = 9
 #: The generator that ships with the package.
 BASE = Path(__file__).parent.parent / "base" / "base.safetensors"
 #: Names of conditions go into file names and tables.
@@ -113,6 +114,7 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
         "bank.level": (config.style_count, config.bins),
         "bank.ceiling": (config.style_count, config.bins),
         "bank.mixing": (config.style_count, config.components, config.courses),
+        "bank.rates": (config.style_count, config.courses, BANDS),
         "bank.texture": (config.style_count, config.texture_dim),
         "bank.partials_hz": (config.style_count, config.partials),
         "spectra.basis": (config.bins, config.components),

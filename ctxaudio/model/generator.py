@@ -1,9 +1,10 @@
 """The conditional generator, in five sentences.
 
 1. A clip's style is the mean and deviation over time of the log-magnitude in each bin, in which principal spectra the
-bins move together and how high, how much these leave, the frequencies of its steady partials, and a short texture code;
+bins move together, how high and at which rates, how much these leave, its steady partials, and a short texture code;
 a latent picks a style of its condition.
-2. The network, at three frame rates with noise in each, generates the courses of the principal spectra.
+2. The network, at three frame rates with noise in each, generates the courses of the principal spectra, normalised to
+the style's rates.
 3. Style and courses together are the magnitude of every bin and frame; what the courses leave open is that of noise.
 4. The phase is that of the same noise, at a steady partial that of a running sinusoid, and a few rounds of Griffin-Lim
 make it consistent.
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 
 from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
 from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise, within
+from ctxaudio.model.rates import course_rates, impose_rates
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.modulation.layer import FrequencyModulationLayer
@@ -139,7 +141,8 @@ class Generator(nn.Module):
         found = self.spectra.analyse(self.picture(samples), self.config.courses)
         statistics = self.statistics(found.courses)
         none = found.level.new_zeros(len(samples), self.config.partials)
-        return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], none, none)
+        rates = course_rates(found.courses, self.config.frame_rate)
+        return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], rates, none, none)
 
     def picture(self, samples: Tensor) -> Tensor:
         """The log-magnitude `[B, bins, frames]` of crops `[B, T]` that styles and courses are of."""
@@ -190,7 +193,9 @@ class Generator(nn.Module):
         x = x + self.from_noise(F.pad(noise_courses, (margin, margin), mode="reflect"))
         made = self.head(self.through(self.frames, x, s, random)[..., margin:-margin])
         made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
-        return unit_courses(made_gain * made + 0.2 * noise_gain * noise_courses)
+        made = made_gain * made + 0.2 * noise_gain * noise_courses
+        rates = style.rates.repeat_interleave(channels, 0)
+        return unit_courses(impose_rates(made, rates, self.config.frame_rate))
 
     @staticmethod
     def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:

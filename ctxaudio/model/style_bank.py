@@ -1,7 +1,7 @@
 """The styles a generator knows: what it has of some of its training crops, and how a latent picks among them.
 
 Instance conditioning (Casanova et al. 2021, arXiv:2109.05070): labels such as Rain are many kinds of sound, and their
-average is no rain that ever fell. A style is some two thousand numbers, statistics over two seconds, and no audio.
+average is no rain that ever fell. A style is some three thousand numbers, statistics over two seconds, and no audio.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctxaudio.model.rates import BANDS
+
 
 class Style(NamedTuple):
     """What a generator is given of a crop.
@@ -23,6 +25,7 @@ class Style(NamedTuple):
         residual: `[B, bins]`, the deviation of what the principal spectra leave, in units of `deviation`.
         ceiling: `[B, bins]`, the highest that the principal spectra reach, in units of `deviation`.
         mixing: `[B, K, R]`, its principal spectra (`model.eigenspectra`).
+        rates: `[B, R, BANDS]`, log power of their courses by rate (`model.rates`).
         partials_hz, amplitudes: `[B, P]`, its steady partials and their RMS amplitudes; 0 where there is none.
     """
 
@@ -32,19 +35,20 @@ class Style(NamedTuple):
     residual: Tensor
     ceiling: Tensor
     mixing: Tensor
+    rates: Tensor
     partials_hz: Tensor
     amplitudes: Tensor
 
     def crossfade(self, other: Style, t: float) -> Style:
         """The style `t` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
-        texture, level, deviation, residual, ceiling, mixing = (
-            torch.lerp(mine, its, t) for mine, its in zip(self[:6], other[:6], strict=True)
+        texture, level, deviation, residual, ceiling, mixing, rates = (
+            torch.lerp(mine, its, t) for mine, its in zip(self[:7], other[:7], strict=True)
         )
         power = torch.lerp(self.mixing.square().sum(1, keepdim=True), other.mixing.square().sum(1, keepdim=True), t)
         mixing = F.normalize(mixing, dim=1) * power.sqrt()  # as strong in between as at the ends
         partials_hz = torch.cat([self.partials_hz, other.partials_hz], dim=1)
         faded = [math.sqrt(1.0 - t) * self.amplitudes, math.sqrt(t) * other.amplitudes]
-        return Style(texture, level, deviation, residual, ceiling, mixing, partials_hz, torch.cat(faded, dim=1))
+        return Style(texture, level, deviation, residual, ceiling, mixing, rates, partials_hz, torch.cat(faded, dim=1))
 
 
 class StyleBank(nn.Module):
@@ -62,7 +66,8 @@ class StyleBank(nn.Module):
         self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
     ) -> None:
         super().__init__()
-        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, (partials,), (partials,))
+        rates = (mixing[1], BANDS)
+        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, rates, (partials,), (partials,))
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))

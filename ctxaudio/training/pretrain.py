@@ -40,7 +40,7 @@ from ctxaudio.training.state import Training, preserve_rng, resume
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
 FITTED_CROPS = 2048
-STYLES_A_CONDITION = 10
+STYLES_A_CONDITION = 8
 
 
 def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), progress: bool = True) -> Training:
