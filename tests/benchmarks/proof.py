@@ -90,17 +90,24 @@ def generate(options: argparse.Namespace) -> None:
                 made[variant] = load_generator(path)[0]
                 if variant == "tuned":
                     made["off"] = network_off(made["tuned"])
+                    made["off_at_rates"] = network_off(made["tuned"], at_rates=True)
         for variant, generator in made.items():
             conditions = [c for c in range(len(clips.condition_names)) if clips.of("train", c)]
             write_generated(generator, conditions, options.work / "clips" / context / variant, options.count)
 
 
-def network_off(generator):
-    """A copy of the generator with courses of noise, of deviation 1 as those of clips, in place of the network's."""
+def network_off(generator, at_rates: bool = False):
+    """A copy of the generator with courses of noise, of deviation 1 as those of clips, in place of the network's;
+    `at_rates`, filtered to the style's rates, as the network's are."""
+    from ctxaudio.model.generator import unit_courses
+    from ctxaudio.model.rates import impose_rates
+
     generator = copy.deepcopy(generator)
 
     def courses(latent, condition, style, noise_courses, random=None):
-        return noise_courses / noise_courses.std(-1, keepdim=True)
+        if at_rates:
+            noise_courses = impose_rates(noise_courses, style.rates, generator.config.frame_rate)
+        return unit_courses(noise_courses)
 
     generator.courses = courses
     return generator
@@ -165,7 +172,7 @@ def table(options: argparse.Namespace) -> None:
     rows = []
     for name, printed in json.loads((options.work / "judged.json").read_text()).items():
         context, variant, condition = name.split("/")
-        beside = options.work / f"{context}-{'tuned' if variant == 'off' else variant}" / "models"
+        beside = options.work / f"{context}-{'tuned' if variant.startswith('off') else variant}" / "models"
         about = beside / "generator_final.json"
         training = json.loads(about.read_text())["training"] if about.exists() else {}
         minutes, steps = round(training.get("seconds", 0) / 60, 1), training.get("steps", 0)
