@@ -38,15 +38,21 @@ def rate_bands(bins: int, frame_rate: float) -> Tensor:
 
 def course_rates(courses: Tensor, frame_rate: float) -> Tensor:
     """Log mean power in each band of rate, `[B, R, BANDS]`, of courses `[B, R, frames]`; about 0 for white noise."""
-    energy = power(torch.fft.rfft(courses)) / courses.shape[-1]
+    energy = power(_mirrored_spectrum(courses)) / (2 * courses.shape[-1])
     bands = rate_bands(energy.shape[-1], frame_rate).to(courses)
     return ((energy @ bands) / bands.sum(0).clamp_min(LEAST_POWER)).clamp_min(LEAST_POWER).log()
 
 
 def impose_rates(courses: Tensor, rates: Tensor, frame_rate: float) -> Tensor:
     """Courses `[B, R, frames]` filtered, without a shift in time, so that `course_rates` finds about `rates`."""
-    log_gain = 0.5 * (rates - course_rates(courses, frame_rate))
-    spectrum = torch.fft.rfft(courses)
     limit = math.log(LARGEST_GAIN)
-    gain = (log_gain.clamp(-limit, limit) @ rate_bands(spectrum.shape[-1], frame_rate).to(courses).T).exp()
-    return torch.fft.irfft(spectrum * gain, courses.shape[-1])
+    log_gain = (0.5 * (rates - course_rates(courses, frame_rate))).clamp(-limit, limit)
+    spectrum = _mirrored_spectrum(courses)
+    gain = (log_gain @ rate_bands(spectrum.shape[-1], frame_rate).to(courses).T).exp()
+    return torch.fft.irfft(spectrum * gain, 2 * courses.shape[-1])[..., : courses.shape[-1]]
+
+
+def _mirrored_spectrum(courses: Tensor) -> Tensor:
+    """Of courses and, after them, the same backwards: a jump from the end to the start would count as fast, and filtered
+    it would click at both."""
+    return torch.fft.rfft(torch.cat([courses, courses.flip(-1)], dim=-1))

@@ -18,13 +18,20 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_rates_are_the_band_means_of_the_periodogram():
+def test_rates_are_the_band_means_of_the_periodogram_of_the_mirrored_courses():
     courses = noise(2, 3, 400)
-    _, density = scipy.signal.periodogram(courses.numpy(), FRAME_RATE, detrend=False, return_onesided=False)
-    power = density[..., :201] * FRAME_RATE  # of white noise of variance 1, 1 in every bin
-    bands = rate_bands(201, FRAME_RATE).numpy()
+    there_and_back = np.concatenate([courses.numpy(), courses.numpy()[..., ::-1]], axis=-1)
+    _, density = scipy.signal.periodogram(there_and_back, FRAME_RATE, detrend=False, return_onesided=False)
+    power = density[..., :401] * FRAME_RATE  # of white noise of variance 1, 1 in every bin
+    bands = rate_bands(401, FRAME_RATE).numpy()
     expected = np.log(power @ bands / bands.sum(0))
     np.testing.assert_allclose(course_rates(courses, FRAME_RATE).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_jump_from_the_end_to_the_start_is_not_fast():
+    drift = torch.linspace(-1.7, 1.7, 345)[None, None]
+    rates = course_rates(drift, FRAME_RATE)[0, 0]
+    assert float(rates[0]) > 2.0 and float(rates[8:].max()) < -4.0
 
 
 @pytest.mark.parametrize("frames", [345, 690, 1895])
