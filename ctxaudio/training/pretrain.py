@@ -158,6 +158,7 @@ A conditional generator of two-second textures and longer, {parameters:,} parame
 Made by `ctxaudio pretrain`: {training.step:,} updates, {facts["training"]["seconds"] / 3600:.1f} hours on CPU cores,
 from {facts["training"]["corpora"]} synthesised corpora and {len(facts["attribution"])} recordings
 ({", ".join(f"{count} {licence}" for licence, count in facts["licences"].items()) or "none"}).
+{"It began with the weights of the base before it, whose updates are not counted here." if facts["init_from"] else ""}
 
 - Styles of recordings: {by_origin["recordings"] or "none"}.
 - Styles of synthesised clips, for want of recordings under CC0 or CC-BY: {by_origin["synthesised"] or "none"}.
