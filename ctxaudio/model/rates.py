@@ -20,7 +20,7 @@ from ctxaudio.signal.stft import power
 #: Bands of rate, and where their spacing turns from linear to logarithmic. Halving them takes Purr from 167 to 223 KAD.
 BANDS = 24
 CORNER_HZ = 4.0
-#: Power, of a course's 1, under which a band counts as empty, and the largest gain, so that none is raised from nothing.
+#: Power, of a course's 1, under which a band counts as empty, and the largest gain: none is raised from nothing.
 LEAST_POWER = 1e-4
 LARGEST_GAIN = 30.0
 
@@ -53,6 +53,6 @@ def impose_rates(courses: Tensor, rates: Tensor, frame_rate: float) -> Tensor:
 
 
 def _mirrored_spectrum(courses: Tensor) -> Tensor:
-    """Of courses and, after them, the same backwards: a jump from the end to the start would count as fast, and filtered
-    it would click at both."""
+    """Of courses and, after them, the same backwards: a jump from the end to the start would count as fast, and
+    filtered it would click at both."""
     return torch.fft.rfft(torch.cat([courses, courses.flip(-1)], dim=-1))
