@@ -35,7 +35,7 @@ from ctxaudio.training.start import (
     load_given,
     write_credits,
 )
-from ctxaudio.training.state import Training
+from ctxaudio.training.state import LATEST, Training, checkpoint
 
 #: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
 SCORED_CLIPS = 40
@@ -120,6 +120,11 @@ def train(
         check_context_of_model(run)
         clips = prepare(run, config.num_workers, progress, options)
         training = begin_training(run, config, clips, start, given)
+        if not start.resume:  # from here on --resume takes up this training, however soon it is killed
+            earlier = (run.output_dir / LATEST).exists()
+            checkpoint(training, run.output_dir)
+            if earlier:
+                print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)
         score = training_score(clips, config.seed)
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
         save_model(run, training, config, clips)

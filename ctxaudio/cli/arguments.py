@@ -28,6 +28,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options, and in `given` the names of those that were not left at their default."""
+        if empty := next((argument for argument in arguments if argument.endswith("=--")), None):
+            self.error(f"{empty} gives no value")  # argparse takes it for an empty list
         options, left = self.parse_known_args(arguments)
         if left:
             given = left[0].partition("=")[0]
@@ -37,12 +39,21 @@ class CommandParser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         stream = file or sys.stderr
         if message and stream is not None:
             stream.write(message)  # argparse's own passes over a full device
+
+
+def one_line(text: str) -> str:
+    """`text` with what would break or hide the line written out: a name may hold anything.
+
+    >>> print(one_line("no such file: " + chr(10)))
+    no such file: \\n
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def on_a_terminal() -> bool:

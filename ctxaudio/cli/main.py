@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import ctxaudio
-from ctxaudio.cli.arguments import CommandParser
+from ctxaudio.cli.arguments import CommandParser, one_line
 from ctxaudio.errors import CtxAudioError, unknown
 from ctxaudio.options import from_options, parameters_of
 
@@ -49,14 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except CtxAudioError as error:
-        print(f"ctxaudio: {error}", file=sys.stderr)
+        print("ctxaudio:", one_line(str(error)), file=sys.stderr)
         return 2
     except BrokenPipeError:  # `ctxaudio contexts | head`: nobody reads on
         close_stdout()
         return 0
     except OSError as error:
-        if error.filename is not None:
-            raise
+        if error.filename is not None:  # a name that no file can have, wherever it is first looked at
+            print("ctxaudio:", one_line(f"can't use {error.filename}: {error.strerror}"), file=sys.stderr)
+            return 2
         print(f"ctxaudio: can't write the output: {error.strerror}", file=sys.stderr)
         close_stdout()
         return 2

@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from ctxaudio.course.report import with_palette
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
+from ctxaudio.plots.style import PNG_TYPE
 from ctxaudio.widgets.players import WAV_TYPE
 
 NUMBERED = "[0-9][0-9]_*.ipynb"
@@ -144,9 +145,10 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
         output.execution_count = count
     for kind in list(output.data):
         text = output.data[kind]
-        if kind == WIDGET_VIEW or (kind == "text/html" and f"data:{WAV_TYPE}" in text):
+        too_much = kind == "text/html" and (f"data:{WAV_TYPE}" in text or PNG_TYPE in output.data)
+        if kind == WIDGET_VIEW or too_much:
             del output.data[kind]
-        elif kind == "image/png":
+        elif kind == PNG_TYPE:
             output.data[kind] = with_palette(text)
         elif isinstance(text, str):
             output.data[kind] = text.replace(str(folder), ".")

@@ -235,6 +235,8 @@ def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> Prepare
             credit = (clip.title, clip.uploader, clip.licence)
             clips.append(PreparedClip(clip_id, condition, clip.split, offset, length, *credit))
         skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
+        if not (samples.min() >= -1.0 and samples.max() <= 1.0):  # nor NaN
+            raise ValueError("samples outside -1..1")
         if len(samples) != total:
             raise ValueError(f"{len(samples)} samples, not {total}")
     except (OSError, ValueError, KeyError, TypeError) as error:

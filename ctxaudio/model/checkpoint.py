@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -87,6 +88,7 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         described = about["weights_sha256"]
         if not isinstance(about["context"], str):
             raise TypeError("context")
+        check_credits(about.get("licences", {}), about.get("attribution", []))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
@@ -106,6 +108,15 @@ def check_conditions(path: Path, conditions: tuple[str, ...]) -> None:
             fits = False
         if not fits:
             raise CtxAudioError(f"{path} has a condition named {name!r}, which is no plain file name: don't use it")
+
+
+def check_credits(licences: Any, attribution: Any) -> None:
+    """Raise `TypeError` for what are no numbers of clips by licence, or no credits of texts."""
+    counted = isinstance(licences, dict) and all(isinstance(count, int) for count in licences.values())
+    entries = attribution if isinstance(attribution, list) else [None]
+    texts = [value for entry in entries for value in (entry.values() if isinstance(entry, dict) else [None])]
+    if not counted or not all(isinstance(text, str) for text in texts):
+        raise TypeError("licences or attribution")
 
 
 def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
@@ -144,6 +155,9 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CtxAudioError(f"nothing to resume: no checkpoint at {path}")
     try:
+        with zipfile.ZipFile(path) as archive:  # torch looks at no checksum: damaged weights would be trained on
+            if damaged := archive.testzip():
+                raise ValueError(damaged)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for a damaged file, none of them its own
         raise CtxAudioError(f"{path} is damaged or no checkpoint of ours: start again without --resume") from error

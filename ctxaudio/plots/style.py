@@ -6,6 +6,8 @@ Colours are those of Okabe & Ito 2008, told apart by people with any colour visi
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ _RISING = sorted(TARGETS.values(), key=lambda target: target.frequency_hz)
 RATE_TARGETS = tuple(target for target in _RISING if target.kind == "rate")
 CARRIERS = tuple(target for target in _RISING if target.kind == "carrier")
 WIDTH_IN = 9.0
+PNG_TYPE = "image/png"
 RATE_TICKS_HZ = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -42,8 +45,16 @@ class Picture(Figure):
         self.savefig(stream, format="png")
         return stream.getvalue()
 
+    def html(self, style: str = "max-width:100%", onload: str = "") -> str:
+        """The picture as an HTML image with its text; `onload` is what a script does once it is there."""
+        data = base64.b64encode(self.png()).decode("ascii")
+        about = {"alt": self.alt, "style": style, "onload": onload}
+        said = " ".join(f'{name}="{html.escape(value, quote=True)}"' for name, value in about.items() if value)
+        return f'<img {said} src="data:{PNG_TYPE};base64,{data}">'
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"image/png": self.png(), "text/plain": f"<figure: {self.alt}>"}, {"image/png": {"alt": self.alt}}
+        shown = {"text/html": self.html(), "text/plain": f"<figure: {self.alt}>"}  # JupyterLab gives a PNG no text
+        return {PNG_TYPE: self.png(), **shown}, {PNG_TYPE: {"alt": self.alt}}
 
 
 def save_figure(figure: Figure, path: Path) -> None:

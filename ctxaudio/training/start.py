@@ -22,7 +22,7 @@ from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attri
 from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig
-from ctxaudio.training.state import LATEST, Training
+from ctxaudio.training.state import Training
 from ctxaudio.training.state import resume as take_up
 
 #: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
@@ -48,9 +48,6 @@ def begin_training(
     fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
     wanted = generator_config(run, clips.condition_names)
     given = given or load_given(start, run.sample_rate, run.latent_dim)
-    checkpoint = run.output_dir / LATEST
-    if checkpoint.exists() and not start.resume:
-        print(f"starting anew; the earlier training in {checkpoint.parent} will be replaced (--resume takes it up)")
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
     batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)

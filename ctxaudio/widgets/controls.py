@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,11 @@ from ctxaudio.widgets.players import Sound
 
 STEPS = 100
 _UNITS = {"hz": "Hz", "db": "dB", "s": "s", "lufs": "LUFS"}
+#: ipywidgets gives the handle of a slider no name for a screen reader; the label beside it is one.
+_NAME_SLIDERS = (
+    "for (const slider of this.closest('.widget-hbox').querySelectorAll('.widget-slider')) "
+    "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
+)
 Render = Callable[..., tuple[Picture, Sound]]
 
 
@@ -48,7 +52,7 @@ def explore(render: Render, /, interactive: bool, **controls: tuple[float, float
     at_once = ipywidgets.Checkbox(description="play on change", indent=False)
 
     def show(figure: Picture, sound: Sound) -> None:
-        drawn.value, played.value = image(figure), sound.captioned(at_once.value)
+        drawn.value, played.value = image(figure, onload=_NAME_SLIDERS), sound.captioned(at_once.value)
 
     def update(_change: Any) -> None:
         try:
@@ -60,7 +64,7 @@ def explore(render: Render, /, interactive: bool, **controls: tuple[float, float
     show(figure, sound)
     for slider in sliders.values():
         slider.observe(update, names="value")
-    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 1 22em"})
+    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 0 26em"})
     display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 
@@ -74,11 +78,9 @@ def failure(text: str) -> str:
     return f'<div role="alert" style="color:var(--jp-error-color1, #B00020)">{html.escape(text)}</div>'
 
 
-def image(figure: Picture, highest: str = "50vh") -> str:
+def image(figure: Picture, highest: str = "50vh", onload: str = "") -> str:
     """The figure as an HTML image with its text, no wider than the page and no higher than half the window."""
-    data = base64.b64encode(figure.png()).decode("ascii")
-    alt = html.escape(figure.alt, quote=True)
-    return f'<img alt="{alt}" style="max-width:100%;max-height:{highest}" src="data:image/png;base64,{data}">'
+    return figure.html(f"max-width:100%;max-height:{highest}", onload)
 
 
 def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:

@@ -109,6 +109,10 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
         (["train", "--device", "meta"], "device 'meta' is not to be had"),
         (["train", "--lr", "nan"], "lr nan must be above 0 and at most 1"),
         (["--fast"], "unknown argument --fast"),
+        (["pretrain", "--output_dir", "out", "--corpora=--"], "--corpora=-- gives no value"),
+        (["course", "--preset", "a\nb"], "a\\nb"),
+        (["prepare", "--data_dir", "x" * 300], "File name too long"),
+        (["evaluate", "--generated_dir", "x" * 300], "File name too long"),
     ],
 )
 def test_a_mistake_gets_one_line_and_two(arguments, message, tmp_path, monkeypatch, capsys):

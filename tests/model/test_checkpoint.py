@@ -22,6 +22,7 @@ from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import start
 from ctxaudio.training.config import Start
+from ctxaudio.training.state import LATEST
 
 
 @pytest.fixture
@@ -83,7 +84,8 @@ def test_foreign_model_files_are_refused_in_one_line(path: Path):
     refused(path, "is not the file that")
     write_json(path.with_suffix(".json"), {"format": FORMAT})
     refused(path, "does not fit the configuration")
-    for broken in ({"format": "seven"}, {"context": None}, {"context": 3}):
+    no_credits = [{"licences": ["CC0"]}, {"licences": {"CC0": "9"}}, {"attribution": 7}, {"attribution": [{"by": 3}]}]
+    for broken in ({"format": "seven"}, {"context": None}, {"context": 3}, *no_credits):
         write_json(path.with_suffix(".json"), {**about, **broken})
         refused(path, "does not fit the configuration")
     write_json(path.with_suffix(".json"), {name: value for name, value in about.items() if name != "context"})
@@ -216,3 +218,34 @@ def test_a_title_that_is_no_valid_utf_8_loses_no_model(tmp_path: Path):
     about = read_json(run.model_path.with_suffix(".json"))
     assert about["attribution"] and all(entry["title"] == "rain ?" for entry in about["attribution"])
     assert "rain ?" in run.model_path.with_name("ATTRIBUTION.md").read_text(encoding="utf-8")
+
+
+def test_a_checkpoint_with_any_byte_changed_is_refused_or_the_same(tmp_path: Path):
+    path = tmp_path / "latest.pt"
+    checkpoint.save_state(path, {"weights": torch.arange(3000.0), "step": 7})
+    whole, refused_ones = path.read_bytes(), 0
+    for at in range(0, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            state = checkpoint.load_state(path)
+            assert torch.equal(state["weights"], torch.arange(3000.0)) and state["step"] == 7, at
+        except CtxAudioError as error:
+            assert "damaged" in str(error)
+            refused_ones += 1
+    assert refused_ones > 40
+
+
+def test_a_training_begun_anew_and_killed_at_once_is_the_one_that_is_resumed(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = dataclasses.replace(trained, output_dir=tmp_path, duration=1.0)
+    once(run)
+    assert checkpoint.load_state(tmp_path / LATEST)["progress"]["epoch"] == 1
+
+    def killed(*_: object) -> None:
+        raise MemoryError("killed")
+
+    monkeypatch.setattr(pipeline.loop, "train", killed)
+    with pytest.raises(MemoryError):
+        once(run)
+    assert checkpoint.load_state(tmp_path / LATEST)["progress"]["step"] == 0

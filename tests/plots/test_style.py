@@ -21,6 +21,7 @@ def test_a_picture_shows_itself_with_its_alternative_text() -> None:
     assert data["image/png"].startswith(b"\x89PNG")
     assert data["text/plain"] == "<figure: spectrogram of Rain>"
     assert metadata["image/png"]["alt"] == "spectrogram of Rain"
+    assert '<img alt="spectrogram of Rain" ' in data["text/html"], "JupyterLab shows this: it gives a PNG no text"
 
 
 def test_figures_are_saved_whole_and_by_suffix(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""What is asked of a page: serious faults for those who can't see or hear it, and players that play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+#: Wait for the metadata of every player of the page, and say how long each is.
+DURATIONS = """async () => {
+  const lengths = []
+  for (const player of document.querySelectorAll('audio')) {
+    player.preload = 'metadata'
+    if (player.readyState < 1) {
+      await new Promise(resolve => {
+        for (const told of ['loadedmetadata', 'error']) player.addEventListener(told, resolve)
+        player.load()
+        setTimeout(resolve, 5000)
+      })
+    }
+    lengths.push(Number.isFinite(player.duration) ? player.duration : -1)
+  }
+  return lengths
+}"""
+
+
+def serious_faults(page: Any, *within: str) -> list[str]:
+    """What axe-core finds in these parts of the page (all of it if none) that is serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `browser`").Axe()
+    context = {"include": [[selector] for selector in within]} if within else None
+    found = axe.run(page, context=context, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['id']} ({fault['impact']}): {fault['help']}: {len(fault['nodes'])} times, {node['html'][:200]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"][:1]
+    ]
+
+
+def durations(page: Any) -> list[float]:
+    """Seconds of every player of the page; -1 for one that can't play."""
+    return page.evaluate(DURATIONS)
