@@ -1,13 +1,19 @@
 """The embedded corpus: synthetic clips in the FSD50K layout, so that everything runs with no download at all.
 
-The sounds are made, not recorded: good for a first run, a test or a lesson; real FSD50K clips are better.
+The sounds are made, not recorded: good for a first run, a test or a lesson; real FSD50K clips are better. From eight
+clips a label it misleads in the ways of FSD50K, drawn from its seed and written down for the checks: several uploaders
+with clips that belong together, some in train and val alike; four licences; votes on the labels; two recordings that
+come twice, one of them under another name; two wrong labels; rumble below 20 Hz; a clip that a veto drops, and clips
+of no use to the context. Uploaders and licences are invented: nobody recorded anything.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +21,6 @@ import numpy as np
 
 from ctxaudio.data.fsd50k import RATINGS, audio_folder
 from ctxaudio.data.notes import NOTES
-from ctxaudio.data.planted import Planted, Row, corpus_rows
 from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, fade
 from ctxaudio.data.textures import TEXTURES
 from ctxaudio.errors import CtxAudioError
@@ -30,6 +35,54 @@ RECIPES: Mapping[str, Callable[[Sound], Samples]] = MappingProxyType(TEXTURES | 
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
+
+#: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
+PLANTED_FROM = 8
+CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
+#: With their shares of FSD50K's dev set (14,959, 20,017, 4,616 and 1,374 of 40,966 clips, Fonseca et al. 2022).
+LICENCES: Mapping[str, float] = MappingProxyType(
+    {
+        CC0: 0.365,
+        "http://creativecommons.org/licenses/by/3.0/": 0.489,
+        "http://creativecommons.org/licenses/by-nc/3.0/": 0.113,
+        "http://creativecommons.org/licenses/sampling+/1.0/": 0.033,
+    }
+)
+#: A second sound, under the label's own, that some context keeps out.
+_COMPANIONS = MappingProxyType({"Rain": "Thunder", "Stream": "Thunder", "Drum_kit": "Gong", "Gong": "Drum_kit"})
+_NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
+_VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
+_OTHER_TAKE = 900  # index of the clips that only the planted rows have
+_LATER_S = 0.4
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip: the `labels` that the table gives it, and the `sounds` it has, each a label and index of a recipe.
+
+    A second sound lies softly under the first. `later_s` is cut off the start; `rumble` is the energy of what lies
+    below 20 Hz, over the energy of the sounds.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    sounds: tuple[tuple[str, int], ...]
+    split: str
+    uploader: str = "ctxaudio"
+    licence: str = CC0
+    title: str = ""
+    votes: tuple[float, ...] = ()
+    later_s: float = 0.0
+    rumble: float = 0.0
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a reader may find: wrong clips with the sound they have, pairs of the same recording, clips with rumble."""
+
+    wrong: dict[str, str]
+    same_recording: list[list[str]]
+    rumble: list[str]
 
 
 def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
@@ -52,8 +105,7 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     """Write synthetic clips of `labels` into `folder` in the layout of FSD50K and give the folder back.
 
     A quarter of each label's clips are `val`, the rest `train`. With Rain comes one clip of rain and thunder,
-    which a veto on thunder drops. From eight clips a label the corpus misleads as FSD50K does, see `data.planted`.
-    A folder that already holds this very corpus is left as it is.
+    which a veto on thunder drops. A folder that already holds this very corpus is left as it is.
 
     Raises `CtxAudioError` for a label without a recipe, for no labels or fewer than one clip, and for a folder
     that holds something else.
@@ -67,9 +119,7 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
         )
     rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
     names = [row.name for row in rows]
-    pairs = [list(pair) for pair in planted.same_recording]
-    found = {"wrong": dict(planted.wrong), "same_recording": pairs, "rumble": list(planted.rumble)}
-    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": found}
+    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
     manifest |= {"clips": names, "whole": True}
     path, audio = folder / MANIFEST, audio_folder(folder, "dev")
     if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
@@ -88,11 +138,8 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
 
 def planted_in(folder: Path) -> Planted | None:
     """What misleads in the embedded corpus in `folder`; None for any other folder: nobody has written that down."""
-    if not (folder / MANIFEST).is_file():
-        return None
-    planted = read_json(folder / MANIFEST)["planted"]
-    pairs = [(first, second) for first, second in planted["same_recording"]]
-    return Planted(planted["wrong"], pairs, planted["rumble"])
+    path = folder / MANIFEST
+    return Planted(**read_json(path)["planted"]) if path.is_file() else None
 
 
 def _heard(row: Row, seed: int) -> FloatArray:
@@ -105,18 +152,12 @@ def _heard(row: Row, seed: int) -> FloatArray:
     samples = samples[round(row.later_s * SAMPLE_RATE) :]
     if not row.rumble:
         return samples
-    noise = rumble(np.random.default_rng([seed, samples.size]), samples.size)
-    both = samples + noise * np.sqrt(row.rumble * np.mean(samples.astype(np.float64) ** 2))
-    return np.asarray(both * min(1.0, 0.9 / np.abs(both).max()), dtype=np.float32)
-
-
-def rumble(rng: np.random.Generator, length: int) -> Samples:
-    """Noise from 2 to 15 Hz, `[length]`, with a mean square of 1: wind on a microphone, or its handling."""
-    frequencies_hz = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
-    inside = (frequencies_hz >= 2.0) & (frequencies_hz <= 15.0)
-    spectrum = np.where(inside, rng.standard_normal(inside.size) + 1j * rng.standard_normal(inside.size), 0.0)
-    noise = np.fft.irfft(spectrum, length)
-    return np.asarray(noise / np.sqrt(np.mean(noise**2)))
+    # Noise from 2 to 15 Hz: wind on a microphone, or its handling.
+    rng, frequencies_hz = np.random.default_rng([seed, samples.size]), np.fft.rfftfreq(samples.size, 1 / SAMPLE_RATE)
+    spectrum = rng.standard_normal(frequencies_hz.size) + 1j * rng.standard_normal(frequencies_hz.size)
+    noise = np.fft.irfft(np.where((frequencies_hz >= 2.0) & (frequencies_hz <= 15.0), spectrum, 0.0), samples.size)
+    noise *= np.sqrt(row.rumble * np.mean(samples.astype(np.float64) ** 2)) / np.sqrt(np.mean(noise**2))
+    return np.asarray((samples + noise) * min(1.0, 0.9 / np.abs(samples + noise).max()), dtype=np.float32)
 
 
 def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
@@ -131,9 +172,10 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         }
         for row in rows
     }
+    mids = {label: row["mid"] for label, row in _LABELS.items()}
     metadata, truth = folder / "FSD50K.metadata", folder / "FSD50K.ground_truth"
     write_json(metadata / "dev_clips_info_FSD50K.json", info)
-    votes = {row.name: {_mid(label): list(row.votes) for label in row.labels} for row in rows if row.votes}
+    votes = {row.name: {mids[label]: list(row.votes) for label in row.labels} for row in rows if row.votes}
     (metadata / RATINGS).unlink(missing_ok=True)
     if votes:
         write_json(metadata / RATINGS, votes)
@@ -143,14 +185,106 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         for row in rows
     ]
     used = sorted({label for labels in smeared for label in labels})
-    write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{_mid(label)}\n" for i, label in enumerate(used)))
+    write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{mids[label]}\n" for i, label in enumerate(used)))
     lines = [
-        f'"{row.name}","{",".join(labels)}","{",".join(map(_mid, labels))}","{row.split}"\n'
+        f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n'
         for row, labels in zip(rows, smeared, strict=True)
     ]
     write_text(truth / "dev.csv", "fname,labels,mids,split\n" + "".join(lines))
 
 
-def _mid(label: str) -> str:
-    """The label's AudioSet identifier."""
-    return _LABELS[label]["mid"]
+def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple[list[Row], Planted]:
+    """The clips of a corpus of `labels`: a quarter of each label's are `val`. Under eight of each nothing misleads."""
+    first_val = clips_per_label - (max(1, clips_per_label // 4) if clips_per_label > 1 else 0)
+    rows = [
+        Row(f"{label}-{index:03d}", (label,), ((label, index),), "train" if index < first_val else "val")
+        for label in labels
+        for index in range(clips_per_label)
+    ]
+    misleading = clips_per_label >= PLANTED_FROM
+    seconds = {
+        label: _COMPANIONS[label] for label in labels if label == "Rain" or (misleading and label in _COMPANIONS)
+    }
+    vetoed = [_of_two(second, label) for label, second in seconds.items()]
+    if not misleading:
+        return [*rows, *vetoed], Planted({}, [], [])
+    rng = np.random.default_rng([seed, PLANTED_FROM])
+    people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(list(LICENCES)).tolist())
+    rows = [row for number, label in enumerate(labels) for row in _recorded(rows, label, number, people, rng)]
+    extra, planted = _extra(rows, labels, clips_per_label, people, rng)
+    others = [label for label in (*TEXTURES, *NOTES) if label not in (*labels, "Thunder")]
+    useless = [Row(f"{label}-000", (label,), ((label, 0),), "train") for label in others[:: max(1, len(others) // 3)]]
+    rows += [_credited(row, *next(people)) for row in (*vetoed, *extra, *useless) if not row.title]
+    rows += [row for row in extra if row.title]
+    return [row if row.votes else replace(row, votes=(1.0, 1.0)) for row in rows], planted
+
+
+def _of_two(second: str, label: str) -> Row:
+    return Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
+
+
+def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> Iterator[tuple[str, str]]:
+    """Invented uploaders, each with the one licence they give: `licences` once each, then by their shares."""
+    shares = np.array(list(LICENCES.values()))
+    for lap in count():
+        for name in names:
+            licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
+            yield f"invented_{name}{lap + 1 if lap else ''}", str(licence)
+
+
+def _credited(row: Row, uploader: str, licence: str, title: str = "") -> Row:
+    title = title or f"{' and '.join(row.labels)}, by {uploader}".replace("_", " ")
+    return replace(row, uploader=uploader, licence=licence, title=title)
+
+
+def _recorded(
+    rows: Sequence[Row], label: str, number: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
+) -> list[Row]:
+    """The clips of a label with uploaders of one to three clips, one of whom is in train and val alike."""
+    own = [row for row in rows if row.labels == (label,)]
+    train = [row for row in own if row.split == "train"]
+    val = [row for row in own if row.split == "val"]
+    # Of every second label the uploader on both sides has more clips in val, so that sides are changed both ways.
+    joined = 1 if number % 2 == 0 else len(val)
+    sessions, at = [], 0
+    while at < len(train) - 1:
+        size = min(int(rng.integers(1, 4)), len(train) - 1 - at)
+        sessions.append(train[at : at + size])
+        at += size
+    sessions += [[train[-1], *val[:joined]], *([row] for row in val[joined:])]
+    loud = set(rng.choice(len(own), 2, replace=False).tolist())
+    made = []
+    for letter, session in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * len(own), sessions, strict=False):
+        uploader, licence = next(people)
+        for part, row in enumerate(session, 1):
+            title = f"{label.replace('_', ' ')} {letter}, part {part} of {len(session)}"
+            rumble = float(rng.uniform(0.5, 8.0)) if own.index(row) in loud else 0.0
+            votes = _VOTES[int(rng.integers(len(_VOTES)))]
+            made.append(replace(_credited(row, uploader, licence, title), rumble=rumble, votes=votes))
+    return made
+
+
+def _extra(
+    rows: Sequence[Row], labels: Sequence[str], index: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
+) -> tuple[list[Row], Planted]:
+    """Two recordings once more, and two clips with a wrong label, numbered from `index`."""
+    twice, reuploaded, *rest = np.resize(rng.permutation(labels), max(4, len(labels))).tolist()
+    train = {label: [row for row in rows if row.labels == (label,) and row.split == "train"] for label in labels}
+    first = train[twice][int(rng.integers(2))]
+    second = train[reuploaded][2 + int(rng.integers(2))]
+    again = replace(first, name=f"{twice}-{index:03d}", title=f"{first.title}, cut", later_s=_LATER_S, rumble=0.0)
+    stolen = replace(second, name=f"{reuploaded}-{index + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
+    stolen = _credited(stolen, *next(people))
+    wrong = [_wrong(label, index + 2 + number, rng) for number, label in enumerate(rest[:2])]
+    heard = {row.name: row.sounds[0][0] for row in wrong}
+    same = [[first.name, again.name], [second.name, stolen.name]]
+    planted = Planted(heard, same, [row.name for row in rows if row.rumble])
+    # Of one wrong label a vote tells; the other went unnoticed.
+    wrong = [replace(row, votes=votes) for row, votes in zip(wrong, ((0.5, 0.0), (1.0, 1.0)), strict=True)]
+    return [again, stolen, *wrong], planted
+
+
+def _wrong(label: str, index: int, rng: np.random.Generator) -> Row:
+    """A clip of tones that is labelled a texture, or the other way round."""
+    heard = ("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")
+    return Row(f"{label}-{index:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), "train")
