@@ -44,9 +44,8 @@ def fetch(asked: Fetch, clips: Annotated[SelectionOptions, taking(title=_CLIPS, 
 
 
 def _fetch_selection(asked: Fetch, clips: SelectionOptions) -> None:
-    from ctxaudio.fetch.clips import fetch_clips
+    from ctxaudio.fetch.clips import FetchRequest, fetch_clips
     from ctxaudio.fetch.network import Network
-    from ctxaudio.fetch.plan import FetchRequest
 
     context, subset = context_named(asked.context), asked.split or "dev"
     request = FetchRequest(asked.data_dir, context, clips, subset, asked.max_clips, asked.seed)

@@ -9,15 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import (
-    LICENCES,
-    Clip,
-    Index,
-    LeftOut,
-    check_licences,
-    licence_name,
-    read_ratings,
-)
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, check_licences, licence_name, read_ratings
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
@@ -256,12 +248,15 @@ def selection_table(selection: Selection) -> str:
     """A text table of what was found per condition and split, and of what was left out and why."""
     pairs = zip(selection.conditions, (clip.split for clip in selection.clips), strict=True)
     counts = count_by_condition(selection.context.conditions, pairs)
-    rows: list[tuple[object, ...]] = [("condition", *next(iter(counts.values())))]
-    rows += [(name, *found.values()) for name, found in counts.items()]
-    width = max(map(len, ["condition", *counts]))
-    table = ["  ".join([f"{name:<{width}}", *(f"{cell:>6}" for cell in cells)]) for name, *cells in rows]
+    rows = [("condition", *next(iter(counts.values()))), *((name, *found.values()) for name, found in counts.items())]
     head = f"context {selection.context.name}: {len(selection.clips)} clips"
-    return "\n".join([head, *table, *left_out_lines(selection)])
+    return "\n".join([head, *text_table(rows), *left_out_lines(selection)])
+
+
+def text_table(rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a table whose first column stands left and whose others stand right."""
+    width = max(len(str(name)) for name, *_ in rows)
+    return ["  ".join([f"{name!s:<{width}}", *(f"{cell!s:>6}" for cell in cells)]) for name, *cells in rows]
 
 
 def left_out_lines(selection: Selection) -> list[str]:

@@ -29,16 +29,8 @@ ARCHIVES_DIR = ".archives"
 RECORD_ID = "4060432"
 TABLES = ("ground_truth", "metadata")
 _END_BYTES = 22  # of the record that ends a split archive, which has no comment
-# NotImplementedError: a packing or version zipfile doesn't know; RuntimeError: an encrypted entry.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    UnicodeDecodeError,
-    struct.error,
-)
+# RuntimeError: an encrypted entry, or (NotImplementedError) a packing or version that zipfile doesn't know.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError, struct.error)
 _LOCATOR64 = struct.Struct("<4sIQI")  # zip64's, just before that
 
 
@@ -76,17 +68,16 @@ _PARTS = (
     Part("FSD50K.eval_audio.z01", 3_221_225_472, "3090670eaeecc013ca1ff84fe4442aeb"),
     Part("FSD50K.eval_audio.zip", 3_037_675_767, "6fa47636c3a3ad5c7dfeba99f2637982"),
 )
+_UNPACKED = {  # which names, and at most how many bytes
+    "ground_truth": (r"[\w-]+\.csv", 1 << 25),
+    "metadata": (r"(collection/)?[\w-]+\.(json|csv)", 1 << 28),
+    "doc": (r"[\w-]+(\.(md|txt|pdf|html))?", 1 << 24),
+    "dev_audio": (r"\d+\.wav", 26_000_000_000),
+    "eval_audio": (r"\d+\.wav", 9_200_000_000),
+}
 FSD50K_RECORD = {
-    name: Archive(
-        f"FSD50K.{name}", rf"FSD50K\.{name}/{wanted}", size, tuple(p for p in _PARTS if f".{name}." in p.name)
-    )
-    for name, wanted, size in (
-        ("ground_truth", r"[\w-]+\.csv", 1 << 25),
-        ("metadata", r"(collection/)?[\w-]+\.(json|csv)", 1 << 28),
-        ("doc", r"[\w-]+(\.(md|txt|pdf|html))?", 1 << 24),
-        ("dev_audio", r"\d+\.wav", 26_000_000_000),
-        ("eval_audio", r"\d+\.wav", 9_200_000_000),
-    )
+    name: Archive(f"FSD50K.{name}", rf"FSD50K\.{name}/{names}", size, tuple(p for p in _PARTS if f".{name}." in p.name))
+    for name, (names, size) in _UNPACKED.items()
 }
 
 
@@ -157,14 +148,13 @@ class SplitZip(zipfile.ZipFile):
         super().close()
 
 
-class _Row:
-    """Files one after the other as one that `zipfile` can read."""
+class _Row(io.RawIOBase):
+    """Files one after the other as one that `zipfile` can read. `starts`: where each begins, and the end."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files: list[BinaryIO] = [path.open("rb") for path in paths]
         sizes = [path.stat().st_size for path in paths]
-        self._at = 0
-        self.starts = [0, *accumulate(sizes)]
+        self._at, self.starts = 0, [0, *accumulate(sizes)]
         # The end records come from memory: zipfile refuses a zip64 locator that counts in parts.
         tail = min(sizes[-1], _LOCATOR64.size + _END_BYTES)
         self._files[-1].seek(-tail, io.SEEK_END)
@@ -183,19 +173,14 @@ class _Row:
     def seekable(self) -> bool:
         return True
 
-    def tell(self) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
+        if self._at < 0:
+            raise OSError(f"can't seek to {self._at}")
         return self._at
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
-        if at < 0:
-            raise OSError(f"can't seek to {at}")
-        self._at = at
-        return at
-
     def read(self, size: int = -1) -> bytes:
-        stop = self.starts[-1] if size < 0 else min(self._at + size, self.starts[-1])
-        pieces = []
+        stop, pieces = self.starts[-1] if size < 0 else min(self._at + size, self.starts[-1]), []
         while self._at < stop:
             number = self.number_at(self._at)
             self._files[number].seek(self._at - self.starts[number])
@@ -206,6 +191,7 @@ class _Row:
     def close(self) -> None:
         for file in self._files:
             file.close()
+        super().close()
 
 
 def expected_entries(zipped: zipfile.ZipFile, archive: Archive) -> list[zipfile.ZipInfo]:

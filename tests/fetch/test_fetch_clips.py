@@ -28,8 +28,7 @@ from ctxaudio.data.selection import SelectionOptions, select_clips, selection_ta
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import clips as fetching
 from ctxaudio.fetch import zenodo
-from ctxaudio.fetch.clips import Fetched, fetch_clips
-from ctxaudio.fetch.plan import FetchRequest
+from ctxaudio.fetch.clips import Fetched, FetchRequest, fetch_clips
 from ctxaudio.run import Run
 
 SLEEP = context_named("sleep")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.data.fsd50k import Clip
-from ctxaudio.fetch.plan import Candidate, balanced, in_order_of_preference
+from ctxaudio.fetch.clips import Candidate, balanced, in_order_of_preference
 
 
 def clip(clip_id: str, split: str, uploader: str) -> Clip:
