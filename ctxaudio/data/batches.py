@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,15 +23,6 @@ class Batch:
     audio: torch.Tensor
     condition: torch.Tensor
     clip: torch.Tensor
-
-
-class Batches(Protocol):
-    """Endless batches, of which so many make an epoch."""
-
-    @property
-    def steps_per_epoch(self) -> int: ...
-
-    def next(self) -> Batch: ...
 
 
 class ClipBatches:
@@ -138,12 +128,13 @@ class MixedBatches:
     def next(self) -> Batch:
         """Draw the next batch."""
         made = self._corpora[int(torch.randint(len(self._corpora), (), generator=self._generator))].next()
-        unknown = torch.full_like(made.clip, -1)
-        if self._recordings is None:
-            return Batch(made.audio, made.condition, unknown)
-        real, n = self._recordings.next(), self._first
+        real, n = (self._recordings.next(), self._first) if self._recordings is not None else (made, 0)
         return Batch(
             torch.cat([real.audio[:n], made.audio[n:]]),
             torch.cat([real.condition[:n], made.condition[n:]]),
-            torch.cat([real.clip[:n], unknown[n:]]),
+            torch.cat([real.clip[:n], torch.full_like(made.clip[n:], -1)]),
         )
+
+
+#: Endless batches, of which `steps_per_epoch` make an epoch.
+Batches = ClipBatches | MixedBatches

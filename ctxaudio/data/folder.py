@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from ctxaudio.contexts import Context
@@ -109,19 +110,10 @@ def cut(recording: Recording, label: str, split: str) -> list[Clip]:
     """
     count = math.ceil(recording.duration_s / LONGEST_CLIP_S)
     edges = [recording.frames * i // count for i in range(count + 1)]
+    name, path = recording.name, recording.path
     return [
-        Clip(
-            clip_id=recording.name if count == 1 else f"{recording.name}#{i + 1}",
-            path=recording.path,
-            labels=(label,),
-            split=split,
-            title=recording.path.name,
-            uploader="",
-            licence=LICENCE,
-            start=edges[i],
-            stop=edges[i + 1],
-        )
-        for i in range(count)
+        Clip(f"{name}#{i}" if count > 1 else name, path, (label,), split, path.name, "", LICENCE, start, stop)
+        for i, (start, stop) in enumerate(pairwise(edges), 1)
     ]
 
 
@@ -159,14 +151,14 @@ def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
 
 
 def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int) -> None:
+    loose = next((recording for recording in recordings if not recording.condition), None)
+    nested = next((recording for recording in recordings if recording.condition), None)
     if not looked_at:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not recordings:
         raise CtxAudioError(
             f"{folder} holds no readable audio ({looked_at} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
         )
-    loose = next((recording for recording in recordings if not recording.condition), None)
-    nested = next((recording for recording in recordings if recording.condition), None)
     if loose and nested:
         raise CtxAudioError(
             f"{folder} holds audio both itself ({loose.name}) and in sub-folders ({nested.name}): "

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.fsd50k import LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
@@ -69,11 +69,8 @@ class PreparedClips:
 
     def of(self, split: str, condition: int | None = None) -> list[int]:
         """Indices of the clips of a split, of one condition or of all."""
-        return [
-            i
-            for i, clip in enumerate(self.clips)
-            if clip.split == split and (condition is None or clip.condition == condition)
-        ]
+        of_split = ((i, clip) for i, clip in enumerate(self.clips) if clip.split == split)
+        return [i for i, clip in of_split if condition in (None, clip.condition)]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Clips as {condition name: {split: count}}, in the order of the context's conditions."""
@@ -130,10 +127,8 @@ def _rms(samples: FloatArray) -> float:
 def _decode_or_reason(path: Path, sample_rate: int, start: int, stop: int | None) -> FloatArray | str:
     try:
         return decode_clip(path, sample_rate, start, stop)
-    except ClipError as error:
-        return str(error)
     except (CtxAudioError, OSError) as error:
-        return f"{path}: {error}"
+        return str(error) if isinstance(error, ClipError) else f"{path}: {error}"
 
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
@@ -157,37 +152,27 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
     clips: list[tuple[str, int, int]] = []
     skipped: list[tuple[str, str]] = []
-    total = 0
-    with (folder / SAMPLES).open("wb") as file:
-        for clip, decoded in _decoded(selection.clips, sample_rate, workers, progress):
-            if isinstance(decoded, str):
-                skipped.append((clip.clip_id, decoded))
-                continue
-            file.write(decoded.astype("<f4", copy=False).tobytes())
-            clips.append((clip.clip_id, total, len(decoded)))
-            total += len(decoded)
-    if not clips:
-        raise CtxAudioError(
-            f"none of the {len(selection.clips)} clips of context {selection.context.name!r} could be used; "
-            f"the first: {skipped[0][1]}"
-        )
-    write_json(folder / "index.json", {"clips": clips, "skipped": skipped})
-
-
-def _decoded(
-    clips: tuple[Clip, ...], sample_rate: int, workers: int, progress: bool
-) -> Iterator[tuple[Clip, FloatArray | str]]:
-    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in clips)
+    chosen, total = selection.clips, 0
+    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in chosen)
     # A process takes a second or two to start, in which one decodes some hundred clips.
-    parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(clips) // CLIPS_PER_WORKER)), return_as="generator")
-    bar = tqdm(total=len(clips), desc="preparing clips", unit="clip", disable=not progress)
+    parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(chosen) // CLIPS_PER_WORKER)), return_as="generator")
+    bar = tqdm(total=len(chosen), desc="preparing clips", unit="clip", disable=not progress)
     try:
-        with bar, closing(parallel(tasks)) as results:
-            for clip, decoded in zip(clips, results, strict=True):
-                yield clip, decoded
+        with (folder / SAMPLES).open("wb") as file, bar, closing(parallel(tasks)) as results:
+            for clip, decoded in zip(chosen, results, strict=True):
+                if isinstance(decoded, str):
+                    skipped.append((clip.clip_id, decoded))
+                else:
+                    file.write(decoded.astype("<f4", copy=False).tobytes())
+                    clips.append((clip.clip_id, total, len(decoded)))
+                    total += len(decoded)
                 bar.update()
     except BrokenProcessPool as error:
         raise CtxAudioError(f"a worker process died, often for want of memory: use fewer than {workers}") from error
+    if not clips:
+        none = f"none of the {len(chosen)} clips of context {selection.context.name!r} could be used"
+        raise CtxAudioError(f"{none}; the first: {skipped[0][1]}")
+    write_json(folder / "index.json", {"clips": clips, "skipped": skipped})
 
 
 @contextmanager

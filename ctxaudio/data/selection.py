@@ -196,21 +196,15 @@ def _seconds(clip: Clip) -> float:
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
-    labels = ", ".join(context.conditions)
+    name, labels = f"context {context.name!r}", ", ".join(context.conditions)
     if not clips and not_fetched:
-        raise CtxAudioError(
-            f"none of the {not_fetched} clips of context {context.name!r} is in {index.folder}: "
-            f"`ctxaudio fetch --context {context.name}` brings some"
-        )
+        where = f"none of the {not_fetched} clips of {name} is in {index.folder}"
+        raise CtxAudioError(f"{where}: `ctxaudio fetch --context {context.name}` brings some")
     if not clips:
-        raise CtxAudioError(
-            f"none of {len(index.clips)} clips is usable for context {context.name!r}: looked for the labels {labels}"
-        )
+        raise CtxAudioError(f"none of {len(index.clips)} clips is usable for {name}: looked for the labels {labels}")
     if all(clip.split == "val" for clip in clips):
-        raise CtxAudioError(
-            f"context {context.name!r} has no clip in the split 'train' (all {len(clips)} are 'val'): "
-            f"add train clips labelled {labels}"
-        )
+        lack = f"{name} has no clip in the split 'train' (all {len(clips)} are 'val')"
+        raise CtxAudioError(f"{lack}: add train clips labelled {labels}")
 
 
 def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> tuple[Clip, ...]:
