@@ -18,6 +18,7 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, why_unreadable
 
 Subset = Literal["dev", "eval"]
+Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
 
 #: Short names, and what they ask for.
 LICENCES = {
@@ -163,8 +164,8 @@ def clips_on_disk(folder: Path) -> frozenset[str]:
         raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
 
 
-def read_ratings(data_dir: Path) -> dict[str, dict[str, list[float]]]:
-    """What the annotators voted: `{clip id: {AudioSet id: votes}}`, over dev and eval alike.
+def read_ratings(data_dir: Path) -> Ratings:
+    """What the annotators voted, over dev and eval alike.
 
     1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
     Raises `CtxAudioError` where the file is missing or not such a table.

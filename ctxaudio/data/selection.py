@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, check_licences, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, check_licences, licence_name, read_ratings
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
 
 SPLITS = ("train", "val", "eval")
 _REASONS_SHOWN = 12
-_NOT_PREDOMINANT = "not rated as present and predominant by all"
 
 #: Clips that are not what their labels say, and how that is known.
 KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
@@ -88,7 +87,7 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     """
     options = options or SelectionOptions()
     context = wanted_context(context, options.labels, index.vocabulary)
-    is_predominant = _is_predominant(index) if options.rating is not None else None
+    ratings = _ratings_of(index) if options.rating is not None else None
     clips, conditions, left_out = [], [], list(index.left_out)
     without_condition = not_fetched = 0
     seen: set[str] = set()
@@ -100,8 +99,8 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             without_condition += 1
         elif reason := reason or _refusal(clip, options):
             left_out.append(LeftOut(clip.clip_id, reason))
-        elif is_predominant is not None and not is_predominant(clip, label):
-            left_out.append(LeftOut(clip.clip_id, _NOT_PREDOMINANT))
+        elif ratings is not None and not _is_predominant(clip, label, index.vocabulary, ratings):
+            left_out.append(LeftOut(clip.clip_id, "not rated as present and predominant by all"))
         elif index.on_disk is not None and clip.clip_id not in index.on_disk:
             not_fetched += 1
         elif options.min_seconds > 0.0 and _seconds(clip) < options.min_seconds:
@@ -171,20 +170,17 @@ def _refusal(clip: Clip, options: SelectionOptions) -> str:
     return "" if options.licences is None or licence in options.licences else f"licence {licence}"
 
 
-def _is_predominant(index: Index) -> Callable[[Clip, str], bool]:
-    """Whether all votes on a label are 1; a parent has votes only on its children, which stand before it."""
+def _ratings_of(index: Index) -> Ratings:
     if index.folder is None or not index.vocabulary:
         raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
-    ratings = read_ratings(index.folder)
+    return read_ratings(index.folder)
 
-    def judge(clip: Clip, label: str) -> bool:
-        given = ratings.get(clip.clip_id, {})
-        votes = given.get(index.vocabulary[label], [])
-        children = clip.labels[: clip.labels.index(label)]
-        votes = votes or [vote for child in children for vote in given.get(index.vocabulary[child], [])]
-        return bool(votes) and all(vote == 1.0 for vote in votes)
 
-    return judge
+def _is_predominant(clip: Clip, label: str, mids: Mapping[str, str], ratings: Ratings) -> bool:
+    """Whether all votes on a label are 1; a parent has votes only on its children, which stand before it."""
+    given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
+    votes = given.get(mids[label]) or [vote for child in children for vote in given.get(mids[child], [])]
+    return bool(votes) and all(vote == 1.0 for vote in votes)
 
 
 def _seconds(clip: Clip) -> float:
