@@ -12,6 +12,7 @@ from scipy.signal import fftconvolve, lfilter
 
 SAMPLE_RATE = 44100
 Samples = npt.NDArray[np.float64]
+Range = tuple[float, float]
 OCTAVES_HZ = (31.0, 63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
 
 
@@ -68,14 +69,7 @@ class Sound:
         sizes = self.rng.lognormal(0.0, spread, count) * self.rng.choice([-1.0, 1.0], count)
         return np.asarray(np.bincount(self.integers(0, self.length, count), sizes, self.length), dtype=np.float64)
 
-    def shower(
-        self,
-        rate_hz: float,
-        band_hz: tuple[float, float],
-        decay_s: tuple[float, float],
-        spread: float,
-        kinds: int = 16,
-    ) -> Samples:
+    def shower(self, rate_hz: float, band_hz: Range, decay_s: Range, spread: float, kinds: int = 16) -> Samples:
         """Many small random impacts: `kinds` resonances drawn from `band_hz` and `decay_s` share `rate_hz`."""
         total = np.zeros(self.length)
         for _ in range(kinds):
@@ -83,7 +77,7 @@ class Sound:
             total += ring(impacts, self.log_uniform(*band_hz), self.log_uniform(*decay_s))
         return total
 
-    def bubbles(self, rate_hz: float, radius_m: tuple[float, float], rise: float) -> Samples:
+    def bubbles(self, rate_hz: float, radius_m: Range, rise: float) -> Samples:
         """Rising damped sines, one a bubble, after van den Doel 2005 (doi:10.1145/1095878.1095883).
 
         A bubble of radius r rings at 3/r Hz and is damped by 0.13/r + 0.0072 r^-1.5 a second; `rise` is how fast
