@@ -9,9 +9,7 @@ Source: Clark 1982, High-resolution subjective testing using a double-blind comp
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,8 +25,7 @@ FEWEST_TRIALS = 5
 MOST_TRIALS = 100
 
 
-@dataclass(frozen=True)
-class AbxScore:
+class AbxScore(NamedTuple):
     """`correct` right answers in `trials`."""
 
     correct: int
@@ -78,8 +75,7 @@ class AbxTest:
             )
         self.trials = trials
         # A coin for each trial: with as many A as B, the last ones could be worked out from the others.
-        coins = np.random.default_rng(secrets.randbits(31) if seed is None else seed).choice(["A", "B"], trials)
-        self._order = cast("list[Letter]", coins.tolist())
+        self._order = np.random.default_rng(seed).choice(["A", "B"], trials).tolist()
         self._answers: list[Letter] = []
 
     def __repr__(self) -> str:
@@ -148,12 +144,3 @@ def chance_to_pass(trials: int, hit_rate: float) -> float:
     (0.038, 0.63)
     """
     return float(scipy.stats.binom.sf(correct_needed(trials) - 1, trials, hit_rate))
-
-
-def guessing_chances(trials: int) -> list[float]:
-    """The chance of 0, 1, ... `trials` right answers by guessing.
-
-    >>> guessing_chances(2)
-    [0.25, 0.5, 0.25]
-    """
-    return [round(float(chance), 12) for chance in scipy.stats.binom.pmf(np.arange(trials + 1), trials, 0.5)]

@@ -23,8 +23,6 @@ from ctxaudio.workers import one_blas_thread
 
 #: The features `[n, K]` of each clip of a set.
 Rows = Sequence[Array]
-#: Distances `[B]` of a set to the reference, for `B` weightings `[B, clips]` of the reference and of the set.
-Form = Callable[[Rows, Array, Array], Array]
 #: Clips `[T]` by condition.
 ByCondition = Mapping[str, Sequence[FloatArray]]
 DRAWS = 400
@@ -59,10 +57,8 @@ class SetDistances:
 
     def columns(self) -> dict[str, float | None]:
         """`generated`, `generated_low`, `generated_high` and so on; None for what is missing."""
-        found: dict[str, float | None] = {}
-        for name in ("generated", "real_floor", "matched_noise", "white_noise"):
-            found |= columns_of(name, getattr(self, name))
-        return found
+        names = ("generated", "real_floor", "matched_noise", "white_noise")
+        return {column: value for name in names for column, value in columns_of(name, getattr(self, name)).items()}
 
 
 def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
@@ -85,13 +81,12 @@ def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence
         raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
     with one_blas_thread():
         random = np.random.default_rng(seed)
-        form, weights = kernel_form(real), bootstrap_weights(len(real), random)
-
-        def draws(clips: Rows) -> Array:
-            return form(clips, weights, bootstrap_weights(len(clips), random))
-
-        made, matched, white = (draws(clips) for clips in (generated, *noises))
-        floor = draws(other_real) if len(other_real) >= 2 else draws_of_halves(form, real, random)
+        kernel, weights = Kernel(real), bootstrap_weights(len(real), random)
+        others = [generated, *noises, other_real] if len(other_real) >= 2 else [generated, *noises]
+        made, matched, white, *floors = (
+            kernel.distances(clips, weights, bootstrap_weights(len(clips), random)) for clips in others
+        )
+        floor = floors[0] if floors else draws_of_halves(kernel, random)
     few = min(len(real), len(generated)) < CLIPS_FOR_VERDICT
     verdict = UNDECIDED if few else verdict_of(made, floor, (matched, white))
     real_floor = None if floor is None else estimate(floor)
@@ -126,7 +121,7 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     True
     """
     real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
-    return float(kernel_form(real)(other, equal_weights(len(real)), equal_weights(len(other)))[0])
+    return Kernel(real).distance(other)
 
 
 def kernel_score(real: ByCondition, sample_rate: int) -> Callable[[ByCondition], dict[str, float]]:
@@ -146,38 +141,39 @@ def kernel_score(real: ByCondition, sample_rate: int) -> Callable[[ByCondition],
         return [texture_features(clip, sample_rate) for clip in clips]
 
     with one_blas_thread():
-        forms = {condition: kernel_form(rows(clips)) for condition, clips in real.items() if len(clips) >= 2}
-    if not forms:
+        kernels = {condition: Kernel(rows(clips)) for condition, clips in real.items() if len(clips) >= 2}
+    if not kernels:
         raise CtxAudioError("a score needs two real clips of a condition")
 
     def score(generated: ByCondition) -> dict[str, float]:
-        scores = {}
+        enough = {name: kernel for name, kernel in kernels.items() if len(generated.get(name, ())) >= 2}
         with one_blas_thread():
-            for condition, form in forms.items():
-                clips = generated.get(condition, ())
-                if len(clips) >= 2:
-                    weights = equal_weights(len(real[condition])), equal_weights(len(clips))
-                    scores[condition] = float(form(rows(clips), *weights)[0])
-        return scores
+            return {name: kernel.distance(rows(generated[name])) for name, kernel in enough.items()}
 
     return score
 
 
-def kernel_form(real: Rows) -> Form:
-    """Kernel distances to `real` (two clips or more), whose own part is computed once."""
-    clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
-    step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
-    some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
-    apart = clip_of_row[:, None] < clip_of_row[None]
-    width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
-    within_real = mean_kernels(real, real, width)
+class Kernel:
+    """The kernel of distances to `real` (two clips or more), whose own part is computed once."""
 
-    def distances(other: Rows, real_weights: Array, weights: Array) -> Array:
-        between = ((real_weights @ mean_kernels(real, other, width)) * weights).sum(axis=1)
-        within_other = _between_clips(mean_kernels(other, other, width), weights)
-        return 1000.0 * (_between_clips(within_real, real_weights) + within_other - 2 * between)
+    def __init__(self, real: Rows) -> None:
+        clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
+        step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
+        some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
+        apart = clip_of_row[:, None] < clip_of_row[None]
+        self.real = real
+        self.width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
+        self._within = mean_kernels(real, real, self.width)
 
-    return distances
+    def distance(self, other: Rows) -> float:
+        """The distance of `other`, every clip counting alike."""
+        return float(self.distances(other, equal_weights(len(self.real)), equal_weights(len(other)))[0])
+
+    def distances(self, other: Rows, real_weights: Array, weights: Array) -> Array:
+        """Distances `[B]` of `other`, for `B` weightings `[B, clips]` of the real clips and of these."""
+        between = ((real_weights @ mean_kernels(self.real, other, self.width)) * weights).sum(axis=1)
+        within_other = _between_clips(mean_kernels(other, other, self.width), weights)
+        return 1000.0 * (_between_clips(self._within, real_weights) + within_other - 2 * between)
 
 
 def mean_kernels(clips: Rows, others: Rows, width: float) -> Array:
@@ -216,15 +212,14 @@ def estimate(draws: Array) -> Estimate:
     return Estimate(float(draws[0]), float(low), float(high))
 
 
-def draws_of_halves(form: Form, clips: Rows, random: np.random.Generator) -> Array | None:
-    """Distances between random halves of clips, their mean first, `[1 + DRAWS]`; None for under four clips."""
-    if len(clips) < 4:
+def draws_of_halves(kernel: Kernel, random: np.random.Generator) -> Array | None:
+    """Distances between random halves of the real clips, their mean first, `[1 + DRAWS]`; None for under four clips."""
+    clips = len(kernel.real)
+    if clips < 4:
         return None
-    halves = np.zeros((2, DRAWS, len(clips)))
-    for draw in range(DRAWS):
-        for half, members in zip(halves, np.array_split(random.permutation(len(clips)), 2), strict=True):
-            half[draw, members] = 1.0 / len(members)
-    draws = form(clips, halves[0], halves[1])
+    first = np.argsort(random.random((DRAWS, clips)), axis=1) < (clips + 1) // 2
+    halves = [half / half.sum(axis=1, keepdims=True) for half in (first, ~first)]
+    draws = kernel.distances(kernel.real, *halves)
     return np.concatenate([[draws.mean()], draws])
 
 

@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ctxaudio.evaluation.measures import (
     named_rates,
 )
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
+from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.plots import Picture, analysis_summary, save_figure
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.cochlea import slow_envelope
@@ -39,16 +39,6 @@ ALPHA = 0.05
 CLIPS_WORTH_PROCESSES = 100
 #: Rates of a clip's modulation spectrum: a quarter of a hertz apart, and the targets themselves, which lie between.
 SPECTRUM_RATES_HZ: Array = np.union1d(np.arange(1.0, 100.25, 0.25), list(RATE_TARGETS.values()))
-
-
-@dataclass(frozen=True)
-class MeasuredFolder:
-    """A row of `table` and of `spectra` `[clips, R]` (depths at `SPECTRUM_RATES_HZ`) for each clip that is measured."""
-
-    name: str
-    table: pd.DataFrame
-    spectra: Array
-    skipped: list[dict[str, str]]
 
 
 def batch_analyze_frequencies(
@@ -79,20 +69,18 @@ def batch_analyze_frequencies(
     folder = Path(directory)
     clip_paths(folder)
     written_to = writable_folder(folder if output_dir is None else Path(output_dir))
-    measured = measure_folder(folder, workers, progress, rates_hz, psychoacoustics)
-    table = measured.table
+    table, spectra = measure_folder(folder, workers, progress, rates_hz, psychoacoustics)
     content = {
         "clips": len(table),
         **({"psychoacoustics": f"assume {ASSUMED_LEVEL}"} if psychoacoustics else {}),
         "summary_medians": finite(table.drop(columns="file").median()),
         "targets_detected": {name: int((table[f"{name}_p"] < ALPHA).sum()) for name in RATE_TARGETS},
         "rows": [finite(row) for row in table.to_dict("records")],
-        "skipped": measured.skipped,
+        **table.attrs,
     }
-    title = without_mathtext(measured.name)
-    picture = analysis_summary({title: table}, SPECTRUM_RATES_HZ, {title: measured.spectra})
+    title = without_mathtext(folder.name)
+    picture = analysis_summary({title: table}, SPECTRUM_RATES_HZ, {title: spectra})
     write_results(written_to, "analysis", table, content, picture)
-    table.attrs["skipped"] = measured.skipped
     return table
 
 
@@ -129,17 +117,15 @@ def compare_folders(
     written_to = writable_folder(folders[0] if output_dir is None else Path(output_dir))
     asked = asked_depths(folders[0])
     rates = named_rates([*(hz for hz in asked if hz <= 100.0), *rates_hz])
-    first, second = (measure_folder(folder, workers, progress, list(rates.values())) for folder in folders)
-    both = {"modulated": first, "sham": second}
-    table = comparison(first.table, second.table, asked, rates)
+    measured = [measure_folder(folder, workers, progress, list(rates.values())) for folder in folders]
+    tables, spectra = (dict(zip(("modulated", "sham"), of, strict=True)) for of in zip(*measured, strict=True))
+    table = comparison(tables["modulated"], tables["sham"], asked, rates)
     content = {
-        **{name: measured.name for name, measured in both.items()},
+        **{name: folder.name for name, folder in zip(tables, folders, strict=True)},
         **table.attrs,
         "rows": [finite(row) for row in table.to_dict("records")],
-        "skipped": {name: measured.skipped for name, measured in both.items()},
+        "skipped": {name: of.attrs["skipped"] for name, of in tables.items()},
     }
-    tables = {name: measured.table for name, measured in both.items()}
-    spectra = {name: measured.spectra for name, measured in both.items()}
     found = table.set_index("measure").loc[[f"{name}_depth" for name in rates]].set_axis(list(rates))
     differs = found.index[found["p_holm"] < ALPHA]
     picture = analysis_summary(tables, SPECTRUM_RATES_HZ, spectra, rates, found["asked"].to_dict(), differs)
@@ -153,8 +139,11 @@ def measure_folder(
     progress: bool = True,
     rates_hz: Sequence[float] = (),
     psychoacoustics: bool = False,
-) -> MeasuredFolder:
-    """Measure every clip of `folder` and write nothing; arguments and errors as `batch_analyze_frequencies`."""
+) -> tuple[pd.DataFrame, Array]:
+    """A row of measures, and of depths `[clips, R]` at `SPECTRUM_RATES_HZ`, for each clip of `folder`; writes nothing.
+
+    Arguments, `attrs` and errors as `batch_analyze_frequencies`.
+    """
     paths = clip_paths(folder)
     if workers is not None and workers < 1:
         raise CtxAudioError(f"workers must be 1 or more, not {workers}")
@@ -178,7 +167,9 @@ def measure_folder(
         raise CtxAudioError(f"none of {len(paths)} clips in {folder} could be measured; the first: {reason}")
     for clip in skipped:
         print(f"warning: {clip['file']} is left out of the analysis: {clip['reason']}", file=sys.stderr)
-    return MeasuredFolder(folder.name, pd.DataFrame(rows), np.stack(spectra), skipped)
+    table = pd.DataFrame(rows)
+    table.attrs["skipped"] = skipped
+    return table, np.stack(spectra)
 
 
 def clip_paths(folder: Path) -> list[Path]:
@@ -230,18 +221,17 @@ def asked_depths(folder: Path) -> dict[float, float]:
     told = folder / "generated.json"
     sources = [told] if told.is_file() else [path.with_suffix(".json") for path in clip_paths(folder)]
     profiles = [(path, read_json(path).get("profile", {})) for path in sources if path.is_file()]
-    if not profiles or any(profile != profiles[0][1] for _, profile in profiles):
+    if not profiles or not profiles[0][1] or any(profile != profiles[0][1] for _, profile in profiles):
         return {}
-    path, profile = profiles[0]
     try:
-        carriers = {float(carrier["frequency_hz"]): float(carrier["depth"]) for carrier in profile.get("carriers", ())}
-        depths = {hz: depth for hz, depth in carriers.items() if hz > 100.0}
-        for rate in profile.get("rates", ()):
-            elsewhere = rate.get("pulse") or rate.get("jitter") or profile.get("audio_band_hz")
-            if 1.0 <= float(rate["rate_hz"]) <= 100.0:
-                depths[float(rate["rate_hz"])] = math.nan if elsewhere else float(rate["depth"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CtxAudioError(f"{path} has no profile of rates and carriers: make the clips again") from error
+        profile = ModulationProfile.from_dict(profiles[0][1])
+    except (AttributeError, CtxAudioError, KeyError, TypeError, ValueError) as error:
+        raise CtxAudioError(f"{profiles[0][0]} has no profile of rates and carriers: make the clips again") from error
+    depths = {carrier.frequency_hz: carrier.depth for carrier in profile.carriers if carrier.frequency_hz > 100.0}
+    for rate in profile.rates:
+        if rate.rate_hz >= 1.0:
+            elsewhere = rate.pulse or rate.jitter or profile.audio_band_hz
+            depths[rate.rate_hz] = math.nan if elsewhere else rate.depth
     return depths
 
 

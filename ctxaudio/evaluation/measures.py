@@ -17,7 +17,7 @@ from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, slow_envelope
-from ctxaudio.signal.envelope import Array, detect_rates, detect_rates_in_bands, sinusoid_fits
+from ctxaudio.signal.envelope import Array, detect_rates, detect_rates_in_bands
 from ctxaudio.signal.filters import resample
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
@@ -51,13 +51,11 @@ def analyse_clip(
       of it: the naive measure, inaudible whatever it says; and `<band>_envelope_depth`: rms modulation depth of
       the *envelope* over the rates in the band, in steps of one cycle per clip;
     - for each rate target `<target>_depth` (modulation index at the exact rate), `<target>_floor` (rms depth at
-      neighbouring rates), `<target>_depth_db` (20 log10 of the depth), `<target>_p` (F test against neighbours);
-      then in the bands of hearing (gammatone, one ERB apart; those within 60 dB of the loudest)
-      `<target>_median_band_depth`, `<target>_largest_band_depth`, `<target>_largest_band_hz` (where that is) and
-      `<target>_bands_p` (the bands' F tests combined); the same for each of `rates_hz`, as
-      `rate_<number>_hz_depth` ...;
-    - for each carrier `<target>_level_db` (dBFS as a steady tone) and `<target>_prominence_db` (against
-      the frequencies 10-60 Hz away);
+      neighbouring rates), `<target>_p` (F test against neighbours); then in the bands of hearing (gammatone, one
+      ERB apart; those within 60 dB of the loudest) `<target>_median_band_depth`, `<target>_largest_band_depth`,
+      `<target>_largest_band_hz` (where that is) and `<target>_bands_p` (the bands' F tests combined); the same for
+      each of `rates_hz`, as `rate_<number>_hz_depth` ...;
+    - for each carrier `<target>_prominence_db` (against the frequencies 10-60 Hz away);
     - with `psychoacoustics`, those of `psychoacoustic_measures`.
 
     Raises `ClipError` for a clip that is silent, shorter than 2 s (slow rates would have too few cycles) or sampled
@@ -67,7 +65,6 @@ def analyse_clip(
     check_measurable(len(mono), sample_rate)
     if not mono.any():
         raise ClipError("digital silence: nothing to measure")
-    rates = named_rates(rates_hz)
     heard = samples if samples.ndim == 1 or len(samples) == 2 else mono
     envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
     return {
@@ -76,11 +73,10 @@ def analyse_clip(
         "true_peak_db": true_peak_db(heard),
         **_colour(mono, sample_rate),
         **_band_depths(envelope, envelope_rate_hz),
-        **_rate_measures(mono, sample_rate, rates),
+        **_rate_measures(mono, sample_rate, (envelope, envelope_rate_hz), named_rates(rates_hz)),
         **{
-            f"{name}_{part}": measure(mono, sample_rate, frequency_hz)
-            for name, frequency_hz in CARRIER_TARGETS.items()
-            for part, measure in (("level_db", carrier_level_db), ("prominence_db", carrier_prominence_db))
+            f"{name}_prominence_db": carrier_prominence_db(mono, sample_rate, hz)
+            for name, hz in CARRIER_TARGETS.items()
         },
         **(psychoacoustic_measures(mono, sample_rate) if psychoacoustics else {}),
     }
@@ -132,20 +128,6 @@ def combined_p(p_values: Sequence[float]) -> float:
     # The cotangent keeps its digits where the tangent of nearly a right angle loses them.
     statistic = float(np.mean(1.0 / np.tan(np.pi * capped)))
     return float(np.arctan2(1.0, statistic) / np.pi)
-
-
-def carrier_level_db(samples: FloatArray, sample_rate: int, frequency_hz: float) -> float:
-    """Level in dBFS of the steady sinusoid at exactly `frequency_hz` in `samples` `[T]`: 0 dB is amplitude 1.
-
-    A least-squares fit, for tones: in noise it only shows chance and falls with length, so use
-    `carrier_prominence_db` there. -200 dB at the lowest.
-
-    >>> t = np.arange(8000) / 8000
-    >>> round(carrier_level_db(0.1 * np.sin(2 * np.pi * 432 * t), 8000, 432.0), 3)
-    -20.0
-    """
-    wave = sinusoid_fits(samples, sample_rate, np.array([[frequency_hz]]))[0, 1]
-    return float(20.0 * np.log10(max(2.0 * abs(wave), 10.0 ** (LOWEST_DB / 20.0))))
 
 
 def carrier_prominence_db(samples: FloatArray, sample_rate: int, frequency_hz: float) -> float:
@@ -222,16 +204,17 @@ def _band_depths(envelope: Array, envelope_rate_hz: float) -> dict[str, float]:
     return row
 
 
-def _rate_measures(mono: FloatArray, sample_rate: int, rates: Mapping[str, float]) -> dict[str, float]:
-    """The measures of each of `rates` (name to hertz) in the whole sound `mono` `[T]` and in the bands of hearing."""
-    envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
+def _rate_measures(
+    mono: FloatArray, sample_rate: int, envelope: tuple[Array, float], rates: Mapping[str, float]
+) -> dict[str, float]:
+    """The measures of each of `rates` (name to hertz) in `mono` `[T]`, whose slow envelope is given, and its bands."""
     centres_hz = centre_frequencies_hz(sample_rate)
     bands, bands_rate_hz = band_envelopes(mono, sample_rate, centres_hz)
     level = bands.mean(axis=1)
     heard = level > level.max() * 10.0 ** (QUIETEST_BAND_DB / 20.0)
     row: dict[str, float] = {}
     groups = _fitted_together(rates, len(mono) / sample_rate)
-    in_whole = {group: detect_rates(envelope, envelope_rate_hz, group) for group in set(groups.values())}
+    in_whole = {group: detect_rates(*envelope, group) for group in set(groups.values())}
     by_band = {group: detect_rates_in_bands(bands[heard], bands_rate_hz, group) for group in in_whole}
     for name, group in groups.items():
         place = group.index(rates[name])
@@ -240,7 +223,6 @@ def _rate_measures(mono: FloatArray, sample_rate: int, rates: Mapping[str, float
         row |= {
             f"{name}_depth": whole.depth,
             f"{name}_floor": whole.floor,
-            f"{name}_depth_db": float(20.0 * np.log10(max(whole.depth, 10.0 ** (LOWEST_DB / 20.0)))),
             f"{name}_p": whole.p_value,
             f"{name}_median_band_depth": float(np.median(depths)),
             f"{name}_largest_band_depth": float(depths.max()),

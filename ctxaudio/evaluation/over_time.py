@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +19,13 @@ from ctxaudio.evaluation.measures import MIN_DURATION_S, channel_names, check_me
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import modulation_spectrogram
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.cochlea import samples_per_slow_sample, slow_envelope
+from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
 from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
 PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)
-BLOCK_S = 4.0
-MARGIN_S = 0.125
 PADDING = 4  # even, so that the last bin is at half the rate
-STRONGEST = 3
 #: In power; in noise hardly one window in a hundred has such a peak.
 PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
@@ -81,8 +78,9 @@ def analyse_file(
         raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
     step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
     meter = LevelMeter(sound.sample_rate, sound.channels)
-    blocks = _metered(sound, meter, progress)
-    over_time = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
+    over_time = modulation_over_time(
+        _metered(sound, step_s, meter, progress), sound.sample_rate, window_s, step_s, rates_hz
+    )
     level, table = meter.unchanged(), over_time.table
     if table["schumann_depth"].isna().all():
         raise CtxAudioError(f"{source}: digital silence: nothing to measure")
@@ -97,7 +95,7 @@ def analyse_file(
         "found": table.attrs["found"],
         "medians": finite(table.drop(columns=["start_s", "time_s"]).median()),
     }
-    by_channel = table.filter(regex="^strongest_1_depth_").sub(table["strongest_1_depth"], axis=0)
+    by_channel = table.filter(regex="^strongest_depth_").sub(table["strongest_depth"], axis=0)
     differ = (by_channel.abs().median() > 0.05).any()
     shown = over_time.depths if differ else dict(list(over_time.depths.items())[:1])
     picture = modulation_spectrogram(over_time.times_s, PICTURE_RATES_HZ, shown, without_mathtext(source.stem))
@@ -105,9 +103,9 @@ def analyse_file(
     return table
 
 
-def _metered(sound: AudioReader, meter: LevelMeter, progress: bool) -> Iterator[FloatArray]:
+def _metered(sound: AudioReader, seconds: float, meter: LevelMeter, progress: bool) -> Iterator[FloatArray]:
     with tqdm(total=round(sound.duration_s), desc="analysing", unit="s", disable=not progress) as bar:
-        for block in sound.blocks(BLOCK_S):
+        for block in sound.blocks(seconds):
             meter.add(block)
             yield block
             bar.update(round(block.shape[1] / sound.sample_rate))
@@ -123,60 +121,42 @@ def modulation_over_time(
     """Measure the envelope of a stream of `blocks` `[channels, any length]` in windows of `window_s`.
 
     Every `step_s` (half a window if not given) a row of `table`: `start_s`, `time_s` (the centre), for each rate target
-    and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rates found whatever they are,
-    `strongest_1_hz` and `strongest_1_depth` to 3 (NaN where nothing stands out); for several channels of all this
-    the mono sum, and `strongest_1_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds
-    tells rates 1/T apart, and a rate that glides within it is smeared. A silent window is NaN throughout.
+    and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is, `strongest_hz`
+    and `strongest_depth` (NaN where none stands out); for several channels of all this the mono sum, and
+    `strongest_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds tells rates 1/T
+    apart, and a rate that glides within it is smeared. A silent window is NaN throughout.
 
     Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
     """
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
-    slow_rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
-    length = round(window_s * slow_rate_hz)
-    step = max(1, round((window_s / 2 if step_s is None else step_s) * slow_rate_hz))
-    rows, pictures = [], []
-    held: Array | None = None
-    start = 0
-    for envelopes in slow_envelopes(blocks, sample_rate):
-        held = envelopes if held is None else np.concatenate([held, envelopes], axis=1)
+    length = round(window_s * sample_rate)
+    step = max(1, round((window_s / 2 if step_s is None else step_s) * sample_rate))
+    rows, pictures, names, start = [], [], ["mono"], 0
+    held: FloatArray | None = None
+    for block in blocks:
+        held = block if held is None else np.concatenate([held, block], axis=1)
         while held.shape[1] >= length:
             window = held[:, :length]
-            spectra = [_spectrum(view) for view in window]
-            rows.append({"start_s": start / slow_rate_hz, **_row(window, slow_rate_hz, rates, spectra[0])})
-            pictures.append(np.stack([_in_picture(spectrum, slow_rate_hz) for spectrum in spectra]))
+            if len(window) > 1:
+                window = np.concatenate([window.mean(axis=0, keepdims=True), window])
+                names = ["mono sum", *channel_names(len(window) - 1)]
+            envelopes = {name: slow_envelope(view, sample_rate) for name, view in zip(names, window, strict=True)}
+            spectra = {name: _spectrum(envelope) for name, (envelope, _) in envelopes.items()}
+            rate_hz = envelopes[names[0]][1]
+            rows.append(
+                {"start_s": start / sample_rate, **_row(envelopes, rates, _strongest(spectra[names[0]], rate_hz))}
+            )
+            pictures.append({name: _in_picture(spectrum, rate_hz) for name, spectrum in spectra.items()})
             held = held[:, step:]
             start += step
     if not rows:
         raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
     table = pd.DataFrame(rows)
     table.insert(1, "time_s", table["start_s"] + window_s / 2)
-    views = len(pictures[0])
-    names = ["mono sum", *channel_names(views - 1)] if views > 1 else ["mono"]
-    depths = {name: np.stack([picture[k] for picture in pictures]) for k, name in enumerate(names)}
+    depths = {name: np.stack([picture[name] for picture in pictures]) for name in names}
     return ModulationOverTime(table["time_s"].to_numpy(), depths, table)
-
-
-def slow_envelopes(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Array]:
-    """`slow_envelope` of a stream, in pieces: `[1, T']` of mono blocks; of C channels `[1 + C, T']`, the sum first.
-
-    Each piece is measured with 0.125 s of what comes before and after it, so that no border shows.
-    """
-    step = samples_per_slow_sample(sample_rate)
-    margin = round(MARGIN_S * sample_rate / step)
-    size = round(BLOCK_S * sample_rate / step) * step
-    held: FloatArray | None = None
-    before = 0
-    for block in blocks:
-        held = block if held is None else np.concatenate([held, block], axis=1)
-        while held.shape[1] >= size + (before + margin) * step:
-            piece = _views(held[:, : size + (before + margin) * step], sample_rate)
-            yield piece[:, before : before + size // step]
-            held = held[:, size - (margin - before) * step :]
-            before = margin
-    if held is not None and held.shape[1] > before * step:
-        yield _views(held, sample_rate)[:, before:]
 
 
 def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
@@ -186,7 +166,7 @@ def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, flo
     other change, or a window where nothing stands out, ends it.
     """
     stretches = []
-    found = table[["time_s", "strongest_1_hz", "strongest_1_depth"]].to_numpy(dtype=np.float64)
+    found = table[["time_s", "strongest_hz", "strongest_depth"]].to_numpy(dtype=np.float64)
     change_hz = np.abs(np.diff(found[:, 1]))
     kinds = np.select([change_hz < STEADY_HZ, change_hz < same_hz], ["steady", "glide"], "")
     start = 0
@@ -202,29 +182,21 @@ def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, flo
     return stretches
 
 
-def _views(samples: FloatArray, sample_rate: int) -> Array:
-    """Slow envelope of the mono mix and, if there are several, of each channel: `[1 or 1 + C, T']`."""
-    views = samples if len(samples) == 1 else np.concatenate([samples.mean(axis=0, keepdims=True), samples])
-    return np.stack([slow_envelope(view, sample_rate)[0] for view in views])
-
-
-def _row(window: Array, rate_hz: float, rates: dict[str, float], spectrum: Array) -> dict[str, float]:
-    row = {f"{name}_{part}": np.nan for name in rates for part in ("depth", "p")}
-    row |= {f"strongest_{n}_{part}": np.nan for n in range(1, STRONGEST + 1) for part in ("hz", "depth")}
-    ears = dict(zip(channel_names(len(window) - 1), window[1:], strict=True))
-    row |= {f"strongest_1_depth_{ear}": np.nan for ear in ears}
-    if not window[0].mean() > 0.0:
-        return row
+def _row(
+    envelopes: Mapping[str, tuple[Array, float]], rates: Mapping[str, float], strongest_hz: float
+) -> dict[str, float]:
+    """What a window's `envelopes` (the mono sum first, each with its sample rate) have at `rates`, and at the strongest
+    one, which is NaN where there is none."""
+    mono, rate_hz = next(iter(envelopes.values()))
+    row: dict[str, float] = {}
     for name, hertz in rates.items():
-        (found,) = detect_rates(window[0], rate_hz, [hertz])
-        row |= {f"{name}_depth": found.depth, f"{name}_p": found.p_value}
-    strongest = _strongest(spectrum, rate_hz)
-    for number, hertz in enumerate(strongest, 1):
-        row[f"strongest_{number}_hz"] = hertz
-        row[f"strongest_{number}_depth"] = envelope_depth(window[0], rate_hz, hertz)
-    for ear, view in ears.items():
-        if strongest and view.mean() > 0.0:
-            row[f"strongest_1_depth_{ear}"] = envelope_depth(view, rate_hz, strongest[0])
+        found = detect_rates(mono, rate_hz, [hertz])[0] if mono.mean() > 0.0 else None
+        row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
+    row["strongest_hz"] = strongest_hz
+    for name, (envelope, _) in envelopes.items():
+        column = "strongest_depth" if envelope is mono else f"strongest_depth_{name}"
+        heard = np.isfinite(strongest_hz) and envelope.mean() > 0.0
+        row[column] = envelope_depth(envelope, rate_hz, strongest_hz) if heard else np.nan
     return row
 
 
@@ -247,8 +219,8 @@ def _in_picture(spectrum: Array, rate_hz: float) -> Array:
     return np.asarray(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
 
 
-def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
-    """Up to three rates, 1-100 Hz, whose peak stands far out of the 3 Hz (or 40 bins) around it; the deepest first."""
+def _strongest(spectrum: Array, rate_hz: float) -> float:
+    """The rate, 1-100 Hz, of the deepest peak that stands far out of the 3 Hz (or 40 bins) around it; NaN for none."""
     power = spectrum**2
     bin_hz = _bin_hz(spectrum, rate_hz)
     bins_hz = np.arange(len(power)) * bin_hz
@@ -256,14 +228,13 @@ def _strongest(spectrum: Array, rate_hz: float) -> list[float]:
     width = max(41, round(3.0 / (bin_hz * PADDING)))
     beside = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
     floor = np.interp(bins_hz, bins_hz[coarse], beside)
-    # Hann's main lobe reaches two cycles per window to either side: nearer peaks are one and the same.
-    peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor, distance=4 * PADDING)
+    peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor)
     peaks = peaks[(bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0)]
-    found = []
-    for peak in peaks[np.argsort(power[peaks])[::-1][:STRONGEST]]:
-        left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
-        found.append(float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bin_hz))
-    return found
+    if not len(peaks):
+        return np.nan
+    peak = peaks[power[peaks].argmax()]
+    left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
+    return float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bin_hz)
 
 
 def _bin_hz(spectrum: Array, rate_hz: float) -> float:

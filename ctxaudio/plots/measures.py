@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.stats
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.plots.charts import intervals
@@ -189,21 +190,20 @@ def timeline(
     return picture
 
 
-def abx_scores(chances: Sequence[float], needed: int, scores: Mapping[str, int]) -> Picture:
-    """What guessing gives in an ABX test, and where listeners stand.
+def abx_scores(trials: int, needed: int, scores: Mapping[str, int]) -> Picture:
+    """What guessing gives in an ABX test of `trials`, and where listeners stand: right answers by name.
 
-    `chances` of 0, 1, ... right answers by guessing; `needed` are what it takes for p < 0.05; `scores` are right
-    answers by listener.
+    `needed` are what it takes for p < 0.05.
     """
-    trials = len(chances) - 1
     told = ", ".join(f"{name} {correct} right" for name, correct in scores.items())
     picture = Picture(f"ABX test of {trials} trials, {needed} right answers needed: {told}", 3.0)
     axis = picture.subplots()
-    right, heights = np.arange(trials + 1), np.asarray(chances)
-    axis.bar(right[:needed], heights[:needed], color=SKY, label="by guessing")
-    axis.bar(right[needed:], heights[needed:], color=ORANGE, label="by guessing, taken for hearing")
+    right = np.arange(trials + 1)
+    chances = scipy.stats.binom.pmf(right, trials, 0.5)
+    axis.bar(right[:needed], chances[:needed], color=SKY, label="by guessing")
+    axis.bar(right[needed:], chances[needed:], color=ORANGE, label="by guessing, taken for hearing")
     axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
-    top = 1.2 * max(chances)
+    top = 1.2 * chances.max()
     for name, correct in scores.items():
         side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
         said = (correct, top * (0.98 if correct < needed else 0.55))

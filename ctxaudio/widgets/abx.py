@@ -21,7 +21,6 @@ from ctxaudio.evaluation.abx import (
     AbxTest,
     Letter,
     correct_needed,
-    guessing_chances,
     simulated_score,
 )
 from ctxaudio.files import FloatArray
@@ -118,6 +117,4 @@ def _row(letter: str, sound: Sound, label: str = "") -> str:
 
 def _picture(scores: Mapping[str, AbxScore]) -> Picture:
     trials = next(iter(scores.values())).trials
-    return abx_scores(
-        guessing_chances(trials), correct_needed(trials), {name: score.correct for name, score in scores.items()}
-    )
+    return abx_scores(trials, correct_needed(trials), {name: score.correct for name, score in scores.items()})

@@ -4,6 +4,7 @@ from sounds import RATE, TIME_S, gusts, noise, pulsed, windows
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.distances import (
+    Kernel,
     bootstrap_weights,
     both_noises,
     compare_sets,
@@ -11,7 +12,6 @@ from ctxaudio.evaluation.distances import (
     draws_of_halves,
     estimate,
     kernel_distance,
-    kernel_form,
     kernel_score,
     matched_noise,
     verdict_of,
@@ -77,7 +77,7 @@ def test_a_floor_needs_other_real_clips_or_halves_of_four():
 
 def test_halves_of_one_set_are_nought_apart_in_the_mean_of_all():
     clips = clips_of(np.random.default_rng(0), 8)
-    draws = draws_of_halves(kernel_form(clips), clips, np.random.default_rng(1))
+    draws = draws_of_halves(Kernel(clips), np.random.default_rng(1))
     assert draws[0] == pytest.approx(draws[1:].mean()) and abs(draws[0]) < 0.1 * draws[1:].std() * 3
 
 
@@ -133,7 +133,7 @@ def simulated(real: int, generated: int, shift: float, times: int = 200) -> np.n
     for _ in range(times):
         sets = clips_of(random, real), clips_of(random, generated, shift=shift)
         weights = [bootstrap_weights(len(clips), random) for clips in sets]
-        one = estimate(kernel_form(sets[0])(sets[1], *weights))
+        one = estimate(Kernel(sets[0]).distances(sets[1], *weights))
         found.append((one.value, one.low, one.high))
     return np.array(found)
 
@@ -208,9 +208,9 @@ def test_verdicts_of_sets_are_right_nine_times_in_ten():
     random, said = np.random.default_rng(0), []
     for _ in range(50):
         shifts = {"same": 0.0, "apart": 1.2, "floor": 0.0, "matched": 3.0, "white": 6.0}
-        form, weights = kernel_form(clips_of(random, 12)), bootstrap_weights(12, random)
+        kernel, weights = Kernel(clips_of(random, 12)), bootstrap_weights(12, random)
         found = {
-            name: form(clips_of(random, 12, shift=shift), weights, bootstrap_weights(12, random))
+            name: kernel.distances(clips_of(random, 12, shift=shift), weights, bootstrap_weights(12, random))
             for name, shift in shifts.items()
         }
         noises = [found["matched"], found["white"]]

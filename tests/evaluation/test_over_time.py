@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from ctxaudio.evaluation.over_time import (
     analyse_file,
     modulation_over_time,
     rates_found,
-    slow_envelopes,
 )
 from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import envelope_depth
@@ -36,23 +34,21 @@ def modulated(samples: np.ndarray, rate_hz: float | np.ndarray, depth: float) ->
     return (samples * (1 + depth * np.sin(2 * np.pi * turns))).astype(np.float32)
 
 
-def pieces(samples: np.ndarray, lengths: tuple[int, ...]) -> Iterator[np.ndarray]:
-    start = 0
-    while start < samples.shape[1]:
-        length = lengths[start % len(lengths)]
-        yield samples[:, start : start + length]
-        start += length
-
-
 @pytest.mark.parametrize("lengths", [(8000,), (100000,), (777, 40001)])
-def test_the_envelope_of_a_stream_is_that_of_the_whole(lengths: tuple[int, ...]) -> None:
+def test_the_cuts_of_a_stream_do_not_matter(lengths: tuple[int, ...]) -> None:
     samples = modulated(noise(21.3), 6.0, 0.3)
-    streamed = np.concatenate(list(slow_envelopes(pieces(samples, lengths), RATE)), axis=1)
-    whole, rate_hz = slow_envelope(samples[0], RATE)
-    assert streamed.shape == (1, len(whole))
-    for target_hz in (0.25, 0.5, 6.0, 14.1):  # a border every 4 s would show at 0.25 Hz and its multiples
-        expected = envelope_depth(whole, rate_hz, target_hz)
-        assert envelope_depth(streamed[0], rate_hz, target_hz) == pytest.approx(expected, abs=5e-4)
+    cuts = np.cumsum(np.resize(lengths, samples.shape[1] // min(lengths)))
+    streamed = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, window_s=5.0)
+    pd.testing.assert_frame_equal(streamed.table, modulation_over_time([samples], RATE, window_s=5.0).table)
+
+
+def test_depths_are_those_of_the_whole_envelope() -> None:
+    samples = modulated(noise(21.3), 6.0, 0.3)
+    table = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3]).table
+    envelope, rate_hz = slow_envelope(samples[0], RATE)
+    for name, target_hz in {"rate_0.5_hz": 0.5, "meditation": 6.0, "rate_21.3_hz": 21.3}.items():
+        expected = envelope_depth(envelope[: round(10.0 * rate_hz)], rate_hz, target_hz)
+        assert table[f"{name}_depth"].iloc[0] == pytest.approx(expected, abs=2e-3)  # the last 0.1 s is mirrored
 
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
@@ -78,7 +74,7 @@ def test_a_glide_is_one_stretch_between_its_ends() -> None:
 
 def test_nothing_is_found_in_plain_noise() -> None:
     table = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0).table
-    assert table["strongest_1_hz"].notna().mean() <= 0.01
+    assert table["strongest_hz"].notna().mean() <= 0.01
     assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
 
 
@@ -87,10 +83,10 @@ def test_a_binaural_beat_is_in_the_sum_and_in_neither_ear() -> None:
     ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
     over_time = modulation_over_time(iter([ears]), RATE, window_s=10.0)
     row = over_time.table.iloc[1]
-    assert row["strongest_1_hz"] == pytest.approx(6.0, abs=0.01)
+    assert row["strongest_hz"] == pytest.approx(6.0, abs=0.01)
     assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
-    assert row["strongest_1_depth_left"] < 0.01
-    assert row["strongest_1_depth_right"] < 0.01
+    assert row["strongest_depth_left"] < 0.01
+    assert row["strongest_depth_right"] < 0.01
     assert list(over_time.depths) == ["mono sum", "left", "right"]
 
 

@@ -29,10 +29,10 @@ def test_band_chart_shows_every_band_and_target_on_its_own_axis() -> None:
 
 
 def test_abx_scores_shows_what_guessing_gives_and_where_each_listener_stands() -> None:
-    figure = plots.abx_scores([0.03125, 0.15625, 0.3125, 0.3125, 0.15625, 0.03125], 5, {"guessing": 2, "hearing": 5})
+    figure = plots.abx_scores(5, 5, {"guessing": 2, "hearing": 5})
     axis = figure.axes[0]
     heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in axis.patches}
-    assert heights == {0: 0.03125, 1: 0.15625, 2: 0.3125, 3: 0.3125, 4: 0.15625, 5: 0.03125}
+    assert heights == pytest.approx({0: 0.03125, 1: 0.15625, 2: 0.3125, 3: 0.3125, 4: 0.15625, 5: 0.03125})
     assert {note.get_text(): note.xy[0] for note in axis.texts} == {"guessing": 2, "hearing": 5}
     threshold = next(drawn for drawn in axis.lines if drawn.get_linestyle() == "--")
     assert list(threshold.get_xdata()) == [4.5, 4.5]
