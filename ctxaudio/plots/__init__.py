@@ -1,8 +1,16 @@
 """Figures: general charts, and those of sounds and of measures; each function gives back one `Picture`."""
 
 from ctxaudio.plots.charts import bars, intervals, lines, points, strips
-from ctxaudio.plots.measures import abx_scores, analysis_summary, band_chart, distances, timeline
-from ctxaudio.plots.sound import modulation_spectra, modulation_spectrogram, spectrograms
+from ctxaudio.plots.pictures import (
+    abx_scores,
+    analysis_summary,
+    band_chart,
+    distances,
+    modulation_spectra,
+    modulation_spectrogram,
+    spectrograms,
+    timeline,
+)
 from ctxaudio.plots.style import BLUE, COLOURS, INK, RED, Picture, save_figure
 
 __all__ = [

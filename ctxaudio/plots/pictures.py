@@ -1,36 +1,29 @@
-"""Pictures of measures: what the analysis of folders found, distances to real sound, a session, a listening test."""
+"""Pictures of sounds and of what is measured of them: spectra, analyses, distances, sessions, listening tests."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import librosa
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
 from ctxaudio.contexts import BANDS
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.plots import style
 from ctxaudio.plots.charts import intervals
-from ctxaudio.plots.style import (
-    BAND_COLOURS,
-    BLUE,
-    CARRIERS,
-    COLOURS,
-    INK,
-    ORANGE,
-    RATE_TARGETS,
-    RATE_TICKS_HZ,
-    RED,
-    SKY,
-    Picture,
-    label_axis,
-    log_axis,
-    rate_axis,
-    spaced,
-)
-from ctxaudio.signal.envelope import Array
+from ctxaudio.plots.style import CARRIERS, COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced
+from ctxaudio.signal.envelope import Array, hilbert_envelope, modulation_spectrum
 from ctxaudio.signal.filters import fade_gain
 
+DYNAMIC_RANGE_DB = 80.0
+HOP = 256
+QUIETEST_DEPTH_DB = -50.0
+#: Name, seconds, and the shortest span shown in it.
+_TIME_UNITS = (("hours", 3600.0, 7200.0), ("minutes", 60.0, 120.0), ("seconds", 1.0, 0.0))
 #: Columns of kernel distances, and what they are called.
 DISTANCES = {
     "real_floor": "other real clips (floor)",
@@ -41,6 +34,81 @@ DISTANCES = {
 QUIETEST_DB = -40.0
 _STEPS = 2000
 _PLANNED = {"rate": "rate (Hz)", "depth": "depth (0 to 1)", "level": "level (dB)"}
+
+
+def spectrograms(clips: Mapping[str, FloatArray], sample_rate: int) -> Picture:
+    """Mel spectrograms of `{title: samples [T]}` side by side, three to a row.
+
+    Levels are decibels below the loudest point of all clips: no clip is normalised by itself.
+    """
+    if not clips:
+        raise CtxAudioError("no clips to draw: give at least one title and its samples")
+    columns = min(3, len(clips))
+    rows = -(-len(clips) // columns)
+    names = ", ".join(title for title in clips if title)
+    picture = Picture(f"spectrogram of {names}" if names else "spectrogram", max(3.2, 2.0 * rows))
+    axes = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    powers = [librosa.feature.melspectrogram(y=clip, sr=sample_rate, hop_length=HOP) for clip in clips.values()]
+    loudest = max(max(float(power.max()) for power in powers), 1e-10)
+    ticks_hz = [tick for tick in (0, 500, 1000, 2000, 4000, 8000, 16000) if tick <= sample_rate / 2]
+    for axis, title, power in zip(axes, clips, powers, strict=False):
+        levels_db = librosa.power_to_db(power, ref=loudest, top_db=None)
+        # Mel bands are even on the mel axis, so an image with ticks at the mel of each frequency is exact.
+        extent = (0.0, power.shape[1] * HOP / sample_rate, 0.0, librosa.hz_to_mel(sample_rate / 2))
+        image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma")
+        image.set_clim(-DYNAMIC_RANGE_DB, 0.0)
+        label_axis(axis, spaced(title), "time (s)", "frequency (Hz)")
+        axis.grid(False)
+        axis.set_yticks(librosa.hz_to_mel(ticks_hz), [str(tick) for tick in ticks_hz])
+        axis.label_outer()
+    for axis in axes[len(clips) :]:
+        axis.set_visible(False)
+    for axis in axes[max(0, len(clips) - columns) : len(clips)]:
+        axis.xaxis.set_tick_params(labelbottom=True)
+    picture.colorbar(image, ax=axes.tolist(), label="level (dB re loudest)", aspect=30, pad=0.01)
+    return picture
+
+
+def modulation_spectra(clips: Mapping[str, FloatArray], sample_rate: int, title: str = "") -> Picture:
+    """Modulation depth against rate, 1-100 Hz, one line for each of `{name: samples [T]}`; bands and targets marked."""
+    grid_hz = np.union1d(np.arange(1.0, 100.25, 0.25), [target.frequency_hz for target in RATE_TARGETS])
+    picture = Picture(f"modulation spectrum of {', '.join(clips)}", 3.8)
+    axis = picture.subplots()
+    for (name, samples), colour in zip(clips.items(), COLOURS, strict=False):
+        depths = modulation_spectrum(hilbert_envelope(samples, sample_rate), sample_rate, grid_hz)
+        axis.plot(grid_hz, depths, color=colour, linewidth=1.2, label=name)
+    axis.set_ylim(0.0, None)
+    style.rate_axis(axis, title, "modulation depth (0 to 1)")
+    picture.legend(loc="outside lower center", ncols=4, frameon=False)
+    return picture
+
+
+def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Mapping[str, Array], title: str = "") -> Picture:
+    """Depth at each rate over time: a panel for each of `{name: depths [W, R]}`, at `times_s` `[W]`, `rates_hz` `[R]`.
+
+    `rates_hz` are evenly spaced on a logarithm; depth is shown in decibels, 20 log10 m, from -50 to 0; NaN is white.
+    """
+    picture = Picture(f"modulation spectrogram of {title or ', '.join(depths)}", 1.0 + 3.0 * len(depths))
+    axes = picture.subplots(len(depths), 1, squeeze=False, sharex=True).ravel()
+    span_s = float(times_s[-1] - times_s[0])
+    unit, seconds = next((u, s) for u, s, least in _TIME_UNITS if span_s >= least)
+    half_step = (times_s[1] - times_s[0]) / 2 if len(times_s) > 1 else 0.5
+    edges = (times_s[0] - half_step) / seconds, (times_s[-1] + half_step) / seconds
+    log_hz = np.log2(rates_hz)
+    half_rate = (log_hz[1] - log_hz[0]) / 2
+    extent = (*edges, log_hz[0] - half_rate, log_hz[-1] + half_rate)
+    for axis, (name, depth) in zip(axes, depths.items(), strict=True):
+        levels_db = 20.0 * np.log10(np.maximum(depth, 1e-6)).T
+        image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="none")
+        image.set_clim(QUIETEST_DEPTH_DB, 0.0)
+        label_axis(axis, f"{title}: {name}" if title else name, "", "rate of the envelope (Hz)")
+        axis.grid(False)
+        axis.set_yticks(np.log2(RATE_TICKS_HZ), [str(tick) for tick in RATE_TICKS_HZ])
+        for target in RATE_TARGETS:
+            axis.axhline(np.log2(target.frequency_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
+    axes[-1].set_xlabel(f"time ({unit}); dotted: the rate targets")
+    picture.colorbar(image, ax=axes.tolist(), label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
+    return picture
 
 
 def analysis_summary(
@@ -81,17 +149,17 @@ def analysis_summary(
     floors = {name: table[f"{name}_floor"].median() for table in tables.values() for name in rates} if not asked else {}
     red = [(asked or floors).get(name, np.nan) for name in rates]
     places = np.arange(len(rates))
-    depths.hlines(red, places - 0.32, places + 0.32, color=RED, label="asked for" if asked else "median floor")
+    depths.hlines(red, places - 0.32, places + 0.32, color=style.RED, label="asked for" if asked else "median floor")
     starred = [f"{hz:.4g}{'*' if name in differs else ''}" for name, hz in rates.items()]
     depths.set_xticks(places, starred)
     label_axis(depths, f"Depth at each rate{' (* differs)' if asked else ''}", "rate of the envelope (Hz)", "depth")
     bands.set_xticks(range(len(BANDS)), list(BANDS))
     label_axis(bands, "Envelope by band", "", "rms modulation depth (0 to 1)")
-    carriers.axhline(0.0, color=RED, label="no more than 10-60 Hz beside it")
+    carriers.axhline(0.0, color=style.RED, label="no more than 10-60 Hz beside it")
     carriers.set_xticks(range(len(CARRIERS)), [f"{spaced(t.name)}\n{t.frequency_hz:g} Hz" for t in CARRIERS])
     carriers.set_xlim(-0.6, len(CARRIERS) - 0.4)
     label_axis(carriers, "Carriers", "", "prominence (dB)")
-    rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
+    style.rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
     for axis in (depths, bands, spectrum):
         axis.set_ylim(0.0, None)
     for axis in (depths, carriers):
@@ -126,7 +194,7 @@ def band_chart() -> Picture:
     )
     rates, pitches = picture.subplots(2, 1, height_ratios=(3, 2))
     for band in BANDS.values():
-        rates.axvspan(band.low_hz, band.high_hz, ymax=0.5, color=BAND_COLOURS[band.name], alpha=0.35, linewidth=0)
+        rates.axvspan(band.low_hz, band.high_hz, ymax=0.5, color=style.BAND_COLOURS[band.name], alpha=0.35, linewidth=0)
         limits = f"{band.name}\n{band.low_hz:g}-{band.high_hz:g} Hz"
         rates.text(np.sqrt(band.low_hz * band.high_hz), 0.22, limits, ha="center", va="center", color=INK)
     # The names lean away from their neighbours, which lie too close for names above each other.
@@ -135,13 +203,13 @@ def band_chart() -> Picture:
         (pitches, CARRIERS, ("right", "left"), 0.0),
     ):
         for target, side in zip(targets, sides, strict=True):
-            axis.vlines(target.frequency_hz, foot, 0.64, color=RED, linewidth=2)
+            axis.vlines(target.frequency_hz, foot, 0.64, color=style.RED, linewidth=2)
             named = f"{spaced(target.name)}\n{target.frequency_hz:g} Hz"
             axis.text(target.frequency_hz, 0.68, named, ha=side, va="bottom")
     label_axis(rates, "Rate: how fast the envelope goes up and down", "rate of the envelope (Hz)", "")
     label_axis(pitches, "Carrier: an audible frequency, heard as pitch", "frequency of the sound (Hz)", "")
-    log_axis(rates, RATE_TICKS_HZ)
-    log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
+    style.log_axis(rates, RATE_TICKS_HZ)
+    style.log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
     for axis in (rates, pitches):
         axis.set(ylim=(0.0, 1.1), yticks=[])
         axis.spines["left"].set_visible(False)
@@ -174,10 +242,10 @@ def timeline(
     planned = (np.interp(time_s, seconds, rates_hz), np.interp(time_s, seconds, depths), level_db)
     lowest = ((0.0, None), (0.0, None), (QUIETEST_DB, 6.0))
     for axis, (name, upwards), line, limits in zip(axes, _PLANNED.items(), planned, lowest, strict=True):
-        axis.plot(time_s / 60.0, line, color=BLUE, linewidth=1.8, label="planned")
+        axis.plot(time_s / 60.0, line, color=style.BLUE, linewidth=1.8, label="planned")
         if measured and name in measured:
             at_s, values = measured[name]
-            axis.plot(np.asarray(at_s) / 60.0, values, ".", color=RED, markersize=7, label="measured")
+            axis.plot(np.asarray(at_s) / 60.0, values, ".", color=style.RED, markersize=7, label="measured")
         label_axis(axis, "", "time (minutes)" if axis is axes[-1] else "", upwards)
         axis.set_ylim(*limits)
     for second, name in conditions:
@@ -200,15 +268,15 @@ def abx_scores(trials: int, needed: int, scores: Mapping[str, int]) -> Picture:
     axis = picture.subplots()
     right = np.arange(trials + 1)
     chances = scipy.stats.binom.pmf(right, trials, 0.5)
-    axis.bar(right[:needed], chances[:needed], color=SKY, label="by guessing")
-    axis.bar(right[needed:], chances[needed:], color=ORANGE, label="by guessing, taken for hearing")
+    axis.bar(right[:needed], chances[:needed], color=style.SKY, label="by guessing")
+    axis.bar(right[needed:], chances[needed:], color=style.ORANGE, label="by guessing, taken for hearing")
     axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
     top = 1.2 * chances.max()
     for name, correct in scores.items():
         side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
         said = (correct, top * (0.98 if correct < needed else 0.55))
-        arrow = {"arrowstyle": "->", "color": BLUE}
-        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=BLUE, arrowprops=arrow)
+        arrow = {"arrowstyle": "->", "color": style.BLUE}
+        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=style.BLUE, arrowprops=arrow)
     axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])
     label_axis(axis, f"Right answers in {trials} trials", "right answers", "chance by guessing")
     picture.legend(loc="outside lower center", ncols=3, frameon=False)
