@@ -19,7 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from ctxaudio.course.report import with_palette
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
-from ctxaudio.plots.style import PNG_TYPE
+from ctxaudio.plots.charts import PNG_TYPE
 from ctxaudio.widgets.players import WAV_TYPE
 
 NUMBERED = "[0-9][0-9]_*.ipynb"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +28,6 @@ PADDING = 4  # even, so that the last bin is at half the rate
 #: In power; in noise hardly one window in a hundred has such a peak.
 PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
-
-
-@dataclass(frozen=True)
-class ModulationOverTime:
-    """What `modulation_over_time` measures in W windows: `table` has a row for each.
-
-    `times_s` `[W]` are their centres, `depths` `{"mono sum": [W, R], "left": ...}` depth at `PICTURE_RATES_HZ`: the
-    largest within each step, so that a line between two steps isn't missed.
-    """
-
-    times_s: Array
-    depths: dict[str, Array]
-    table: pd.DataFrame
 
 
 def analyse_file(
@@ -78,10 +64,9 @@ def analyse_file(
         raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
     step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
     meter = LevelMeter(sound.sample_rate, sound.channels)
-    over_time = modulation_over_time(
-        _metered(sound, step_s, meter, progress), sound.sample_rate, window_s, step_s, rates_hz
-    )
-    level, table = meter.unchanged(), over_time.table
+    blocks = _metered(sound, step_s, meter, progress)
+    table, depths = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
+    level = meter.unchanged()
     if table["schumann_depth"].isna().all():
         raise CtxAudioError(f"{source}: digital silence: nothing to measure")
     whole = {"lufs": level.lufs, "true_peak_db": level.true_peak_db}
@@ -97,8 +82,9 @@ def analyse_file(
     }
     by_channel = table.filter(regex="^strongest_depth_").sub(table["strongest_depth"], axis=0)
     differ = (by_channel.abs().median() > 0.05).any()
-    shown = over_time.depths if differ else dict(list(over_time.depths.items())[:1])
-    picture = modulation_spectrogram(over_time.times_s, PICTURE_RATES_HZ, shown, without_mathtext(source.stem))
+    shown = depths if differ else dict(list(depths.items())[:1])
+    title = without_mathtext(source.stem)
+    picture = modulation_spectrogram(table["time_s"].to_numpy(), PICTURE_RATES_HZ, shown, title)
     write_results(written_to, f"{source.stem}_modulation", table, content, picture)
     return table
 
@@ -117,14 +103,17 @@ def modulation_over_time(
     window_s: float = 30.0,
     step_s: float | None = None,
     rates_hz: Sequence[float] = (),
-) -> ModulationOverTime:
+) -> tuple[pd.DataFrame, dict[str, Array]]:
     """Measure the envelope of a stream of `blocks` `[channels, any length]` in windows of `window_s`.
 
-    Every `step_s` (half a window if not given) a row of `table`: `start_s`, `time_s` (the centre), for each rate target
-    and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is, `strongest_hz`
-    and `strongest_depth` (NaN where none stands out); for several channels of all this the mono sum, and
-    `strongest_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds tells rates 1/T
+    The table has a row every `step_s` (half a window if not given): `start_s`, `time_s` (the centre), for each rate
+    target and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is,
+    `strongest_hz` and `strongest_depth` (NaN where none stands out); for several channels of all this the mono sum,
+    and `strongest_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds tells rates 1/T
     apart, and a rate that glides within it is smeared. A silent window is NaN throughout.
+
+    Beside the table, `{"mono sum": [rows, R], "left": ...}` is the depth at `PICTURE_RATES_HZ`: the largest within
+    each step, so that a line between two steps isn't missed.
 
     Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
     """
@@ -155,8 +144,7 @@ def modulation_over_time(
         raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
     table = pd.DataFrame(rows)
     table.insert(1, "time_s", table["start_s"] + window_s / 2)
-    depths = {name: np.stack([picture[name] for picture in pictures]) for name in names}
-    return ModulationOverTime(table["time_s"].to_numpy(), depths, table)
+    return table, {name: np.stack([picture[name] for picture in pictures]) for name in names}
 
 
 def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:

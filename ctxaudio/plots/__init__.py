@@ -1,6 +1,18 @@
 """Figures: general charts, and those of sounds and of measures; each function gives back one `Picture`."""
 
-from ctxaudio.plots.charts import bars, intervals, lines, points, strips
+from ctxaudio.plots.charts import (
+    BLUE,
+    COLOURS,
+    INK,
+    RED,
+    Picture,
+    bars,
+    intervals,
+    lines,
+    points,
+    save_figure,
+    strips,
+)
 from ctxaudio.plots.pictures import (
     abx_scores,
     analysis_summary,
@@ -11,7 +23,6 @@ from ctxaudio.plots.pictures import (
     spectrograms,
     timeline,
 )
-from ctxaudio.plots.style import BLUE, COLOURS, INK, RED, Picture, save_figure
 
 __all__ = [
     "BLUE",

@@ -13,9 +13,8 @@ import scipy.stats
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.plots import style
-from ctxaudio.plots.charts import intervals
-from ctxaudio.plots.style import CARRIERS, COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced
+from ctxaudio.plots import charts
+from ctxaudio.plots.charts import CARRIERS, COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced
 from ctxaudio.signal.envelope import Array, hilbert_envelope, modulation_spectrum
 from ctxaudio.signal.filters import fade_gain
 
@@ -78,7 +77,7 @@ def modulation_spectra(clips: Mapping[str, FloatArray], sample_rate: int, title:
         depths = modulation_spectrum(hilbert_envelope(samples, sample_rate), sample_rate, grid_hz)
         axis.plot(grid_hz, depths, color=colour, linewidth=1.2, label=name)
     axis.set_ylim(0.0, None)
-    style.rate_axis(axis, title, "modulation depth (0 to 1)")
+    charts.rate_axis(axis, title, "modulation depth (0 to 1)")
     picture.legend(loc="outside lower center", ncols=4, frameon=False)
     return picture
 
@@ -149,17 +148,17 @@ def analysis_summary(
     floors = {name: table[f"{name}_floor"].median() for table in tables.values() for name in rates} if not asked else {}
     red = [(asked or floors).get(name, np.nan) for name in rates]
     places = np.arange(len(rates))
-    depths.hlines(red, places - 0.32, places + 0.32, color=style.RED, label="asked for" if asked else "median floor")
+    depths.hlines(red, places - 0.32, places + 0.32, color=charts.RED, label="asked for" if asked else "median floor")
     starred = [f"{hz:.4g}{'*' if name in differs else ''}" for name, hz in rates.items()]
     depths.set_xticks(places, starred)
     label_axis(depths, f"Depth at each rate{' (* differs)' if asked else ''}", "rate of the envelope (Hz)", "depth")
     bands.set_xticks(range(len(BANDS)), list(BANDS))
     label_axis(bands, "Envelope by band", "", "rms modulation depth (0 to 1)")
-    carriers.axhline(0.0, color=style.RED, label="no more than 10-60 Hz beside it")
+    carriers.axhline(0.0, color=charts.RED, label="no more than 10-60 Hz beside it")
     carriers.set_xticks(range(len(CARRIERS)), [f"{spaced(t.name)}\n{t.frequency_hz:g} Hz" for t in CARRIERS])
     carriers.set_xlim(-0.6, len(CARRIERS) - 0.4)
     label_axis(carriers, "Carriers", "", "prominence (dB)")
-    style.rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
+    charts.rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
     for axis in (depths, bands, spectrum):
         axis.set_ylim(0.0, None)
     for axis in (depths, carriers):
@@ -181,7 +180,7 @@ def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture
         }
         for condition, found in by_condition.items()
     }
-    picture = intervals(rows, "kernel distance to real clips, x1000: left is nearer")
+    picture = charts.intervals(rows, "kernel distance to real clips, x1000: left is nearer")
     generated = ", ".join(f"{name} {found['generated']:.0f}" for name, found in by_condition.items())
     picture.alt = f"kernel distances to real clips: {generated}"
     return picture
@@ -194,7 +193,9 @@ def band_chart() -> Picture:
     )
     rates, pitches = picture.subplots(2, 1, height_ratios=(3, 2))
     for band in BANDS.values():
-        rates.axvspan(band.low_hz, band.high_hz, ymax=0.5, color=style.BAND_COLOURS[band.name], alpha=0.35, linewidth=0)
+        rates.axvspan(
+            band.low_hz, band.high_hz, ymax=0.5, color=charts.BAND_COLOURS[band.name], alpha=0.35, linewidth=0
+        )
         limits = f"{band.name}\n{band.low_hz:g}-{band.high_hz:g} Hz"
         rates.text(np.sqrt(band.low_hz * band.high_hz), 0.22, limits, ha="center", va="center", color=INK)
     # The names lean away from their neighbours, which lie too close for names above each other.
@@ -203,13 +204,13 @@ def band_chart() -> Picture:
         (pitches, CARRIERS, ("right", "left"), 0.0),
     ):
         for target, side in zip(targets, sides, strict=True):
-            axis.vlines(target.frequency_hz, foot, 0.64, color=style.RED, linewidth=2)
+            axis.vlines(target.frequency_hz, foot, 0.64, color=charts.RED, linewidth=2)
             named = f"{spaced(target.name)}\n{target.frequency_hz:g} Hz"
             axis.text(target.frequency_hz, 0.68, named, ha=side, va="bottom")
     label_axis(rates, "Rate: how fast the envelope goes up and down", "rate of the envelope (Hz)", "")
     label_axis(pitches, "Carrier: an audible frequency, heard as pitch", "frequency of the sound (Hz)", "")
-    style.log_axis(rates, RATE_TICKS_HZ)
-    style.log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
+    charts.log_axis(rates, RATE_TICKS_HZ)
+    charts.log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
     for axis in (rates, pitches):
         axis.set(ylim=(0.0, 1.1), yticks=[])
         axis.spines["left"].set_visible(False)
@@ -242,10 +243,10 @@ def timeline(
     planned = (np.interp(time_s, seconds, rates_hz), np.interp(time_s, seconds, depths), level_db)
     lowest = ((0.0, None), (0.0, None), (QUIETEST_DB, 6.0))
     for axis, (name, upwards), line, limits in zip(axes, _PLANNED.items(), planned, lowest, strict=True):
-        axis.plot(time_s / 60.0, line, color=style.BLUE, linewidth=1.8, label="planned")
+        axis.plot(time_s / 60.0, line, color=charts.BLUE, linewidth=1.8, label="planned")
         if measured and name in measured:
             at_s, values = measured[name]
-            axis.plot(np.asarray(at_s) / 60.0, values, ".", color=style.RED, markersize=7, label="measured")
+            axis.plot(np.asarray(at_s) / 60.0, values, ".", color=charts.RED, markersize=7, label="measured")
         label_axis(axis, "", "time (minutes)" if axis is axes[-1] else "", upwards)
         axis.set_ylim(*limits)
     for second, name in conditions:
@@ -268,15 +269,15 @@ def abx_scores(trials: int, needed: int, scores: Mapping[str, int]) -> Picture:
     axis = picture.subplots()
     right = np.arange(trials + 1)
     chances = scipy.stats.binom.pmf(right, trials, 0.5)
-    axis.bar(right[:needed], chances[:needed], color=style.SKY, label="by guessing")
-    axis.bar(right[needed:], chances[needed:], color=style.ORANGE, label="by guessing, taken for hearing")
+    axis.bar(right[:needed], chances[:needed], color=charts.SKY, label="by guessing")
+    axis.bar(right[needed:], chances[needed:], color=charts.ORANGE, label="by guessing, taken for hearing")
     axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
     top = 1.2 * chances.max()
     for name, correct in scores.items():
         side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
         said = (correct, top * (0.98 if correct < needed else 0.55))
-        arrow = {"arrowstyle": "->", "color": style.BLUE}
-        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=style.BLUE, arrowprops=arrow)
+        arrow = {"arrowstyle": "->", "color": charts.BLUE}
+        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=charts.BLUE, arrowprops=arrow)
     axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])
     label_axis(axis, f"Right answers in {trials} trials", "right answers", "chance by guessing")
     picture.legend(loc="outside lower center", ncols=3, frameon=False)

@@ -38,13 +38,13 @@ def modulated(samples: np.ndarray, rate_hz: float | np.ndarray, depth: float) ->
 def test_the_cuts_of_a_stream_do_not_matter(lengths: tuple[int, ...]) -> None:
     samples = modulated(noise(21.3), 6.0, 0.3)
     cuts = np.cumsum(np.resize(lengths, samples.shape[1] // min(lengths)))
-    streamed = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, window_s=5.0)
-    pd.testing.assert_frame_equal(streamed.table, modulation_over_time([samples], RATE, window_s=5.0).table)
+    streamed, _ = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, window_s=5.0)
+    pd.testing.assert_frame_equal(streamed, modulation_over_time([samples], RATE, window_s=5.0)[0])
 
 
 def test_depths_are_those_of_the_whole_envelope() -> None:
     samples = modulated(noise(21.3), 6.0, 0.3)
-    table = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3]).table
+    table, _ = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3])
     envelope, rate_hz = slow_envelope(samples[0], RATE)
     for name, target_hz in {"rate_0.5_hz": 0.5, "meditation": 6.0, "rate_21.3_hz": 21.3}.items():
         expected = envelope_depth(envelope[: round(10.0 * rate_hz)], rate_hz, target_hz)
@@ -53,13 +53,13 @@ def test_depths_are_those_of_the_whole_envelope() -> None:
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
     rates_hz = np.repeat([10.0, 4.0], 60 * RATE)
-    over_time = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
-    first, second = rates_found(over_time.table)
+    table, depths = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
+    first, second = rates_found(table)
     assert (first["start_hz"], second["end_hz"]) == pytest.approx((10.0, 4.0), abs=0.01)
     assert (first["depth"], second["depth"]) == pytest.approx((0.3, 0.3), abs=0.02)
     assert 50.0 <= first["to_s"] <= 62.0
     assert 58.0 <= second["from_s"] <= 70.0
-    picture = over_time.depths["mono"]
+    picture = depths["mono"]
     assert PICTURE_RATES_HZ[picture[2].argmax()] == pytest.approx(10.0, rel=0.02)
     assert PICTURE_RATES_HZ[picture[-2].argmax()] == pytest.approx(4.0, rel=0.02)
     assert picture[2].max() == pytest.approx(0.3, abs=0.03)
@@ -67,13 +67,13 @@ def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
 
 def test_a_glide_is_one_stretch_between_its_ends() -> None:
     rates_hz = np.interp(np.arange(200 * RATE) / RATE, [0, 60, 140, 200], [10.0, 10.0, 8.0, 8.0])
-    table = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, window_s=10.0).table
+    table, _ = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, window_s=10.0)
     stretches = [(s["start_hz"], s["end_hz"]) for s in rates_found(table)]
     assert stretches == [pytest.approx(ends, abs=0.15) for ends in ((10, 10), (10, 8), (8, 8))]
 
 
 def test_nothing_is_found_in_plain_noise() -> None:
-    table = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0).table
+    table, _ = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0)
     assert table["strongest_hz"].notna().mean() <= 0.01
     assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
 
@@ -81,18 +81,18 @@ def test_nothing_is_found_in_plain_noise() -> None:
 def test_a_binaural_beat_is_in_the_sum_and_in_neither_ear() -> None:
     time_s = np.arange(30 * RATE) / RATE
     ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
-    over_time = modulation_over_time(iter([ears]), RATE, window_s=10.0)
-    row = over_time.table.iloc[1]
+    table, depths = modulation_over_time(iter([ears]), RATE, window_s=10.0)
+    row = table.iloc[1]
     assert row["strongest_hz"] == pytest.approx(6.0, abs=0.01)
     assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
     assert row["strongest_depth_left"] < 0.01
     assert row["strongest_depth_right"] < 0.01
-    assert list(over_time.depths) == ["mono sum", "left", "right"]
+    assert list(depths) == ["mono sum", "left", "right"]
 
 
 def test_silence_amid_sound_is_no_number() -> None:
     samples = np.concatenate([noise(20.0), np.zeros((1, 20 * RATE), np.float32)], axis=1)
-    table = modulation_over_time(iter([samples]), RATE, window_s=4.0).table
+    table, _ = modulation_over_time(iter([samples]), RATE, window_s=4.0)
     assert np.isfinite(table["focus_depth"].iloc[0])
     assert np.isnan(table["focus_depth"].iloc[-1])
 
