@@ -261,7 +261,7 @@ def without_mathtext(title: str) -> str:
 def write_results(folder: Path, stem: str, table: pd.DataFrame, content: Mapping[str, Any], picture: Picture) -> None:
     """Write `table` as `stem`.csv, `content` as `stem`.json and `picture` as `stem`.png."""
     with written_whole(folder / f"{stem}.csv") as aside:
-        table.to_csv(aside, index=False)
+        table.to_csv(aside, index=False, errors="backslashreplace")  # names that are no valid UTF-8
     write_json(folder / f"{stem}.json", content)
     save_figure(picture, folder / f"{stem}.png")
 

@@ -195,7 +195,7 @@ class Generator(nn.Module):
         made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
         made = made_gain * made + 0.2 * noise_gain * noise_courses
         rates = style.rates.repeat_interleave(channels, 0)
-        return unit_courses(impose_rates(made, rates, self.config.frame_rate))
+        return unit_courses(impose_rates(unit_courses(made), rates, self.config.frame_rate))
 
     @staticmethod
     def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:

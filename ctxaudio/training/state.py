@@ -162,7 +162,7 @@ def resume(training: Training, output_dir: Path) -> Training:
             part.load_state_dict(state[name])
         training.scores = Scores(**state["scores"])
         training.step, training.epoch, training.seconds = (state["progress"][n] for n in ("step", "epoch", "seconds"))
-        training.history, training.init_from = state["history"], state["init_from"]
+        training.history, training.init_from = list(state["history"]), dict(state["init_from"])
         training.random.set_state(state["batch_random"])
         set_random_state(training.device, state["torch_random"])
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:

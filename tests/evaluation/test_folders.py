@@ -92,6 +92,12 @@ def test_a_dollar_sign_in_a_name_begins_no_formula(folder: Path) -> None:
     assert (dollars / "analysis.png").is_file()
 
 
+def test_a_name_that_is_no_valid_utf_8_is_written_with_its_bytes_escaped(folder: Path) -> None:
+    next(folder.glob("*.wav")).rename(folder / "rain\udcff.wav")
+    batch_analyze_frequencies(folder, progress=False)
+    assert r"rain\udcff.wav" in (folder / "analysis.csv").read_text(encoding="utf-8")
+
+
 def test_a_clip_below_the_gate_is_null_in_json(folder: Path) -> None:
     write_audio(folder / "faint.wav", (modulated_noise(6.0, 0.1) * 0.004).astype(np.float32), RATE)
     table = batch_analyze_frequencies(folder, progress=False)

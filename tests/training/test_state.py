@@ -141,6 +141,14 @@ def test_other_conditions_of_the_same_number_are_another_configuration(clips: Pr
         resume(begin(clips, shape=renamed), tmp_path)
 
 
+def test_a_checkpoint_whose_origin_is_no_table_is_refused(clips: PreparedClips, tmp_path: Path):
+    training = begin(clips)
+    training.init_from = "base"  # type: ignore[assignment]
+    loop.checkpoint(training, tmp_path)
+    with pytest.raises(CtxAudioError, match="another configuration"):
+        resume(begin(clips), tmp_path)
+
+
 def test_the_noise_is_the_same_for_every_training_and_its_courses_differ_from_take_to_take():
     generator, mixing = small_generator(), some_styles(3).mixing
     noise, again = NoisePictures(generator, RATE), NoisePictures(generator, RATE)
