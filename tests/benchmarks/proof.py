@@ -105,9 +105,8 @@ def network_off(generator, at_rates: bool = False):
     generator = copy.deepcopy(generator)
 
     def courses(latent, condition, style, noise_courses, random=None):
-        if at_rates:
-            noise_courses = impose_rates(noise_courses, style.rates, generator.config.frame_rate)
-        return unit_courses(noise_courses)
+        made = unit_courses(noise_courses)
+        return unit_courses(impose_rates(made, style.rates, generator.config.frame_rate)) if at_rates else made
 
     generator.courses = courses
     return generator
