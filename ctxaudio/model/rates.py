@@ -38,22 +38,25 @@ def rate_bands(bins: int, frame_rate: float) -> Tensor:
 
 def course_rates(courses: Tensor, frame_rate: float) -> Tensor:
     """Log mean power in each band of rate, `[B, R, BANDS]`, of courses `[B, R, frames]`; about 0 for white noise."""
-    energy = power(_mirrored_spectrum(courses)) / (2 * courses.shape[-1])
-    bands = rate_bands(energy.shape[-1], frame_rate).to(courses)
-    return ((energy @ bands) / bands.sum(0).clamp_min(LEAST_POWER)).clamp_min(LEAST_POWER).log()
+    return _rates_of(*_mirrored_spectrum(courses, frame_rate))
 
 
 def impose_rates(courses: Tensor, rates: Tensor, frame_rate: float) -> Tensor:
     """Courses `[B, R, frames]` of deviation 1 filtered, without a shift in time, so that `course_rates` finds about
     `rates`. At another deviation the bounds on power and gain would bite: a fan went from 107 to 192 KAD."""
-    limit = math.log(LARGEST_GAIN)
-    log_gain = (0.5 * (rates - course_rates(courses, frame_rate))).clamp(-limit, limit)
-    spectrum = _mirrored_spectrum(courses)
-    gain = (log_gain @ rate_bands(spectrum.shape[-1], frame_rate).to(courses).T).exp()
-    return torch.fft.irfft(spectrum * gain, 2 * courses.shape[-1])[..., : courses.shape[-1]]
+    limit, frames = math.log(LARGEST_GAIN), courses.shape[-1]
+    spectrum, bands = _mirrored_spectrum(courses, frame_rate)
+    gain = ((0.5 * (rates - _rates_of(spectrum, bands))).clamp(-limit, limit) @ bands.T).exp()
+    return torch.fft.irfft(spectrum * gain, 2 * frames)[..., :frames]
 
 
-def _mirrored_spectrum(courses: Tensor) -> Tensor:
-    """Of courses and, after them, the same backwards: a jump from the end to the start would count as fast, and
-    filtered it would click at both."""
-    return torch.fft.rfft(torch.cat([courses, courses.flip(-1)], dim=-1))
+def _mirrored_spectrum(courses: Tensor, frame_rate: float) -> tuple[Tensor, Tensor]:
+    """Of courses and, after them, the same backwards, `[B, R, frames + 1]`, with the bands of its bins: a jump from the
+    end to the start would count as fast, and filtered it would click at both."""
+    spectrum = torch.fft.rfft(torch.cat([courses, courses.flip(-1)], dim=-1))
+    return spectrum, rate_bands(spectrum.shape[-1], frame_rate).to(courses)
+
+
+def _rates_of(spectrum: Tensor, bands: Tensor) -> Tensor:
+    energy = power(spectrum) / (2 * (spectrum.shape[-1] - 1))
+    return ((energy @ bands) / bands.sum(0).clamp_min(LEAST_POWER)).clamp_min(LEAST_POWER).log()
