@@ -87,7 +87,8 @@ def serve(home: Path) -> None:
     """Answer cases until standard input ends."""
     import resource
 
-    os.environ |= {"MPLCONFIGDIR": str(home), "TMPDIR": str(home)}
+    # where it has trained in an earlier test, torch hands down the place of its cache in the environment
+    os.environ |= {"MPLCONFIGDIR": str(home), "TMPDIR": str(home), "TORCHINDUCTOR_CACHE_DIR": str(home)}
     sys.dont_write_bytecode = True
     import torch
 
