@@ -174,10 +174,11 @@ class _Row(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
-        if self._at < 0:
-            raise OSError(f"can't seek to {self._at}")
-        return self._at
+        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
+        if at < 0:
+            raise OSError(f"can't seek to {at}")
+        self._at = at
+        return at
 
     def read(self, size: int = -1) -> bytes:
         stop, pieces = self.starts[-1] if size < 0 else min(self._at + size, self.starts[-1]), []
