@@ -6,6 +6,7 @@ Two axes, never mixed: a *rate* (1-100 Hz) is how fast the envelope of a sound g
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +41,11 @@ class Band:
     high_hz: float
     association: str
     evidence: Evidence
+
+    @property
+    def middle_hz(self) -> float:
+        """The rate in the middle of the band, on a logarithmic axis."""
+        return math.sqrt(self.low_hz * self.high_hz)
 
     def rates_hz(self, count: int = 3) -> tuple[float, ...]:
         """`count` rates inside the band, evenly spaced on a logarithmic axis, in hertz.

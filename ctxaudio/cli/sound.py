@@ -165,9 +165,9 @@ def session(
     if is_file(modulating.schedule):
         night = read_night(Path(str(modulating.schedule)))
         mix, schedule = [*mix, *night.mix], night.schedule
-        minutes = minutes if "minutes" in asked.given or night.minutes is None else night.minutes
-        fade_s = level.fade_s if "fade_s" in asked.given or night.fade_s is None else night.fade_s
-        level = replace(level, fade_s=fade_s)
+        own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
+        minutes = minutes if "minutes" in asked.given else own_minutes
+        level = level if "fade_s" in asked.given else replace(level, fade_s=own_fade_s)
     if asked.input is None:
         source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
     else:
@@ -224,7 +224,7 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
-    from ctxaudio.modulation.stream import Modulation
+    from ctxaudio.modulation.stream import Modulation, check_comfort_over_time
 
     if asked.schedule is not None:
         depth = DEFAULT_DEPTH if asked.depth is None else asked.depth
@@ -237,8 +237,8 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
         profile = replace(profile, audio_band_hz=asked.audio_band_hz)
     if not asked.beyond_comfort:
         check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
-        for step in schedule.steps if schedule and profile.rates else ():
-            check_comfort([(step.rate_hz, step.depth)])
+        if schedule and profile.rates:
+            check_comfort_over_time(schedule)
     if asked.control:
         profile = profile.sham() if asked.control == "sham" else profile.jittered()
     return Modulation(profile, schedule)

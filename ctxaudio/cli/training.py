@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import CONTEXTS, context_named
+from ctxaudio.data.fsd50k import DEFAULT_LICENCES, Subset
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, option, taking
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
 _CLIPS = "which clips of FSD50K"
-_LICENCES = ("cc0", "cc-by")
 
 Clips = Annotated[SelectionOptions, taking(title=_CLIPS)]
 
@@ -35,7 +35,7 @@ class Fetch(Options):
     all: bool = option(False, "the whole record: 25 GB to fetch, 34 GB in the end; no selection")
 
 
-def fetch(asked: Fetch, clips: Annotated[SelectionOptions, taking(title=_CLIPS, licences=_LICENCES)]) -> int:
+def fetch(asked: Fetch, clips: Annotated[SelectionOptions, taking(title=_CLIPS, licences=DEFAULT_LICENCES)]) -> int:
     """Fetch the FSD50K clips that a context needs (or with --all the whole record), checked, with their licences."""
     (_fetch_whole if asked.all else _fetch_selection)(asked, clips)
     credits = f"licences and credits: {asked.data_dir / 'ATTRIBUTION.md'}, {asked.data_dir / 'manifest.json'}"
@@ -56,12 +56,11 @@ def _fetch_selection(asked: Fetch, clips: SelectionOptions) -> None:
 
 
 def _fetch_whole(asked: Fetch, clips: SelectionOptions) -> None:
-    from ctxaudio.data.fsd50k import Subset
     from ctxaudio.fetch.clips import credit_whole
     from ctxaudio.fetch.network import Network
     from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
 
-    if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=_LICENCES):
+    if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=DEFAULT_LICENCES):
         raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
     subsets: list[Subset] = [asked.split] if asked.split else ["dev", "eval"]
     archives = archives_of(subsets)

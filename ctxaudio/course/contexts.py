@@ -13,7 +13,7 @@ from scipy import stats
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.course.course import Preset, run_course
-from ctxaudio.course.report import headline, template
+from ctxaudio.course.report import first_clips, headline, template
 from ctxaudio.files import read_json, write_text
 from ctxaudio.run import Run
 from ctxaudio.widgets.players import STOP_OTHERS
@@ -56,13 +56,9 @@ def write_index(runs: list[Run], path: Path) -> None:
     contexts = []
     for run in runs:
         summary = read_json(run.output_dir / "summary.json")
-        clips = read_json(run.generated_dir / "generated.json")["clips"]
-        first: dict[str, str] = {}
-        for clip in clips:
-            first.setdefault(clip["condition"], clip["file"])
         sounds = {
             name: {"sham": f"{run.context}/sham/{file}", "modulated": f"{run.context}/generated/{file}"}
-            for name, file in first.items()
+            for name, file in first_clips(run).items()
         }
         contexts.append({"run": run, "summary": summary, "headline": headline(run, summary), "sounds": sounds})
     tests = between_contexts(tables).to_dict("records")

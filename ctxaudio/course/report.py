@@ -109,16 +109,21 @@ def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
     return [made, near, asked]
 
 
+def first_clips(run: Run) -> dict[str, str]:
+    """The file of the first generated clip of each condition; its sham is of the same name."""
+    first: dict[str, str] = {}
+    for entry in read_json(run.generated_dir / "generated.json")["clips"]:
+        first.setdefault(str(entry["condition"]), entry["file"])
+    return first
+
+
 def triplets(run: Run, clips: PreparedClips) -> list[Triplet]:
     """The first generated clip of each condition, beside its sham and a real clip, held out where there is one."""
-    found: dict[str, Triplet] = {}
-    for entry in read_json(run.generated_dir / "generated.json")["clips"]:
-        condition = str(entry["condition"])
-        if condition in found:
-            continue
+    found = []
+    for condition, file in first_clips(run).items():
         sounds = {"real": real_sound(clips, condition, run.duration)}
         for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
-            sounds[kind] = read_audio(child_path(folder, entry["file"]))[0].mean(axis=0)
+            sounds[kind] = read_audio(child_path(folder, file))[0].mean(axis=0)
         spaced = condition.replace("_", " ")
         titled = {f"{spaced}, {kind}": samples for kind, samples in sounds.items()}
         picture = plots.spectrograms(titled, run.sample_rate)
@@ -127,8 +132,8 @@ def triplets(run: Run, clips: PreparedClips) -> list[Triplet]:
             kind: Markup(play(samples, run.sample_rate, title, small=True).player(preload="none"))
             for kind, (title, samples) in zip(sounds, titled.items(), strict=True)
         }
-        found[condition] = Triplet(spaced, players, picture_of(picture))
-    return list(found.values())
+        found.append(Triplet(spaced, players, picture_of(picture)))
+    return found
 
 
 def night_of_run(run: Run) -> dict[str, Any] | None:

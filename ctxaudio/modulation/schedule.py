@@ -184,7 +184,7 @@ def _step(minute: str, band: str | None, rate_hz: str | None, depth: str | float
             raise ValueError("a step needs rate_hz or band")
         return Step(float(minute), float(rate_hz), float(depth))
     low_hz, high_hz = BANDS[band].low_hz, BANDS[band].high_hz
-    hz = math.sqrt(low_hz * high_hz) if rate_hz is None else float(rate_hz)
+    hz = BANDS[band].middle_hz if rate_hz is None else float(rate_hz)
     if not low_hz <= hz <= high_hz:
         raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {band} ({low_hz:g}-{high_hz:g} Hz)")
     return Step(float(minute), hz, float(depth))

@@ -92,9 +92,9 @@ class GeneratedBed(Bed):
         super().__init__(generator.config.sample_rate, channels, seed)
         self.generator = generator.eval()
         asked, trained = trained_condition(generator, condition), trained_conditions(generator)
-        self.condition = asked if asked >= 0 else trained[int(random_of(seed).integers(len(trained)))]
+        first = asked if asked >= 0 else trained[int(random_of(seed).integers(len(trained)))]
         later = [(second, trained_condition(generator, name)) for second, name in crossings]
-        self.crossings = [*([] if later and later[0][0] == 0.0 else [(0.0, self.condition)]), *later]
+        self.crossings = later if later and later[0][0] == 0.0 else [(0.0, first), *later]
         self.condition = self.crossings[0][1]
         self.glide_s = max(glide_s, BLOCK_S)
 

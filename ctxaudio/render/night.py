@@ -13,10 +13,10 @@ import yaml
 
 from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import written_whole
-from ctxaudio.modulation.profile import check_comfort, method_profile
+from ctxaudio.files import write_text
+from ctxaudio.modulation.profile import method_profile
 from ctxaudio.modulation.schedule import Schedule, Step, read_yaml, schedule_of
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.stream import Modulation, check_comfort_over_time
 from ctxaudio.render.session import Mixed
 
 ENTRIES = ("minutes", "fade_s", "glide_s", "steps", "mix")
@@ -31,11 +31,17 @@ class Night:
     fade_s: float | None = None
     mix: tuple[Mixed, ...] = ()
 
+    def length_and_fade(self, minutes: float, fade_s: float) -> tuple[float, float]:
+        """Its length in minutes and its fades in seconds: what is given, where it does not say."""
+        return (
+            minutes if self.minutes is None else self.minutes,
+            fade_s if self.fade_s is None else self.fade_s,
+        )
+
     @property
     def modulation(self) -> Modulation:
         """Amplitude modulation along the schedule; raises `CtxAudioError` for depths beyond comfort."""
-        for step in self.schedule.steps:
-            check_comfort([(step.rate_hz, step.depth)])
+        check_comfort_over_time(self.schedule)
         return Modulation(method_profile("am", self.schedule.steps[0].rate_hz), self.schedule)
 
     def write(self, path: Path) -> None:
@@ -53,10 +59,7 @@ class Night:
             "mix": mix,
         }
         given = {name: value for name, value in content.items() if value not in (None, [])}
-        with written_whole(path) as aside:
-            aside.write_text(
-                yaml.safe_dump(given, sort_keys=False, default_flow_style=None, width=110), encoding="utf-8"
-            )
+        write_text(path, yaml.safe_dump(given, sort_keys=False, default_flow_style=None, width=110))
 
 
 def read_night(path: Path) -> Night:

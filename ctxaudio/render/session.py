@@ -25,9 +25,8 @@ from ctxaudio.modulation.stream import Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
+from ctxaudio.render.finish import Finish, Format, faded, provenance_of, shown, write_finished
 from ctxaudio.render.generate import model_for
-from ctxaudio.signal.filters import fade_gain
 
 READ_S = 30.0
 BYTES = 2
@@ -153,9 +152,7 @@ def preview(session: Session, minute: float, seconds: float = 20.0) -> FloatArra
     length = min(round(seconds * layout.sample_rate), layout.samples)
     start = min(round(60.0 * minute * layout.sample_rate), layout.samples - length)
     blocks = rendered_blocks(session.layers, session.modulation, start + length, start)
-    sound = np.concatenate(list(blocks), axis=1)
-    fade = min(round(session.finish.fade_s * layout.sample_rate), layout.samples // 2)
-    sound = sound * fade_gain(start, length, layout.samples, fade, fade)
+    sound = np.concatenate(list(faded(blocks, layout, session.finish.fade_s, start)), axis=1)
     return np.asarray(sound / max(1.0, float(np.abs(sound).max())), dtype=np.float32)
 
 

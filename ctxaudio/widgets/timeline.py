@@ -31,9 +31,8 @@ Fields = dict[str, Any]
 
 def picture_of_night(night: Night) -> Picture:
     """The plan: rate, depth and level over time, and where a condition begins."""
-    schedule, minutes = night.schedule, night.minutes or MINUTES
-    fade_s = FADE_S if night.fade_s is None else night.fade_s
-    return timeline(schedule.knots(), minutes, fade_s, levels=schedule.levels(), conditions=schedule.conditions())
+    schedule, ends = night.schedule, night.length_and_fade(MINUTES, FADE_S)
+    return timeline(schedule.knots(), *ends, levels=schedule.levels(), conditions=schedule.conditions())
 
 
 def plan_night(
@@ -51,10 +50,9 @@ def plan_night(
 
     def heard(night: Night, minute: float) -> Sound:
         bed = GeneratedBed(generator, -1, 2, seed, night.schedule.conditions(), night.schedule.glide_s)
-        finish = Finish(fade_s=FADE_S if night.fade_s is None else night.fade_s)
-        session = plan_session(
-            Source(bed, about["context"]), night.modulation, night.minutes or MINUTES, finish, night.mix, seed
-        )
+        minutes, fade_s = night.length_and_fade(MINUTES, FADE_S)
+        finish = Finish(fade_s=fade_s)
+        session = plan_session(Source(bed, about["context"]), night.modulation, minutes, finish, night.mix, seed)
         title = f"{PREVIEW_S:g} s from minute {minute:g}"
         return play(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
 
@@ -125,7 +123,7 @@ class NightEditor:
             self._add_row(self.steps, self._step_fields(step), STEP_WIDTHS)
         for mixed in night.mix:
             self._add_mix(mixed)
-        wanted = (night.minutes or MINUTES, FADE_S if night.fade_s is None else night.fade_s, night.schedule.glide_s)
+        wanted = (*night.length_and_fade(MINUTES, FADE_S), night.schedule.glide_s)
         for field, value in zip(self.whole.values(), wanted, strict=True):
             field.value = value
         self._filling = False
@@ -199,8 +197,7 @@ class NightEditor:
 
         def middle(change: Any) -> None:
             if change["new"] and change["new"] != band_of(rate.value):
-                band = BANDS[change["new"]]
-                rate.value = round((band.low_hz * band.high_hz) ** 0.5, 2)
+                rate.value = round(BANDS[change["new"]].middle_hz, 2)
 
         bands.observe(middle, names="value")
         rate.observe(lambda change: setattr(bands, "value", band_of(change["new"])), names="value")
