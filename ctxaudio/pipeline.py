@@ -14,9 +14,8 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.distances import kernel_score
 from ctxaudio.evaluation.evaluate import figures_of_merit
-from ctxaudio.evaluation.sounds import held_out_sound, prepared_sound
+from ctxaudio.evaluation.sounds import held_out_sound
 from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
@@ -27,7 +26,6 @@ from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig
-from ctxaudio.training.monitor import Score
 from ctxaudio.training.start import (
     attributed,
     begin_training,
@@ -37,12 +35,7 @@ from ctxaudio.training.start import (
 )
 from ctxaudio.training.state import LATEST, Training, checkpoint
 
-#: Clips, and seconds of each, that a training is scored by: a second or two of work a minute.
-SCORED_CLIPS = 40
-SCORED_S = 4.0
-#: Validation clips of a condition that alone are enough to score by; with fewer, training clips are added.
-ENOUGH_VALIDATION = 5
-#: Real clips of a condition and split that a generator is scored and judged by.
+#: Real clips of a condition that a generator is judged by.
 REAL_CLIPS = 20
 
 
@@ -125,47 +118,15 @@ def train(
             checkpoint(training, run.output_dir)
             if earlier:
                 print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)
-        score = training_score(clips, config.seed)
-        loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress, score)
+        loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
         save_model(run, training, config, clips)
         if training.interrupted:
             print(f"interrupted after {training.step} steps; --resume goes on from there")
     return training
 
 
-def training_score(clips: PreparedClips, seed: int, made: int = SCORED_CLIPS) -> Score | None:
-    """What tells the best generator from the last: the kernel distance of `made` clips to real ones (`kernel_score`).
-
-    The same latents and noise each time, so that two scores differ by the generators alone. The real clips are the
-    validation clips, and, with a printed line, training clips too for conditions with few of them. None where there
-    are too few of all to score by.
-    """
-    trained = {clips.condition_names[c]: c for c in range(len(clips.condition_names)) if clips.of("train", c)}
-    held_out, training = (prepared_sound(clips, split, REAL_CLIPS) for split in ("val", "train"))
-    few = [name for name in trained if len(held_out[name]) < ENOUGH_VALIDATION]
-    real = {name: held_out[name] | (training[name] if name in few else {}) for name in trained}
-    try:
-        score_of = kernel_score({name: list(own.values()) for name, own in real.items()}, clips.sample_rate)
-    except CtxAudioError as error:
-        print(f"the last generator will be kept, not the best: {error}")
-        return None
-    if few:
-        print(f"scored beside training clips too, of {', '.join(few)}: fewer than {ENOUGH_VALIDATION} for validation")
-    count = max(3, min(8, made // len(trained)))
-
-    def score(generator: Generator) -> dict[str, float]:
-        generated = {
-            name: [clip.samples for clip in generate_clips(generator, count, SCORED_S, c, seed, ModulationProfile())]
-            for name, c in trained.items()
-        }
-        return score_of(generated)
-
-    return score
-
-
 def save_model(run: Run, training: Training, config: TrainingConfig, clips: PreparedClips) -> Path:
-    """Write the best generator (without scores: the averaged) and, beside it, how it came about and whose sound is in
-    it (`ATTRIBUTION.md`)."""
+    """Write the averaged generator and, beside it, how it came about and whose sound is in it (`ATTRIBUTION.md`)."""
     attribution = attributed(clips, training.init_from.get("attribution") or [])
     origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
     facts: dict[str, Any] = {
@@ -176,18 +137,15 @@ def save_model(run: Run, training: Training, config: TrainingConfig, clips: Prep
             "seconds": round(training.seconds, 1),
             "seconds_per_step": round(training.seconds / max(1, training.step), 4),
             "interrupted": training.interrupted,
-            **training.scores.facts(),
         },
         "clips": clips.counts(),
         "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
         "attribution": attribution,
         "init_from": origin or None,
     }
-    path = save_generator(run.model_path, training.best, run.context, facts)
+    path = save_generator(run.model_path, training.averaged, run.context, facts)
     write_credits(path, attribution)
-    lowest = training.scores.best
-    kept = f", the best of step {lowest['step']:.0f}: {lowest['score']:.1f}" if lowest else ""
-    print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s{kept})", flush=True)
+    print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
     return path
 
 

@@ -10,7 +10,7 @@ of one distribution, so it may come out below 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,33 +124,11 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     return Kernel(real).distance(other)
 
 
-def kernel_score(real: ByCondition, sample_rate: int) -> Callable[[ByCondition], dict[str, float]]:
-    """The score by which training keeps the best generator: a function that gives kernel distances to `real`.
-
-    The features of the real clips are computed once. Conditions with fewer than two clips, real or generated, are left
-    out. Raises `CtxAudioError` where no condition has two real clips.
-
-    >>> random = np.random.default_rng(0)
-    >>> def noises(): return [random.standard_normal(88200).astype(np.float32) for _ in range(4)]
-    >>> scores = kernel_score({"Rain": noises(), "Wind": noises()[:1]}, 22050)({"Rain": noises(), "Wind": noises()})
-    >>> list(scores), abs(scores["Rain"]) < 100
-    (['Rain'], True)
-    """
-
-    def rows(clips: Sequence[FloatArray]) -> Rows:
-        return [texture_features(clip, sample_rate) for clip in clips]
-
+def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
+    """`kernel_distance` of the texture features of two sets of two sounds `[T]` or more."""
     with one_blas_thread():
-        kernels = {condition: Kernel(rows(clips)) for condition, clips in real.items() if len(clips) >= 2}
-    if not kernels:
-        raise CtxAudioError("a score needs two real clips of a condition")
-
-    def score(generated: ByCondition) -> dict[str, float]:
-        enough = {name: kernel for name, kernel in kernels.items() if len(generated.get(name, ())) >= 2}
-        with one_blas_thread():
-            return {name: kernel.distance(rows(generated[name])) for name, kernel in enough.items()}
-
-    return score
+        rows = [[texture_features(sound, sample_rate) for sound in sounds] for sounds in (real, other)]
+        return kernel_distance(*rows)
 
 
 class Kernel:

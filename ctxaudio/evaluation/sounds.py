@@ -24,7 +24,7 @@ LONGEST_S = 4.0
 #: What must be said of a reference that is not the eval split; None is all clips of a folder.
 CAUTION: dict[Split | None, str] = {
     "train": "the reference is the train split: distances flatter a model whose styles are from these very clips",
-    "val": "the reference is the val split, which also chose the best generator: distances may flatter a model of it",
+    "val": "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model",
     None: "the reference is every clip of the folder: distances flatter a model that was trained on it (--split val)",
 }
 

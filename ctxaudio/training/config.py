@@ -18,10 +18,6 @@ class TrainingConfig(Options):
     `lambda_adversarial` weighs the discriminator (authenticity, and `lambda_aux` of condition) against
     `lambda_texture`, the energy score of texture statistics. `max_minutes` None: until `num_epochs` are done. `crop_s`
     is the length of a training crop; the generator makes any length.
-
-    Scores are taken every `score_interval_s` of training, or every `score_interval` steps where `num_epochs` rules,
-    so that such a run does not depend on the machine's speed. `keep_going`: report what is wrong with
-    a training, but don't stop for it.
     """
 
     batch_size: int = option(16, "crops a step", least=1, most=4096)
@@ -39,9 +35,6 @@ class TrainingConfig(Options):
     lambda_adversarial: float = option(0.25, "", least=0)
     lambda_texture: float = option(20.0, "", least=0)
     ema_decay: float = 0.999
-    score_interval_s: float = option(60.0, "seconds between scores, with max_minutes", above=0)
-    score_interval: int = option(100, "steps between scores, without max_minutes", least=1)
-    keep_going: bool = option(False, "say what is wrong with the training, but don't stop for it")
 
 
 @dataclass(frozen=True)

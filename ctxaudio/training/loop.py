@@ -18,12 +18,11 @@ from tqdm.auto import tqdm
 from ctxaudio.data.batches import Batch, Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
-from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.monitor import Score, diversity, finishing_the_step_on_ctrl_c, trouble
-from ctxaudio.training.state import BEST, NoisePictures, Training, checkpoint, preserve_rng, write_logs
+from ctxaudio.training.monitor import diversity, finishing_the_step_on_ctrl_c, trouble
+from ctxaudio.training.state import NoisePictures, Training, checkpoint, preserve_rng, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -42,20 +41,18 @@ def train(
     output_dir: Path,
     on_samples: Callable[[Training], None] | None = None,
     progress: bool = True,
-    score: Score | None = None,
 ) -> Training:
     """Train until `num_epochs`, `max_minutes` or Ctrl-C, whichever comes first.
 
     Writes `output_dir/checkpoints/latest.pt` every `save_interval` epochs and at the end, `logs/losses.csv`, and
     calls `on_samples` every `sample_interval` epochs (with `max_minutes` less often, where that would take more than
-    a twentieth of them). With `score` (lower is better) the averaged generator is scored on the way, within
-    `max_minutes`, and at the end: the best lies in `checkpoints/best.safetensors` and is `training.best`. Neither
-    changes what is trained. Shows a progress bar, or without `progress` prints a line every half minute.
+    a twentieth of them), which does not change what is trained. Shows a progress bar, or without `progress` prints a
+    line every half minute.
 
-    Raises `CtxAudioError` when the losses stop being numbers and, unless `keep_going`, when they explode or the
-    generator makes the same of every style and latent (`training.monitor`).
+    Raises `CtxAudioError` when the losses stop being numbers or explode, and when the generator makes the same of every
+    style and latent (`training.monitor`).
     """
-    scores, steps_per_epoch = training.scores, training.batches.steps_per_epoch
+    steps_per_epoch = training.batches.steps_per_epoch
     started = time.monotonic() - training.seconds
     budget = math.inf if config.max_minutes is None else 60.0 * config.max_minutes
     sampled_at, sampling_s, printed_at = -math.inf, 0.0, time.monotonic()
@@ -65,7 +62,7 @@ def train(
     bar = tqdm(total=total, initial=training.step, disable=not progress, unit="step", desc="train")
 
     with bar, finishing_the_step_on_ctrl_c() as asked_to_stop:
-        while training.epoch < config.num_epochs and training.seconds + scores.took_s < budget:
+        while training.epoch < config.num_epochs and training.seconds < budget:
             values = training_step(training, training.batches.next(), config)
             training.step += 1
             training.seconds = time.monotonic() - started
@@ -75,11 +72,9 @@ def train(
                 if not progress and time.monotonic() - printed_at > SECONDS_BETWEEN_LINES:
                     printed_at = time.monotonic()
                     print(f"{training.seconds:5.0f} s, step {training.step}: {line}", flush=True)
-                check_health(training, config)
+                training.trouble = trouble(training.history)
             if training.trouble:
                 break
-            if score and scores.due(training.step, training.seconds, config):
-                keep_if_best(training, score, output_dir)
             if training.step % steps_per_epoch == 0:
                 training.epoch += 1
                 soon = training.seconds - sampled_at < sampling_s / LARGEST_SHARE_OF_SAMPLES
@@ -89,7 +84,7 @@ def train(
                     sampled_at = time.monotonic() - started
                     sampling_s = sampled_at - training.seconds
                 if training.epoch % config.save_interval == 0:
-                    checkpoint(training, output_dir)  # after the score of this step, which a resumed run won't take
+                    checkpoint(training, output_dir)
             training.seconds = time.monotonic() - started
             bar.update()
             training.interrupted = asked_to_stop()
@@ -97,12 +92,7 @@ def train(
                 break
     if training.trouble:  # the last checkpoint stays as it was before
         write_logs(training, output_dir)
-        best = scores.best
-        where = f"the best so far, of step {best['step']:.0f}, is {output_dir / BEST}" if best else "nothing was kept"
-        raise CtxAudioError(f"{training.trouble}; {where}")
-    if score and training.step and not (scores.rows and scores.rows[-1]["step"] == training.step):
-        keep_if_best(training, score, output_dir)
-        training.seconds = time.monotonic() - started
+        raise CtxAudioError(training.trouble)
     checkpoint(training, output_dir)
     return training
 
@@ -166,25 +156,6 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
     row = {name: float(value) for name, value in values.items()}
     training.history.append({"step": training.step, "epoch": training.epoch, "seconds": training.seconds, **row})
     return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
-
-
-def check_health(training: Training, config: TrainingConfig) -> None:
-    """Note in `training.trouble` what should stop it; what need not, or need not with `keep_going`, is printed."""
-    found = trouble(training.history)
-    if found and config.keep_going and all(map(math.isfinite, training.history[-1].values())):
-        print(found, flush=True)
-    else:
-        training.trouble = found
-
-
-def keep_if_best(training: Training, score: Score, output_dir: Path) -> None:
-    """Score the averaged generator, and write it where it is the best so far."""
-    when = {"step": training.step, "epoch": training.epoch, "seconds": training.seconds}
-    with preserve_rng(training.device):
-        if training.scores.add(training.averaged, score, when):
-            facts = {"training": training.scores.facts()}
-            save_generator(output_dir / BEST, training.best, training.context, facts)
-    write_logs(training, output_dir)
 
 
 def begin(

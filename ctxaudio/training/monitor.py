@@ -1,20 +1,13 @@
-"""What watches over a training: is it still worth its time, which generator is the best so far, and Ctrl-C."""
+"""What watches over a training: is it still worth its time, and Ctrl-C."""
 
 from __future__ import annotations
 
-import copy
 import math
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from torch import Tensor
-
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.generator import Generator
-from ctxaudio.training.config import TrainingConfig
 
 TERMS = ("discriminator", "adversarial", "condition", "texture", "diversity")
 #: Fakes of different styles and latents beside the real crops of those styles, 1 being as different: .3 or more in
@@ -52,70 +45,6 @@ def trouble(history: list[Row]) -> str:
             "as the clips do: lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
         )
     return ""
-
-
-#: Gives a generator's score for each condition, lower being better; the mean counts.
-Score = Callable[[Generator], Mapping[str, float]]
-
-#: Scoring takes at most one part in this of the time.
-LEAST_PAUSE = 5.0
-
-
-@dataclass
-class Scores:
-    """All scores of a training (`step`, `epoch`, `seconds`, `score`, then one for each condition), and the weights of
-    the best. `took_s` is how long the last took."""
-
-    rows: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, float] = field(default_factory=dict)
-    weights: dict[str, Tensor] = field(default_factory=dict)
-    took_s: float = 0.0
-
-    def due(self, step: int, seconds: float, config: TrainingConfig) -> bool:
-        """By the clock where `max_minutes` rules, else by steps: then the run is the same on any machine."""
-        if config.max_minutes is None:
-            return step % config.score_interval == 0
-        last = self.rows[-1]["seconds"] if self.rows else 0.0
-        return seconds - last >= max(config.score_interval_s, LEAST_PAUSE * self.took_s)
-
-    def add(self, generator: Generator, score: Score, when: dict[str, float]) -> bool:
-        """Score the generator; gives back whether it is the best so far, whose weights are kept.
-
-        Raises `CtxAudioError` for a score that is not a number.
-        """
-        began = time.monotonic()
-        training = generator.training
-        each = score(generator.eval())
-        generator.train(training)
-        self.took_s = time.monotonic() - began
-        mean = sum(each.values()) / len(each) if each else math.nan
-        if not math.isfinite(mean):
-            raise CtxAudioError(f"the score at step {when['step']:.0f} is {mean}: a score must be a number")
-        self.rows.append({**when, "score": mean, **each})
-        if self.best and mean >= self.best["score"]:
-            return False
-        self.best = self.rows[-1]
-        self.weights = {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()}
-        return True
-
-    def taken_by(self, generator: Generator) -> Generator:
-        """A copy of the generator with the best weights; itself where nothing was scored."""
-        if not self.weights:
-            return generator
-        kept = copy.deepcopy(generator)
-        kept.load_state_dict(self.weights)
-        return kept
-
-    def facts(self) -> dict[str, float]:
-        """For the model's JSON: the best score, where it was, and what the last was."""
-        if not self.best:
-            return {}
-        return {
-            "best_step": int(self.best["step"]),
-            "best_score": round(self.best["score"], 4),
-            "last_score": round(self.rows[-1]["score"], 4),
-            "scored": len(self.rows),
-        }
 
 
 @contextmanager

@@ -21,11 +21,10 @@ from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.eigenspectra import within
 from ctxaudio.model.generator import Generator
-from ctxaudio.training.monitor import TERMS, Scores
+from ctxaudio.training.monitor import TERMS
 
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
-BEST = Path("checkpoints") / "best.safetensors"
 
 Losses = dict[str, float]
 
@@ -70,7 +69,6 @@ class Training:
     device: torch.device
     noise: NoisePictures
     lr: float
-    scores: Scores = field(default_factory=Scores)
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
@@ -81,15 +79,10 @@ class Training:
 
     @property
     def averaged(self) -> Generator:
-        """The moving average of the generator's weights, which wobbles less than the last step."""
+        """The generator to keep: the moving average of its weights, which wobbles less than the last step."""
         module = self.average.module
         assert isinstance(module, Generator)
         return module
-
-    @property
-    def best(self) -> Generator:
-        """The generator to keep: a copy of the average as it was at its best score, or as it is if none was taken."""
-        return self.scores.taken_by(self.averaged)
 
     def stateful(self) -> dict[str, Any]:
         """The parts that give and take a state of their own."""
@@ -122,14 +115,12 @@ def preserve_rng(device: torch.device) -> AbstractContextManager[None]:
 
 def checkpoint(training: Training, output_dir: Path) -> None:
     """Write the whole training state and the logs."""
-    scores = training.scores
     state = {
         **{name: part.state_dict() for name, part in training.stateful().items()},
         "batch_random": training.random.get_state(),
         "torch_random": random_state(training.device),
         "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
         "history": training.history,
-        "scores": {"rows": scores.rows, "best": scores.best, "weights": scores.weights},
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
     }
@@ -138,10 +129,8 @@ def checkpoint(training: Training, output_dir: Path) -> None:
 
 
 def write_logs(training: Training, output_dir: Path) -> None:
-    """`logs/losses.csv` and, where there are scores, `logs/scores.csv`."""
+    """`logs/losses.csv`."""
     write_rows(output_dir / "logs" / "losses.csv", training.history, HISTORY_COLUMNS)
-    if rows := training.scores.rows:
-        write_rows(output_dir / "logs" / "scores.csv", rows, list({key: None for row in rows for key in row}))
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[str]) -> None:
@@ -160,7 +149,6 @@ def resume(training: Training, output_dir: Path) -> Training:
             raise ValueError("other conditions")
         for name, part in training.stateful().items():
             part.load_state_dict(state[name])
-        training.scores = Scores(**state["scores"])
         training.step, training.epoch, training.seconds = (state["progress"][n] for n in ("step", "epoch", "seconds"))
         training.history, training.init_from = list(state["history"]), dict(state["init_from"])
         training.random.set_state(state["batch_random"])

@@ -28,7 +28,7 @@ import torch
 from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.prepare import decode_clip
 from ctxaudio.errors import ClipError
-from ctxaudio.evaluation.distances import kernel_distance, kernel_score, matched_noise
+from ctxaudio.evaluation.distances import kernel_distance, matched_noise, sound_distance
 from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, load_generator
 from ctxaudio.modulation.profile import ModulationProfile
@@ -59,7 +59,6 @@ def main() -> None:
         split = "eval" if len(real) >= 5 else "both"
         real = real if split == "eval" else labelled(options.data, ("dev", "eval"), label)
         folders = sorted(path for path in (options.work / label).iterdir() if path.is_dir())
-        ours = kernel_score({label: real}, RATE)
         trained = trained_statistics(real)
         for folder in folders:
             clips = [decode_clip(path, RATE) for path in sorted(folder.glob("*.wav"))]
@@ -68,7 +67,7 @@ def main() -> None:
                     "label": label,
                     "set": folder.name,
                     "judge": asked(options.judge, options.data, split, label, folder)["kad"],
-                    "ours": ours({label: clips})[label],
+                    "ours": sound_distance(real, clips, RATE),
                     "training's": kernel_distance(*normalised(trained, trained_statistics(clips))),
                 }
             )

@@ -99,7 +99,7 @@ def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, rec
     assert [one["condition"] for one in content["conditions"]] == ["Rain", "Wind", "Cricket"]
     assert content["conditions"][0]["floor_of"] == "training clips"
     assert any("1 real clip" in note for note in content["notes"])
-    assert any("also chose the best generator" in note for note in content["notes"])
+    assert any("by uploaders of training clips" in note for note in content["notes"])
 
 
 def test_where_sets_are_too_small_it_says_so_and_nothing_is_nan(tmp_path: Path):
@@ -196,7 +196,7 @@ def test_figures_of_merit_stand_beside_their_floors(figures):
 def test_a_run_is_told_what_its_clips_are_compared_with(trained: Run, clips):
     figures = pipeline.judge(trained, clips)
     assert figures["reference"] == f"val split of {trained.data_dir}"
-    assert any("also chose the best generator" in note for note in figures["notes"])
+    assert any("by uploaders of training clips" in note for note in figures["notes"])
     assert "Rain: too few real clips" in figures["notes"] and figures["texture_distance"]["all_conditions"] is None
     assert read_json(trained.analysis_dir / "figures_of_merit.json") == json.loads(json.dumps(figures))
 

@@ -10,12 +10,11 @@ from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, so
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.eigenspectra import within
-from ctxaudio.model.generator import Generator
 from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.state import LATEST, NoisePictures, Training, resume
 
-CONFIG = dataclasses.replace(TRAINING, num_epochs=2, score_interval=1)
+CONFIG = dataclasses.replace(TRAINING, num_epochs=2)
 
 
 def everything(training: Training) -> dict[str, torch.Tensor]:
@@ -40,14 +39,9 @@ def without_times(history: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
-def wasteful_score(generator: Generator) -> dict[str, float]:
-    """A score that draws random numbers, as generating does; it is the lower the larger the first weight."""
-    torch.randn(7)
-    return {"Rain": -float(generator.start.weight.detach()[0, 0]), "Wind": 1.0}
-
-
 def watched(training: Training, folder: Path) -> Training:
-    return loop.train(training, CONFIG, folder, lambda state: torch.randn(9), False, wasteful_score)
+    """With samples on the way, which draw random numbers."""
+    return loop.train(training, CONFIG, folder, lambda state: torch.randn(9), False)
 
 
 def other_beginning(clips: PreparedClips) -> Training:
@@ -59,10 +53,8 @@ def other_beginning(clips: PreparedClips) -> Training:
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
-    clips: PreparedClips, tmp_path: Path, stop: int
-):
-    """Ctrl-C in an epoch (of two steps) or at its end, with samples and scores on the way or without: bit for bit."""
+def test_stopping_anywhere_and_resuming_is_as_not_stopping(clips: PreparedClips, tmp_path: Path, stop: int):
+    """Ctrl-C in an epoch (of two steps) or at its end, with samples on the way or without: bit for bit."""
     plain = loop.train(begin(clips, CONFIG, kind=Pairs), CONFIG, tmp_path / "whole", progress=False)
     whole = everything(plain)
 
@@ -73,15 +65,14 @@ def test_stopping_anywhere_and_resuming_is_as_not_stopping_scored_or_not(
     assert not watched(resumed, tmp_path).interrupted and resumed.step == plain.step == 4
     same(everything(resumed), whole)
     assert without_times(resumed.history) == without_times(plain.history)
-    assert [row["step"] for row in resumed.scores.rows] == [1, 2, 3, 4]
     same(resumed.averaged.state_dict(), plain.averaged.state_dict())
 
 
 @pytest.mark.parametrize("kill", [2, 3])
-def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
+def test_a_kill_after_a_checkpoint_or_in_the_next_step_loses_nothing(
     clips: PreparedClips, tmp_path: Path, kill: int, monkeypatch: pytest.MonkeyPatch
 ):
-    """Score and checkpoint are both due at step 2; killed right after the checkpoint, or in the step that follows."""
+    """A checkpoint is due at step 2; killed right after it, or in the step that follows."""
     plain = watched(begin(clips, CONFIG, kind=Pairs), tmp_path / "whole")
 
     parts = begin(clips, CONFIG, kind=Pairs)
@@ -107,8 +98,7 @@ def test_a_kill_after_a_checkpoint_loses_no_score_where_both_fall_on_one_step(
     monkeypatch.setattr(loop, "checkpoint", written)
     resumed = watched(resume(other_beginning(clips), tmp_path), tmp_path)
     same(everything(resumed), everything(plain))
-    assert without_times(resumed.scores.rows) == without_times(plain.scores.rows)
-    same(resumed.best.state_dict(), plain.best.state_dict())
+    assert without_times(resumed.history) == without_times(plain.history)
 
 
 def test_the_noise_of_a_resumed_training_is_in_the_eigen_spectra_of_its_checkpoint(
