@@ -136,7 +136,8 @@ def evaluate(options: Evaluation) -> int:
     evaluation = sets.evaluate(real, generated, rate, options.seed)
     skipped = [*real.skipped, *skipped]
     print(f"{what}, beside the {real.description}, at {rate} Hz")
-    print(sets.printed_table(evaluation.table))
+    figures = evaluation.table.set_index("condition").drop(columns=["verdict", "floor_of"]).astype(float)
+    print(figures.T.to_string(na_rep="-", float_format="{:.2f}".format))
     print("kernel: distance to real clips, x1000; _low, _high: interval of 90 % over clips")
     for row in evaluation.table.to_dict("records")[:-1]:
         print(f"{row['condition']}: {row['verdict']}")
@@ -145,7 +146,7 @@ def evaluate(options: Evaluation) -> int:
     for note in [*evaluation.notes, *(f"skipped {reason}" for reason in skipped)]:
         print(f"note: {note}")
     about_sets = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}
-    sets.write_evaluation(evaluation, options.output_dir, about_sets | {"skipped": skipped})
+    evaluation.write(options.output_dir, about_sets | {"skipped": skipped})
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     print(f"verdict: {evaluation.verdict}")
     return 0

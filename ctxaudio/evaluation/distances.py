@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,7 @@ NEAR = "near: within the spread of real clips"
 BANDWIDTH_ROWS = 1500
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A value and its bootstrap interval of 90 % over clips."""
 
     value: float
@@ -57,13 +57,16 @@ class SetDistances:
 
     def columns(self) -> dict[str, float | None]:
         """`generated`, `generated_low`, `generated_high` and so on; None for what is missing."""
-        names = ("generated", "real_floor", "matched_noise", "white_noise")
-        return {column: value for name in names for column, value in columns_of(name, getattr(self, name)).items()}
+        return (
+            columns_of("generated", self.generated)
+            | columns_of("real_floor", self.real_floor)
+            | columns_of("matched_noise", self.matched_noise)
+            | columns_of("white_noise", self.white_noise)
+        )
 
 
 def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
-    value, low, high = (one.value, one.low, one.high) if one else (None, None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+    return dict(zip((name, f"{name}_low", f"{name}_high"), one or (None, None, None), strict=True))
 
 
 def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence[Rows], seed: int = 0) -> SetDistances:

@@ -19,23 +19,15 @@ import pandas as pd
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance, recall
-from ctxaudio.evaluation.distances import (
-    NEAR,
-    UNDECIDED,
-    SetDistances,
-    both_noises,
-    columns_of,
-    compare_sets,
-    diversity,
-)
+from ctxaudio.evaluation.distances import NEAR, UNDECIDED, both_noises, columns_of, compare_sets, diversity
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.folders import finite
+from ctxaudio.evaluation.folders import finite, write_results
 from ctxaudio.evaluation.measures import carrier_prominence_db
-from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds, middle
-from ctxaudio.files import FloatArray, write_json, written_whole
+from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds
+from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.plots import distances, save_figure
+from ctxaudio.plots import distances
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.envelope import Array, hilbert_envelope, joint_depths
 
@@ -77,13 +69,25 @@ class Evaluation:
         copied = f"{len(self.copies)} clips may be copies of training clips" if self.copies else "no copies found"
         return f"of {len(self.table) - 1} conditions {', '.join(counts)}; {copied}"
 
+    @property
+    def kernel_distances(self) -> dict[str, dict[str, Any]]:
+        """By condition, the means under `OVERALL`, as `plots.distances` takes them; only those that there are."""
+        if "kernel_generated" not in self.table:
+            return {}
+        kernels = self.table.set_index("condition").filter(like="kernel_").dropna(subset="kernel_generated")
+        kernels = kernels.rename(columns=lambda column: column.removeprefix("kernel_"))
+        return {str(name): finite(row) for name, row in kernels.to_dict("index").items()}
 
-def evaluate(
-    real: RealSound,
-    generated: Sounds,
-    sample_rate: int,
-    seed: int = 0,
-) -> Evaluation:
+    def write(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write `evaluation.csv`, `evaluation.json` (with `about`: what was compared) and `evaluation.png`."""
+        *conditions, overall = (finite(row) for row in self.table.to_dict("records"))
+        found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
+        content = {**about, **found, "copies": [vars(copy) for copy in self.copies]}
+        drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}
+        write_results(folder, "evaluation", self.table, content, distances(drawn) if drawn else None)
+
+
+def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
     """Compare generated with real clips of the same conditions, each alone.
 
     Raises `CtxAudioError` where no condition has both real and generated clips; those that lack one are noted.
@@ -110,8 +114,9 @@ def evaluate(
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = UNDECIDED
         else:
-            noises = both_noises(reference, seed)
-            compared = _compared([*texture[name], *features_of(noises, sample_rate)], seed)
+            noises = features_of(both_noises(reference, seed), sample_rate)
+            recordings, others, clips, *noises_of = (by_recording(of) for of in (*texture[name], *noises))
+            compared = compare_sets(recordings, others, clips, noises_of, seed)
             row["verdict"] = compared.verdict
             row |= {f"kernel_{column}": value for column, value in compared.columns().items()}
             for column, of in (("diversity", middles[name][2]), ("real_diversity", middles[name][0])):
@@ -148,32 +153,28 @@ def mean_row(table: pd.DataFrame) -> dict[str, float]:
 def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
     """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
 
-    `reference` and `notes` say what the clips are compared with; the floor is the distance of training clips. Of
-    longer clips the middle 4 s count. A condition with fewer than two real clips has no distances. Generates
+    `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows. Generates
     `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
     plain, modulated = (
         generated_clips(generator, CLIPS_PER_CONDITION, LONGEST_S, seed, one) for one in (ModulationProfile(), profile)
     )
-    kernel, verdicts = {}, {}
-    for name, clips in plain.items():
-        reference, training = (
-            {clip: middle(samples, sample_rate) for clip, samples in of.get(name, {}).items()}
-            for of in (real.reference, real.training)
-        )
-        if len(reference) >= 2:
-            sets = [reference, training, clips, *both_noises(reference, seed)]
-            found = _compared(features_of(sets, sample_rate), seed)
-            kernel[name], verdicts[name] = found.columns(), found.verdict
     flat = [[clip for clips in sounds.values() for clip in clips.values()] for sounds in (modulated, plain)]
-    means = mean_row(pd.DataFrame(list(kernel.values()), dtype=float))
+    modulation = modulation_figures(profile, flat[0], flat[1], sample_rate)
+    if not any(real.reference.get(name) for name in plain):
+        found = Evaluation(pd.DataFrame({"condition": [OVERALL], "verdict": ""}), [], [*real.notes, "no real clips"])
+    else:
+        found = evaluate(real, plain, sample_rate, seed)
+    kernels = found.kernel_distances
+    overall = kernels.pop(OVERALL, None)
     return {
         "reference": real.description,
-        "notes": [*real.notes, *(f"{name}: too few real clips" for name in plain if name not in kernel)],
-        "texture_distance": {"all_conditions": finite(means) or None, "by_condition": kernel},
-        "verdicts": verdicts,
-        "modulation": modulation_figures(profile, flat[0], flat[1], sample_rate),
+        "notes": found.notes,
+        "texture_distance": {"all_conditions": overall, "by_condition": kernels},
+        "verdict": found.verdict,
+        "verdicts": found.table.set_index("condition")["verdict"].drop(OVERALL).to_dict(),
+        "modulation": modulation,
     }
 
 
@@ -203,45 +204,16 @@ def modulation_figures(
             np.median([joint_depths(hilbert_envelope(c, sample_rate), sample_rate, rates_hz) for c in clips], axis=0)
             for clips in (modulated, plain)
         )
-        for rate, depth, other in zip(profile.rates, measured, without, strict=True):
-            rows.append(
-                {"rate_hz": rate.rate_hz, "asked": rate.depth, "measured": float(depth), "without": float(other)}
-            )
+        found = zip(profile.rates, measured.tolist(), without.tolist(), strict=True)
+        rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in found]
     for carrier in profile.carriers:
-        found, none = (
+        with_db, without_db = (
             median(carrier_prominence_db(clip, sample_rate, carrier.frequency_hz) for clip in clips)
             for clips in (modulated, plain)
         )
-        row = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
-        rows.append({**row, "prominence_db": found, "without_db": none})
+        of_carrier = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
+        rows.append({**of_carrier, "prominence_db": with_db, "without_db": without_db})
     return rows
-
-
-def printed_table(table: pd.DataFrame) -> str:
-    """The table as text, a column a condition."""
-    return (
-        table.set_index("condition")
-        .drop(columns=["verdict", "floor_of"])
-        .astype(float)
-        .T.to_string(na_rep="-", float_format="{:.2f}".format)
-    )
-
-
-def write_evaluation(evaluation: Evaluation, folder: Path, about: Mapping[str, Any]) -> None:
-    """Write `evaluation.json` (with `about`: what was compared), `evaluation.csv` and `evaluation.png`."""
-    *conditions, overall = (finite(row) for row in evaluation.table.to_dict("records"))
-    found = {"verdict": evaluation.verdict, "overall": overall, "conditions": conditions}
-    copies = [vars(copy) for copy in evaluation.copies]
-    write_json(folder / "evaluation.json", {**about, **found, "copies": copies, "notes": evaluation.notes})
-    with written_whole(folder / "evaluation.csv") as aside:
-        evaluation.table.to_csv(aside, index=False)
-    texture = {
-        str(row["condition"]): {name[7:]: value for name, value in row.items() if name.startswith("kernel_")}
-        for row in conditions
-        if row.get("kernel_generated") is not None
-    }
-    if texture:
-        save_figure(distances(texture), folder / "evaluation.png")
 
 
 def features_of(sets: Sequence[Mapping[str, FloatArray]], sample_rate: int) -> list[Features]:
@@ -255,12 +227,6 @@ def by_recording(clips: Features) -> list[Array]:
     for name, rows in clips.items():
         recordings.setdefault(_PIECE.sub("", name), []).append(rows)
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
-
-
-def _compared(sets: Sequence[Features], seed: int) -> SetDistances:
-    """`compare_sets` of real, other real and generated clips and the two noises, recording by recording."""
-    real, other, generated, *noises = (by_recording(clips) for clips in sets)
-    return compare_sets(real, other, generated, noises, seed)
 
 
 def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:

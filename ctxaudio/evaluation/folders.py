@@ -70,16 +70,11 @@ def batch_analyze_frequencies(
     clip_paths(folder)
     written_to = writable_folder(folder if output_dir is None else Path(output_dir))
     table, spectra = measure_folder(folder, workers, progress, rates_hz, psychoacoustics)
-    content = {
-        "clips": len(table),
-        **({"psychoacoustics": f"assume {ASSUMED_LEVEL}"} if psychoacoustics else {}),
-        "summary_medians": finite(table.drop(columns="file").median()),
-        "targets_detected": {name: int((table[f"{name}_p"] < ALPHA).sum()) for name in RATE_TARGETS},
-        "rows": [finite(row) for row in table.to_dict("records")],
-        **table.attrs,
-    }
+    content = {"rows": json_rows(table), "medians": finite(table.drop(columns="file").median()), **table.attrs}
+    if psychoacoustics:
+        content["psychoacoustics"] = f"assume {ASSUMED_LEVEL}"
     title = without_mathtext(folder.name)
-    picture = analysis_summary({title: table}, SPECTRUM_RATES_HZ, {title: spectra})
+    picture = analysis_summary({title: table}, named_rates(rates_hz), SPECTRUM_RATES_HZ, {title: spectra})
     write_results(written_to, "analysis", table, content, picture)
     return table
 
@@ -120,15 +115,11 @@ def compare_folders(
     measured = [measure_folder(folder, workers, progress, list(rates.values())) for folder in folders]
     tables, spectra = (dict(zip(("modulated", "sham"), of, strict=True)) for of in zip(*measured, strict=True))
     table = comparison(tables["modulated"], tables["sham"], asked, rates)
-    content = {
-        **{name: folder.name for name, folder in zip(tables, folders, strict=True)},
-        **table.attrs,
-        "rows": [finite(row) for row in table.to_dict("records")],
-        "skipped": {name: of.attrs["skipped"] for name, of in tables.items()},
-    }
-    found = table.set_index("measure").loc[[f"{name}_depth" for name in rates]].set_axis(list(rates))
-    differs = found.index[found["p_holm"] < ALPHA]
-    picture = analysis_summary(tables, SPECTRUM_RATES_HZ, spectra, rates, found["asked"].to_dict(), differs)
+    names = {name: folder.name for name, folder in zip(tables, folders, strict=True)}
+    skipped = {name: of.attrs["skipped"] for name, of in tables.items()}
+    content = {**names, "skipped": skipped, "rows": json_rows(table), **table.attrs}
+    depths_asked = table.set_index("measure").loc[[f"{name}_depth" for name in rates], "asked"]
+    picture = analysis_summary(tables, rates, SPECTRUM_RATES_HZ, spectra, depths_asked.tolist())
     write_results(written_to, "comparison", table, content, picture)
     return table
 
@@ -154,22 +145,18 @@ def measure_folder(
         mosqito_metrics()
     tasks = (joblib.delayed(_measure)(path, tuple(rates_hz), psychoacoustics) for path in paths)
     results = joblib.Parallel(n_jobs=processes, return_as="generator")(tasks)
-    rows, spectra, skipped = [], [], []
     bar = tqdm(results, total=len(paths), desc="analysing", unit="clip", disable=not progress)
-    for path, result in zip(paths, bar, strict=True):
-        if isinstance(result, str):
-            skipped.append({"file": path.name, "reason": result})
-        else:
-            rows.append({"file": path.name, **result[0]})
-            spectra.append(result[1])
-    if not rows:
+    found = dict(zip((path.name for path in paths), bar, strict=True))
+    skipped = [{"file": name, "reason": result} for name, result in found.items() if isinstance(result, str)]
+    measured = {name: result for name, result in found.items() if not isinstance(result, str)}
+    if not measured:
         reason = skipped[0]["reason"]
         raise CtxAudioError(f"none of {len(paths)} clips in {folder} could be measured; the first: {reason}")
     for clip in skipped:
         print(f"warning: {clip['file']} is left out of the analysis: {clip['reason']}", file=sys.stderr)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"file": name, **row} for name, (row, _) in measured.items()])
     table.attrs["skipped"] = skipped
-    return table, np.stack(spectra)
+    return table, np.stack([spectrum for _, spectrum in measured.values()])
 
 
 def clip_paths(folder: Path) -> list[Path]:
@@ -253,17 +240,24 @@ def finite(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(name): None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
 
 
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [finite(row) for row in table.to_dict("records")]
+
+
 def without_mathtext(title: str) -> str:
     """`title` as Matplotlib shows it verbatim: a dollar sign in a file name begins no formula."""
     return title.replace("$", r"\$")
 
 
-def write_results(folder: Path, stem: str, table: pd.DataFrame, content: Mapping[str, Any], picture: Picture) -> None:
-    """Write `table` as `stem`.csv, `content` as `stem`.json and `picture` as `stem`.png."""
+def write_results(
+    folder: Path, stem: str, table: pd.DataFrame, content: Mapping[str, Any], picture: Picture | None
+) -> None:
+    """Write `table` as `stem`.csv, `content` as `stem`.json and `picture`, if there is one, as `stem`.png."""
     with written_whole(folder / f"{stem}.csv") as aside:
         table.to_csv(aside, index=False, errors="backslashreplace")  # names that are no valid UTF-8
     write_json(folder / f"{stem}.json", content)
-    save_figure(picture, folder / f"{stem}.png")
+    if picture is not None:
+        save_figure(picture, folder / f"{stem}.png")
 
 
 def _measure(path: Path, rates_hz: tuple[float, ...], psychoacoustics: bool) -> tuple[dict[str, float], Array] | str:

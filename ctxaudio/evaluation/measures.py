@@ -25,7 +25,7 @@ MIN_DURATION_S = 2.0
 #: Below it, K-weighting and the auditory bands have no room.
 MIN_SAMPLE_RATE = 4000
 INFRASOUND_HZ = 20.0
-LOWEST_DB = -200.0
+LOWEST_POWER = 1e-20
 #: Quieter bands than this against the loudest one hold the noise of 16 bits, or another band's skirt.
 QUIETEST_BAND_DB = -60.0
 #: A rate given by hand is the target itself when it is as near as this: a profile written to two decimals.
@@ -47,14 +47,13 @@ def analyse_clip(
     - `duration_s`, `lufs` (integrated, BS.1770), `true_peak_db` (dBTP), both of stereo as it is;
     - `infrasound_share` (of the waveform's energy below 20 Hz, 0..1), `spectral_centroid_hz` and
       `spectral_flatness` (0..1), means over frames;
-    - for each band `<band>_waveform_energy_db`: the share of the *waveform's* energy at these frequencies, re all
-      of it: the naive measure, inaudible whatever it says; and `<band>_envelope_depth`: rms modulation depth of
-      the *envelope* over the rates in the band, in steps of one cycle per clip;
+    - for each band `<band>_envelope_depth`: rms modulation depth of the *envelope* over the rates in the band, in steps
+      of one cycle per clip;
     - for each rate target `<target>_depth` (modulation index at the exact rate), `<target>_floor` (rms depth at
       neighbouring rates), `<target>_p` (F test against neighbours); then in the bands of hearing (gammatone, one
-      ERB apart; those within 60 dB of the loudest) `<target>_median_band_depth`, `<target>_largest_band_depth`,
-      `<target>_largest_band_hz` (where that is) and `<target>_bands_p` (the bands' F tests combined); the same for
-      each of `rates_hz`, as `rate_<number>_hz_depth` ...;
+      ERB apart; those within 60 dB of the loudest) `<target>_largest_band_depth`, `<target>_largest_band_hz` (where
+      that is) and `<target>_bands_p` (the bands' F tests combined); the same for each of `rates_hz`, as
+      `rate_<number>_hz_depth` ...;
     - for each carrier `<target>_prominence_db` (against the frequencies 10-60 Hz away);
     - with `psychoacoustics`, those of `psychoacoustic_measures`.
 
@@ -66,20 +65,28 @@ def analyse_clip(
     if not mono.any():
         raise ClipError("digital silence: nothing to measure")
     heard = samples if samples.ndim == 1 or len(samples) == 2 else mono
-    envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
-    return {
+    bins_hz, energy = scipy.signal.periodogram(mono.astype(np.float64), sample_rate, detrend=False)
+    magnitude = np.abs(librosa.stft(mono))
+    row = {
         "duration_s": len(mono) / sample_rate,
         "lufs": integrated_lufs(heard, sample_rate),
         "true_peak_db": true_peak_db(heard),
-        **_colour(mono, sample_rate),
-        **_band_depths(envelope, envelope_rate_hz),
-        **_rate_measures(mono, sample_rate, (envelope, envelope_rate_hz), named_rates(rates_hz)),
-        **{
-            f"{name}_prominence_db": carrier_prominence_db(mono, sample_rate, hz)
-            for name, hz in CARRIER_TARGETS.items()
-        },
-        **(psychoacoustic_measures(mono, sample_rate) if psychoacoustics else {}),
+        "infrasound_share": float(energy[bins_hz < INFRASOUND_HZ].sum() / energy.sum()),
+        "spectral_centroid_hz": float(librosa.feature.spectral_centroid(S=magnitude, sr=sample_rate).mean()),
+        "spectral_flatness": float(librosa.feature.spectral_flatness(S=magnitude).mean()),
     }
+    envelope, envelope_rate_hz = slow_envelope(mono, sample_rate)
+    # Rates one cycle per clip apart are the bins of an FFT, and independent: their mean square is the band's power.
+    waves = scipy.fft.rfft(envelope)
+    depths, step_hz = 2.0 * np.abs(waves) / waves[0].real, envelope_rate_hz / len(envelope)
+    for name, band in BANDS.items():
+        first, end = (int(np.ceil(limit_hz / step_hz - 1e-6)) for limit_hz in (band.low_hz, band.high_hz))
+        row[f"{name}_envelope_depth"] = float(np.sqrt(np.mean(depths[first:end] ** 2)))
+    row |= _rate_measures(mono, sample_rate, (envelope, envelope_rate_hz), named_rates(rates_hz))
+    row |= {
+        f"{name}_prominence_db": carrier_prominence_db(mono, sample_rate, hz) for name, hz in CARRIER_TARGETS.items()
+    }
+    return row | (psychoacoustic_measures(mono, sample_rate) if psychoacoustics else {})
 
 
 def mono_mix(samples: FloatArray) -> FloatArray:
@@ -111,10 +118,6 @@ def named_rates(rates_hz: Sequence[float] = ()) -> dict[str, float]:
     return {**RATE_TARGETS, **{f"rate_{rate_hz:g}_hz": float(rate_hz) for rate_hz in others}}
 
 
-def channel_names(count: int) -> list[str]:
-    return ["left", "right"] if count == 2 else [f"channel_{number}" for number in range(1, count + 1)]
-
-
 def combined_p(p_values: Sequence[float]) -> float:
     """One p-value for several that need not be independent, such as those of overlapping bands.
 
@@ -126,8 +129,7 @@ def combined_p(p_values: Sequence[float]) -> float:
     """
     capped = np.clip(np.asarray(p_values, dtype=np.float64), 1e-300, 0.99)
     # The cotangent keeps its digits where the tangent of nearly a right angle loses them.
-    statistic = float(np.mean(1.0 / np.tan(np.pi * capped)))
-    return float(np.arctan2(1.0, statistic) / np.pi)
+    return float(np.arctan2(1.0, np.mean(1.0 / np.tan(np.pi * capped))) / np.pi)
 
 
 def carrier_prominence_db(samples: FloatArray, sample_rate: int, frequency_hz: float) -> float:
@@ -143,13 +145,10 @@ def carrier_prominence_db(samples: FloatArray, sample_rate: int, frequency_hz: f
             f"carrier {frequency_hz:g} Hz with 60 Hz to either side doesn't fit between 0 and {sample_rate / 2:g} Hz: "
             "use a higher sample rate"
         )
-    window = scipy.signal.windows.hann(len(samples), sym=False)
-    # Scaled as a one-sided power density, so that the lowest level means the same for any length.
-    power = np.abs(scipy.fft.rfft((samples - samples.mean()) * window)) ** 2 * (2.0 / (sample_rate * (window**2).sum()))
-    away_hz = np.abs(np.arange(len(power)) * (sample_rate / len(samples)) - frequency_hz)
+    bins_hz, power = scipy.signal.periodogram(samples, sample_rate, "hann")
+    away_hz = np.abs(bins_hz - frequency_hz)
     beside = np.median(power[(away_hz >= 10.0) & (away_hz <= 60.0)]) / np.log(2.0)
-    lowest = 10.0 ** (LOWEST_DB / 10.0)
-    return float(10.0 * np.log10(max(power[away_hz <= 5.0].mean(), lowest) / max(beside, lowest)))
+    return float(10.0 * np.log10(max(power[away_hz <= 5.0].mean(), LOWEST_POWER) / max(beside, LOWEST_POWER)))
 
 
 def psychoacoustic_measures(mono: FloatArray, sample_rate: int) -> dict[str, float]:
@@ -176,34 +175,6 @@ def mosqito_metrics() -> Any:
     return sq_metrics
 
 
-def _colour(mono: FloatArray, sample_rate: int) -> dict[str, float]:
-    energy = np.abs(scipy.fft.rfft(mono.astype(np.float64))) ** 2
-    total = energy.sum()
-    bins_hz = np.arange(len(energy)) * (sample_rate / len(mono))
-    magnitude = np.abs(librosa.stft(mono))
-    row = {
-        "infrasound_share": float(energy[bins_hz < INFRASOUND_HZ].sum() / total),
-        "spectral_centroid_hz": float(librosa.feature.spectral_centroid(S=magnitude, sr=sample_rate).mean()),
-        "spectral_flatness": float(librosa.feature.spectral_flatness(S=magnitude).mean()),
-    }
-    for name, band in BANDS.items():
-        share = energy[(bins_hz >= band.low_hz) & (bins_hz < band.high_hz)].sum() / total
-        row[f"{name}_waveform_energy_db"] = float(10.0 * np.log10(max(share, 10.0 ** (LOWEST_DB / 10.0))))
-    return row
-
-
-def _band_depths(envelope: Array, envelope_rate_hz: float) -> dict[str, float]:
-    step_hz = envelope_rate_hz / len(envelope)
-    # Rates one cycle per clip apart are the bins of an FFT, and independent: their mean square is the band's power.
-    waves = scipy.fft.rfft(envelope)
-    depths = 2.0 * np.abs(waves) / waves[0].real
-    row = {}
-    for name, band in BANDS.items():
-        first, end = (int(np.ceil(limit_hz / step_hz - 1e-6)) for limit_hz in (band.low_hz, band.high_hz))
-        row[f"{name}_envelope_depth"] = float(np.sqrt(np.mean(depths[first:end] ** 2)))
-    return row
-
-
 def _rate_measures(
     mono: FloatArray, sample_rate: int, envelope: tuple[Array, float], rates: Mapping[str, float]
 ) -> dict[str, float]:
@@ -220,15 +191,10 @@ def _rate_measures(
         place = group.index(rates[name])
         whole, in_bands = in_whole[group][place], by_band[group][place]
         depths = np.array([band.depth for band in in_bands])
-        row |= {
-            f"{name}_depth": whole.depth,
-            f"{name}_floor": whole.floor,
-            f"{name}_p": whole.p_value,
-            f"{name}_median_band_depth": float(np.median(depths)),
-            f"{name}_largest_band_depth": float(depths.max()),
-            f"{name}_largest_band_hz": float(centres_hz[heard][depths.argmax()]),
-            f"{name}_bands_p": combined_p([band.p_value for band in in_bands]),
-        }
+        row |= {f"{name}_depth": whole.depth, f"{name}_floor": whole.floor, f"{name}_p": whole.p_value}
+        row[f"{name}_largest_band_depth"] = float(depths.max())
+        row[f"{name}_largest_band_hz"] = float(centres_hz[heard][depths.argmax()])
+        row[f"{name}_bands_p"] = combined_p([band.p_value for band in in_bands])
     return row
 
 

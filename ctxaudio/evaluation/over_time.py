@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.folders import finite, without_mathtext, write_results
-from ctxaudio.evaluation.measures import MIN_DURATION_S, channel_names, check_measurable, named_rates
+from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named_rates
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import modulation_spectrogram
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.cochlea import slow_envelope
+from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
 from ctxaudio.signal.loudness import LevelMeter
 
@@ -28,6 +29,9 @@ PADDING = 4  # even, so that the last bin is at half the rate
 #: In power; in noise hardly one window in a hundred has such a peak.
 PEAK_OVER_FLOOR = 25.0
 STEADY_HZ = 0.05
+PIECE_S = 20.0
+#: Mean envelopes under this, far below a step of 16 bits, are what an FFT leaves of silence beside sound.
+SILENCE = 1e-7
 
 
 def analyse_file(
@@ -71,15 +75,9 @@ def analyse_file(
         raise CtxAudioError(f"{source}: digital silence: nothing to measure")
     whole = {"lufs": level.lufs, "true_peak_db": level.true_peak_db}
     table.attrs |= {"found": rates_found(table), **whole}
-    content = {
-        "file": source.name,
-        "duration_s": duration_s,
-        **finite(whole),
-        "window_s": window_s,
-        "step_s": step_s,
-        "found": table.attrs["found"],
-        "medians": finite(table.drop(columns=["start_s", "time_s"]).median()),
-    }
+    lengths = {"duration_s": duration_s, "window_s": window_s, "step_s": step_s}
+    medians = finite(table.drop(columns=["start_s", "time_s"]).median())
+    content = {"file": source.name, **lengths, **finite(whole), "found": table.attrs["found"], "medians": medians}
     by_channel = table.filter(regex="^strongest_depth_").sub(table["strongest_depth"], axis=0)
     differ = (by_channel.abs().median() > 0.05).any()
     shown = depths if differ else dict(list(depths.items())[:1])
@@ -120,31 +118,29 @@ def modulation_over_time(
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
-    length = round(window_s * sample_rate)
-    step = max(1, round((window_s / 2 if step_s is None else step_s) * sample_rate))
-    rows, pictures, names, start = [], [], ["mono"], 0
-    held: FloatArray | None = None
-    for block in blocks:
-        held = block if held is None else np.concatenate([held, block], axis=1)
-        while held.shape[1] >= length:
-            window = held[:, :length]
-            if len(window) > 1:
-                window = np.concatenate([window.mean(axis=0, keepdims=True), window])
-                names = ["mono sum", *channel_names(len(window) - 1)]
-            envelopes = {name: slow_envelope(view, sample_rate) for name, view in zip(names, window, strict=True)}
-            spectra = {name: _spectrum(envelope) for name, (envelope, _) in envelopes.items()}
-            rate_hz = envelopes[names[0]][1]
-            rows.append(
-                {"start_s": start / sample_rate, **_row(envelopes, rates, _strongest(spectra[names[0]], rate_hz))}
-            )
-            pictures.append({name: _in_picture(spectrum, rate_hz) for name, spectrum in spectra.items()})
-            held = held[:, step:]
-            start += step
+    rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
+    rows, pictures, names = [], [], ["mono"]
+    step_s = window_s / 2 if step_s is None else step_s
+    for start_s, envelopes in _windows(_slow_envelopes(blocks, sample_rate), rate_hz, window_s, step_s):
+        if len(envelopes) > 1:
+            channels = ["left", "right"] if len(envelopes) == 3 else [f"channel_{n}" for n in range(1, len(envelopes))]
+            names = ["mono sum", *channels]
+        bins_hz = np.asarray(np.fft.rfftfreq(PADDING * envelopes.shape[1], 1.0 / rate_hz), dtype=np.float64)
+        spectra = [_spectrum(envelope) for envelope in envelopes]
+        pictures.append([_in_picture(bins_hz, spectrum) for spectrum in spectra])
+        row = {"start_s": start_s, "time_s": start_s + window_s / 2}
+        for name, hertz in rates.items():
+            found = detect_rates(envelopes[0], rate_hz, [hertz])[0] if envelopes[0].mean() > SILENCE else None
+            row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
+        row["strongest_hz"] = strongest_hz = _strongest(bins_hz, spectra[0])
+        for name, envelope in zip(names, envelopes, strict=True):
+            heard = np.isfinite(strongest_hz) and envelope.mean() > SILENCE
+            depth = envelope_depth(envelope, rate_hz, strongest_hz) if heard else np.nan
+            row["strongest_depth" if name is names[0] else f"strongest_depth_{name}"] = depth
+        rows.append(row)
     if not rows:
         raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
-    table = pd.DataFrame(rows)
-    table.insert(1, "time_s", table["start_s"] + window_s / 2)
-    return table, {name: np.stack([picture[name] for picture in pictures]) for name in names}
+    return pd.DataFrame(rows), dict(zip(names, np.stack(pictures, axis=1), strict=True))
 
 
 def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
@@ -170,28 +166,39 @@ def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, flo
     return stretches
 
 
-def _row(
-    envelopes: Mapping[str, tuple[Array, float]], rates: Mapping[str, float], strongest_hz: float
-) -> dict[str, float]:
-    """What a window's `envelopes` (the mono sum first, each with its sample rate) have at `rates`, and at the strongest
-    one, which is NaN where there is none."""
-    mono, rate_hz = next(iter(envelopes.values()))
-    row: dict[str, float] = {}
-    for name, hertz in rates.items():
-        found = detect_rates(mono, rate_hz, [hertz])[0] if mono.mean() > 0.0 else None
-        row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
-    row["strongest_hz"] = strongest_hz
-    for name, (envelope, _) in envelopes.items():
-        column = "strongest_depth" if envelope is mono else f"strongest_depth_{name}"
-        heard = np.isfinite(strongest_hz) and envelope.mean() > 0.0
-        row[column] = envelope_depth(envelope, rate_hz, strongest_hz) if heard else np.nan
-    return row
+def _slow_envelopes(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Array]:
+    """Slow envelopes `[views, n]` of a stream, one piece after another: of its mono sum and its channels, or of its
+    one channel. Each piece is measured once, with a margin of its neighbours."""
+    step = samples_per_slow_sample(sample_rate)
+    size, margin = (step * round(seconds * sample_rate / step) for seconds in (PIECE_S, MARGIN_S))
+    held, before = np.zeros((1, 0), np.float32), 0
+    for block in itertools.chain(blocks, [None]):
+        if block is not None:
+            held = np.concatenate([held, block], axis=1) if held.size else block
+        while held.shape[1] > (before if block is None else before + size + margin):
+            piece = held[:, : before + size + margin]
+            views = piece if len(piece) == 1 else np.concatenate([piece.mean(axis=0, keepdims=True), piece])
+            envelopes = np.stack([slow_envelope(view, sample_rate)[0] for view in views])
+            yield envelopes[:, before // step : (before + size) // step]
+            held, before = held[:, before + size - margin :], margin
+
+
+def _windows(pieces: Iterable[Array], rate_hz: float, window_s: float, step_s: float) -> Iterator[tuple[float, Array]]:
+    """Windows `[views, n]` of what `pieces` are together, and the second at which each begins: every `step_s`."""
+    length, number, first = round(window_s * rate_hz), 0, 0
+    held: Array | None = None
+    for piece in pieces:
+        held = piece if held is None else np.concatenate([held, piece], axis=1)
+        while (start := round(number * step_s * rate_hz)) + length <= first + held.shape[1]:
+            yield number * step_s, held[:, start - first : start - first + length]
+            number += 1
+        held, first = held[:, max(0, start - first) :], max(first, start)
 
 
 def _spectrum(envelope: Array) -> Array:
     """Depth at each bin of a Hann window, zero-padded to four times its length; NaN for silence."""
     padded = PADDING * len(envelope)
-    if not envelope.mean() > 0.0:
+    if not envelope.mean() > SILENCE:
         return np.full(padded // 2 + 1, np.nan)
     window = scipy.signal.windows.hann(len(envelope), sym=False)
     mean = float(envelope @ window) / window.sum()
@@ -199,21 +206,19 @@ def _spectrum(envelope: Array) -> Array:
     return np.asarray(2.0 * np.abs(waves) / window.sum() / mean)
 
 
-def _in_picture(spectrum: Array, rate_hz: float) -> Array:
+def _in_picture(bins_hz: Array, spectrum: Array) -> Array:
     """The largest depth within each step of `PICTURE_RATES_HZ`."""
     ratio = PICTURE_RATES_HZ[1] / PICTURE_RATES_HZ[0]
     edges_hz = PICTURE_RATES_HZ[0] * ratio ** (np.arange(len(PICTURE_RATES_HZ) + 1) - 0.5)
-    edges = np.round(edges_hz / _bin_hz(spectrum, rate_hz)).astype(int)
+    edges = np.round(edges_hz / bins_hz[1]).astype(int)
     return np.asarray(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
 
 
-def _strongest(spectrum: Array, rate_hz: float) -> float:
+def _strongest(bins_hz: Array, spectrum: Array) -> float:
     """The rate, 1-100 Hz, of the deepest peak that stands far out of the 3 Hz (or 40 bins) around it; NaN for none."""
     power = spectrum**2
-    bin_hz = _bin_hz(spectrum, rate_hz)
-    bins_hz = np.arange(len(power)) * bin_hz
     coarse = slice(2 * PADDING, None, PADDING)  # from what the mean, taken away, leaves whole
-    width = max(41, round(3.0 / (bin_hz * PADDING)))
+    width = max(41, round(3.0 / bins_hz[PADDING]))
     beside = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
     floor = np.interp(bins_hz, bins_hz[coarse], beside)
     peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor)
@@ -222,8 +227,4 @@ def _strongest(spectrum: Array, rate_hz: float) -> float:
         return np.nan
     peak = peaks[power[peaks].argmax()]
     left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
-    return float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bin_hz)
-
-
-def _bin_hz(spectrum: Array, rate_hz: float) -> float:
-    return rate_hz / (2 * (len(spectrum) - 1))
+    return float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bins_hz[1])

@@ -116,12 +116,15 @@ def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dic
 
 
 def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
-    """What a generator trained on `clips` is judged by, at most `most` clips of a condition: the eval split of
-    `data_dir` where there is one, else, with a note, the validation clips."""
+    """What a generator trained on `clips` is judged by, the middle 4 s of at most `most` clips of a condition: the eval
+    split of `data_dir` where there is one, else, with a note, the validation clips."""
     notes = [CAUTION["val"]]
     if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
         try:
-            return real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
+            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
+            for clips_of in (*real.reference.values(), *real.training.values()):
+                clips_of.update({clip: middle(samples, clips.sample_rate) for clip, samples in clips_of.items()})
+            return real
         except CtxAudioError as error:
             notes.append(str(error))
     reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))

@@ -14,7 +14,6 @@ from ctxaudio.plots.charts import (
     strips,
 )
 from ctxaudio.plots.pictures import (
-    abx_scores,
     analysis_summary,
     band_chart,
     distances,
@@ -30,7 +29,6 @@ __all__ = [
     "INK",
     "RED",
     "Picture",
-    "abx_scores",
     "analysis_summary",
     "band_chart",
     "bars",

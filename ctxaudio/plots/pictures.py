@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import librosa
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.stats
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
@@ -112,57 +111,39 @@ def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Mapping[str,
 
 def analysis_summary(
     tables: Mapping[str, pd.DataFrame],
-    rates_hz: Array,
+    rates: Mapping[str, float],
+    grid_hz: Array,
     spectra: Mapping[str, Array],
-    rates: Mapping[str, float] | None = None,
-    asked: Mapping[str, float] | None = None,
-    differs: Collection[str] = (),
+    asked: Sequence[float] = (),
 ) -> Picture:
-    """What the analysis of one folder or two found: a dot a clip, and their modulation spectra.
+    """What the analysis of one folder or two found: a dot a clip at each rate, and their modulation spectra.
 
     Args:
         tables: rows of measures by folder, as `batch_analyze_frequencies` gives them.
-        rates_hz, spectra: depths `[clips, R]` by folder, at `rates_hz` `[R]`.
-        rates: rates by name whose depths are shown (None: those of the targets).
-        asked: a red line at the depth of each rate; without it one at the median floor.
-        differs: names of rates that get a star.
+        rates: hertz by name, of the depths that are shown.
+        grid_hz, spectra: depths `[clips, R]` by folder, at `grid_hz` `[R]`.
+        asked: the depths asked for, a red line each; without them one at the median floor.
     """
-    rates = dict(sorted((rates or {t.name: t.frequency_hz for t in RATE_TARGETS}).items(), key=lambda item: item[1]))
     counts = ", ".join(f"{len(table)} clips in {name}" for name, table in tables.items())
-    picture = Picture(f"{counts}: depths at {len(rates)} rates and by band, carriers, modulation spectra", 7.0, 11.0)
-    (depths, spectrum), (bands, carriers) = picture.subplots(2, 2, width_ratios=(1.0, 1.2))
-    shown = (
-        (depths, [f"{name}_depth" for name in rates]),
-        (bands, [f"{name}_envelope_depth" for name in BANDS]),
-        (carriers, [f"{target.name}_prominence_db" for target in CARRIERS]),
-    )
+    picture = Picture(f"{counts}: depths at {len(rates)} rates, and modulation spectra", 3.6, 11.0)
+    depths, spectrum = picture.subplots(1, 2, width_ratios=(1.0, 1.2))
+    places = np.argsort(np.argsort(list(rates.values())))
     for number, ((folder, table), colour) in enumerate(zip(tables.items(), COLOURS, strict=False)):
         # Dots are spread sideways in an even pattern, so that equal values stay visible.
         aside = 0.12 * (2.0 * ((np.arange(len(table)) * 0.618) % 1.0) - 1.0) + 0.3 * (number - (len(tables) - 1) / 2)
-        for axis, columns in shown:
-            for place, column in enumerate(columns):
-                axis.plot(place + aside, table[column], "o", color=colour, markersize=4, alpha=0.55, mew=0)
+        for place, name in zip(places, rates, strict=True):
+            depths.plot(place + aside, table[f"{name}_depth"], "o", color=colour, markersize=4, alpha=0.55, mew=0)
         low, middle, high = np.percentile(spectra[folder], (10, 50, 90), axis=0)
-        spectrum.fill_between(rates_hz, low, high, color=colour, alpha=0.2, linewidth=0)
-        spectrum.plot(rates_hz, middle, color=colour, linewidth=1.2, label=f"{folder}: median, 80 % of clips")
-    floors = {name: table[f"{name}_floor"].median() for table in tables.values() for name in rates} if not asked else {}
-    red = [(asked or floors).get(name, np.nan) for name in rates]
-    places = np.arange(len(rates))
+        spectrum.fill_between(grid_hz, low, high, color=colour, alpha=0.2, linewidth=0)
+        spectrum.plot(grid_hz, middle, color=colour, linewidth=1.2, label=f"{folder}: median, 80 % of clips")
+    red = list(asked) or [table[f"{name}_floor"].median() for name in rates]
     depths.hlines(red, places - 0.32, places + 0.32, color=charts.RED, label="asked for" if asked else "median floor")
-    starred = [f"{hz:.4g}{'*' if name in differs else ''}" for name, hz in rates.items()]
-    depths.set_xticks(places, starred)
-    label_axis(depths, f"Depth at each rate{' (* differs)' if asked else ''}", "rate of the envelope (Hz)", "depth")
-    bands.set_xticks(range(len(BANDS)), list(BANDS))
-    label_axis(bands, "Envelope by band", "", "rms modulation depth (0 to 1)")
-    carriers.axhline(0.0, color=charts.RED, label="no more than 10-60 Hz beside it")
-    carriers.set_xticks(range(len(CARRIERS)), [f"{spaced(t.name)}\n{t.frequency_hz:g} Hz" for t in CARRIERS])
-    carriers.set_xlim(-0.6, len(CARRIERS) - 0.4)
-    label_axis(carriers, "Carriers", "", "prominence (dB)")
+    depths.set_xticks(places, [f"{hz:.4g}" for hz in rates.values()])
+    label_axis(depths, "Depth at each rate", "rate of the envelope (Hz)", "depth (0 to 1)")
     charts.rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
-    for axis in (depths, bands, spectrum):
+    for axis in (depths, spectrum):
         axis.set_ylim(0.0, None)
-    for axis in (depths, carriers):
-        axis.legend(frameon=False)
+    depths.legend(frameon=False)
     spectrum.legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), frameon=False)
     return picture
 
@@ -256,29 +237,4 @@ def timeline(
     axes[0].set_xlim(0.0, minutes)
     if measured:
         picture.legend(*axes[2].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    return picture
-
-
-def abx_scores(trials: int, needed: int, scores: Mapping[str, int]) -> Picture:
-    """What guessing gives in an ABX test of `trials`, and where listeners stand: right answers by name.
-
-    `needed` are what it takes for p < 0.05.
-    """
-    told = ", ".join(f"{name} {correct} right" for name, correct in scores.items())
-    picture = Picture(f"ABX test of {trials} trials, {needed} right answers needed: {told}", 3.0)
-    axis = picture.subplots()
-    right = np.arange(trials + 1)
-    chances = scipy.stats.binom.pmf(right, trials, 0.5)
-    axis.bar(right[:needed], chances[:needed], color=charts.SKY, label="by guessing")
-    axis.bar(right[needed:], chances[needed:], color=charts.ORANGE, label="by guessing, taken for hearing")
-    axis.axvline(needed - 0.5, color=INK, linewidth=1.0, linestyle="--", label="p < 0.05 from here on")
-    top = 1.2 * chances.max()
-    for name, correct in scores.items():
-        side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
-        said = (correct, top * (0.98 if correct < needed else 0.55))
-        arrow = {"arrowstyle": "->", "color": charts.BLUE}
-        axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=charts.BLUE, arrowprops=arrow)
-    axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])
-    label_axis(axis, f"Right answers in {trials} trials", "right answers", "chance by guessing")
-    picture.legend(loc="outside lower center", ncols=3, frameon=False)
     return picture

@@ -23,7 +23,7 @@ from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import integrated_lufs
 
 RATE_PARTS = ("depth", "floor", "p")
-RATE_PARTS += ("median_band_depth", "largest_band_depth", "largest_band_hz", "bands_p")
+RATE_PARTS += ("largest_band_depth", "largest_band_hz", "bands_p")
 TIME_S = np.arange(4 * RATE) / RATE
 SHARED = Path(__file__).parents[3] / "shared"
 
@@ -31,7 +31,7 @@ SHARED = Path(__file__).parents[3] / "shared"
 def test_row_has_every_measure_and_only_numbers() -> None:
     row = analyse_clip(modulated_noise(6.0, 0.2), RATE)
     for band in BANDS:
-        assert {f"{band}_waveform_energy_db", f"{band}_envelope_depth"} <= set(row)
+        assert f"{band}_envelope_depth" in row
     for target in TARGETS.values():
         parts = RATE_PARTS if target.kind == "rate" else ("prominence_db",)
         assert {f"{target.name}_{part}" for part in parts} <= set(row)
@@ -45,8 +45,6 @@ def test_imposed_rate_shows_at_its_target_and_in_its_band_only() -> None:
     assert row["theta_envelope_depth"] > 3 * plain["theta_envelope_depth"]
     for band in ("delta", "alpha", "beta", "gamma"):
         assert row[f"{band}_envelope_depth"] < 2 * plain[f"{band}_envelope_depth"]
-    # the naive measure doesn't notice: nothing was added to the waveform at 4-8 Hz
-    assert row["theta_waveform_energy_db"] == pytest.approx(plain["theta_waveform_energy_db"], abs=3.0)
 
 
 def test_band_depth_is_the_rms_over_its_rates() -> None:
@@ -58,12 +56,11 @@ def test_band_depth_is_the_rms_over_its_rates() -> None:
     )
 
 
-def test_waveform_energy_sees_infrasound_that_nobody_hears() -> None:
+def test_infrasound_that_nobody_hears_is_told_apart() -> None:
     time_s = np.arange(4 * RATE) / RATE
     rumble = modulated_noise(6.0, 0.0) + (0.05 * np.sqrt(2) * np.sin(2 * np.pi * 6 * time_s)).astype(np.float32)
     row = analyse_clip(rumble, RATE)
     assert row["infrasound_share"] == pytest.approx(0.5, abs=0.02)
-    assert row["theta_waveform_energy_db"] == pytest.approx(-3.0, abs=0.2)
 
 
 def test_loudness_centroid_and_level_of_a_known_tone() -> None:
@@ -99,11 +96,8 @@ def test_a_rate_in_one_audible_band_is_found_there() -> None:
     assert 1000.0 <= row["meditation_largest_band_hz"] <= 2000.0
     assert row["meditation_largest_band_depth"] == pytest.approx(0.6, abs=0.12)
     assert row["meditation_depth"] < 0.1
-    assert row["meditation_median_band_depth"] < 0.1
     assert row["meditation_bands_p"] < 1e-6
     assert row["focus_bands_p"] > 0.001
-    everywhere = analyse_clip(modulated_noise(6.0, 0.3), RATE)
-    assert everywhere["meditation_median_band_depth"] == pytest.approx(0.3, abs=0.03)
 
 
 def test_a_band_that_holds_next_to_nothing_is_not_measured() -> None:

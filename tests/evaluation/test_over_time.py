@@ -43,12 +43,15 @@ def test_the_cuts_of_a_stream_do_not_matter(lengths: tuple[int, ...]) -> None:
 
 
 def test_depths_are_those_of_the_whole_envelope() -> None:
-    samples = modulated(noise(21.3), 6.0, 0.3)
+    """Of the first window, and of one across the border of two pieces, which are measured one by one."""
+    samples = modulated(noise(31.3), 6.0, 0.3)
     table, _ = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3])
     envelope, rate_hz = slow_envelope(samples[0], RATE)
+    assert table["start_s"].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
     for name, target_hz in {"rate_0.5_hz": 0.5, "meditation": 6.0, "rate_21.3_hz": 21.3}.items():
-        expected = envelope_depth(envelope[: round(10.0 * rate_hz)], rate_hz, target_hz)
-        assert table[f"{name}_depth"].iloc[0] == pytest.approx(expected, abs=2e-3)  # the last 0.1 s is mirrored
+        for row, first in ((0, 0), (3, round(15.0 * rate_hz))):
+            expected = envelope_depth(envelope[first : first + round(10.0 * rate_hz)], rate_hz, target_hz)
+            assert table[f"{name}_depth"].iloc[row] == pytest.approx(expected, abs=2e-4)
 
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
