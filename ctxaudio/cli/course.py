@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ctxaudio.cli.arguments import Common
-from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, Context, catalogue
+from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
 from ctxaudio.options import Options, option
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0
-
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>ctxaudio demo</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
-body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem }} audio {{ width: 100% }} small {{ opacity: .8 }}
-section > div {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem }}
-</style>
-<h1>Five contexts</h1>
-<p>Made by the base that ships with ctxaudio, which you can train further on sound of your own. Each pair is one sound
-twice, equally loud: the sham without modulation, and with the rates and carriers of its context.</p>
-{sections}
-<p><small>{safe}</small></p>
-</html>
-"""
-SECTION = """<section><h2>{name}: {condition}</h2>
-<div><label>sham<audio controls preload="none" src="{sham}"></audio></label>
-<label>modulated: {modulation}<audio controls preload="none" src="{modulated}"></audio></label></div>
-<p><small>Evidence grade {grade}: {says}</small></p></section>"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +35,7 @@ class Demo(Options):
 class Course:
     """How the notebooks are run."""
 
-    preset: str = option("quick", "quick (8 minutes on two cores) or full")
+    preset: Literal["quick", "full"] = option("quick", "quick (8 minutes on two cores) or full")
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
     refresh: Path | None = option(None, "instead: run the notebooks in DIR in place, as stored", metavar="DIR")
 
@@ -91,46 +71,42 @@ def _graded(evidence: dict[str, Any]) -> str:
 
 def demo(asked: Demo) -> int:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
+    from ctxaudio.course import template
     from ctxaudio.files import writable_folder, write_text
-
-    writable_folder(asked.output_dir)
-    sections = [_section(context, asked) for context in CONTEXTS.values()]
-    page = asked.output_dir / "index.html"
-    write_text(page, PAGE.format(sections="\n".join(sections), safe=html.escape(SAFE_LISTENING)))
-    print(f"listen: {page.resolve().as_uri()}")
-    return 0
-
-
-def _section(context: Context, asked: Demo) -> str:
-    """Write the two sounds of a context, and give back the part of the page that plays them."""
     from ctxaudio.modulation.profile import modulation_text
     from ctxaudio.render.generate import base_for, generate_clips, write_clips
 
-    generator, about = base_for(context)
-    elsewhere = {label for other in CONTEXTS.values() if other is not context for label in other.conditions}
-    condition = next(label for label in context.conditions if label not in elsewhere)
-    profile, evidence = generator.modulation.profile, context.evidence
-    told = {"name": context.name, "condition": condition, "modulation": modulation_text(profile)}
-    told |= {"grade": evidence.grade, "says": evidence.says}
-    for kind, applied in {"sham": profile.sham(), "modulated": profile}.items():
-        clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied, QUIET_LUFS)
-        (path,) = write_clips(clips, asked.output_dir / context.name / kind, about, overwrite=True)
-        print(path, flush=True)
-        told[kind] = path.relative_to(asked.output_dir).as_posix()
-    return SECTION.format(**{name: html.escape(text) for name, text in told.items()})
+    writable_folder(asked.output_dir)
+    shown = []
+    for context in CONTEXTS.values():
+        generator, about = base_for(context)
+        elsewhere = {label for other in CONTEXTS.values() if other is not context for label in other.conditions}
+        condition = next(label for label in context.conditions if label not in elsewhere)
+        profile = generator.modulation.profile
+        sounds = {}
+        for kind, applied in {"sham": profile.sham(), "modulated": profile}.items():
+            clips = generate_clips(generator, 1, asked.duration, condition, asked.seed, applied, QUIET_LUFS)
+            (path,) = write_clips(clips, asked.output_dir / context.name / kind, about, overwrite=True)
+            print(path, flush=True)
+            sounds[kind] = path.relative_to(asked.output_dir).as_posix()
+        told = {"modulation": modulation_text(profile), "condition": condition, "sounds": sounds}
+        shown.append({"name": context.name, "evidence": context.evidence, **told})
+    page = asked.output_dir / "index.html"
+    write_text(page, template("demo.html.j2").render(contexts=shown, safe=SAFE_LISTENING))
+    print(f"listen: {page.resolve().as_uri()}")
+    return 0
 
 
 def course(run: Common, asked: Course) -> int:
     """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
     with a page of them side by side."""
-    from ctxaudio.course.contexts import run_contexts
-    from ctxaudio.course.course import preset_named, run_course
+    from ctxaudio.course.course import PRESETS, run_contexts, run_course
     from ctxaudio.course.execution import refresh_notebooks
 
     if asked.refresh:
         refresh_notebooks(asked.refresh)
     elif run.about.parts:
-        run_contexts(run, preset_named(asked.preset), asked.device)
+        run_contexts(run, PRESETS[asked.preset], asked.device)
     else:
-        run_course(run, preset_named(asked.preset), device=asked.device)
+        run_course(run, PRESETS[asked.preset], device=asked.device)
     return 0

@@ -1,4 +1,4 @@
-"""The whole course in one call: the notebooks executed for one context, a summary and a report of them."""
+"""The whole course in one call: the notebooks executed for one context or all, a summary and a report of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import platform
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ctxaudio import __version__, pipeline
+from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
@@ -25,7 +26,7 @@ try:
     import papermill
 
     from ctxaudio.course.execution import NUMBERED, execute_notebook, find_notebooks
-    from ctxaudio.course.report import write_report
+    from ctxaudio.course.report import write_index, write_report
     from ctxaudio.course.teaching import NOTEBOOKS, check_one_context
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
@@ -33,8 +34,14 @@ except ImportError as error:
 COMMON = ("context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive")
 #: Trains a model of its own, beside the run's: as briefly as it does by itself.
 CAPSTONE = "08"
-RESULT_FOLDERS = ("notebooks", "models", "generated", "analysis", "logs", "samples")
 REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
+#: What a run leaves in its folder, so that no result of an earlier one is older than it looks; `{}` is the context.
+RESULTS = (
+    *("summary.json", "report.html", f"notebooks/{NUMBERED}", "notebooks/*.html", "logs/losses.csv"),
+    *("generated/generated.json", "generated/{}_[0-9][0-9]_*.*", "sham/generated.json", "sham/{}_[0-9][0-9]_*.*"),
+    *("analysis/analysis.*", "analysis/comparison.*", "analysis/session_modulation.*", "sham/analysis.*"),
+    *("analysis/figures_of_merit.json", "comparison/*.*", "session/session.*", "samples/epoch_[0-9]*"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,23 +63,39 @@ class Preset:
 
 
 PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset("quick", max_minutes=3.0),
-        Preset("full", max_minutes=60.0, steps_between_samples=500),
-    )
+    "quick": Preset("quick", max_minutes=3.0),
+    "full": Preset("full", max_minutes=60.0, steps_between_samples=500),
 }
 
 
-def preset_named(name: str) -> Preset:
-    """The preset of that name; raises `CtxAudioError` naming the choices for any other.
+def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
+    """Run the course for all contexts, each in its folder below `run.output_dir`, and write `index.html` there.
 
-    >>> preset_named("quick").max_minutes
-    3.0
+    What has been finished with the same settings is not run again, so an interrupted call goes on.
     """
-    if name not in PRESETS:
-        raise CtxAudioError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    runs = [replace(run, context=name, output_dir=run.output_dir / name) for name in CONTEXTS]
+    for number, one in enumerate(runs, 1):
+        there = finished(one, preset)
+        print(f"context {number} of {len(runs)}: {one.context}{' is there already' if there else ''}", flush=True)
+        if not there:
+            run_course(one, preset, device=device)
+    index = run.output_dir / "index.html"
+    write_index(runs, index)
+    print(f"contexts: {index.resolve().as_uri()}")
+    return index
+
+
+def finished(run: Run, preset: Preset) -> bool:
+    """Whether the folder holds the report of such a run."""
+    path = run.output_dir / "summary.json"
+    if not path.exists() or not (run.output_dir / "report.html").exists():
+        return False
+    summary = read_json(path)
+    return bool(summary["preset"] == asdict(preset) and summary["parameters"] == parameters_of_run(run))
+
+
+def parameters_of_run(run: Run) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()}
 
 
 def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device: str = "cpu") -> Path:
@@ -84,7 +107,8 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     check_one_context(run)
     check_device(device)
     sources = find_notebooks(notebooks)
-    check_apart(run, notebooks)
+    if (run.output_dir / "notebooks").resolve() == notebooks.resolve():
+        raise CtxAudioError(f"output_dir {run.output_dir} holds the course's own notebooks: choose another output_dir")
     pipeline.check_context_of_model(run)
     started = time.monotonic()
     clips = pipeline.prepare(run, progress=sys.stderr.isatty())
@@ -99,51 +123,28 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     return report
 
 
-def check_apart(run: Run, notebooks: Path) -> None:
-    """Refuse to write executed notebooks over the course's own."""
-    if (run.output_dir / "notebooks").resolve() == notebooks.resolve():
-        raise CtxAudioError(f"output_dir {run.output_dir} holds the course's own notebooks: choose another output_dir")
-
-
 def remove_earlier_results(run: Run) -> None:
-    """Remove what an earlier run left and this one might not replace, so that no result is older than it looks."""
-    folder = run.output_dir
-    patterns = (
-        *("summary.json", "report.html", f"notebooks/{NUMBERED}", "notebooks/*.html", "logs/losses.csv"),
-        *("generated/generated.json", f"generated/{run.context}_[0-9][0-9]_*.*"),
-        *("analysis/analysis.*", "analysis/figures_of_merit.json", "sham/generated.json"),
-        *("comparison/*.*", "session/session.*", "analysis/comparison.*", "analysis/session_modulation.*"),
-        *("sham/analysis.*", f"sham/{run.context}_[0-9][0-9]_*.*"),
-    )
-    for pattern in patterns:
-        for path in folder.glob(pattern):
-            path.unlink()
-    for path in folder.glob("samples/epoch_[0-9]*"):
-        shutil.rmtree(path)
+    """Remove what an earlier run left and this one might not replace."""
+    for pattern in RESULTS:
+        for path in run.output_dir.glob(pattern.format(run.context)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def course_parameters(
     run: Run, source: DataSource, preset: Preset, clips: PreparedClips, device: str = "cpu"
 ) -> dict[str, Any]:
-    """Parameters for the notebooks, with those of the preset, of which each notebook takes the ones it has."""
-    crop_s = TrainingConfig.crop_s
+    """Parameters of the run, the preset and the training, of which each notebook takes the ones it has."""
     trained_s = sum(clips.clips[i].length for i in clips.of("train")) / clips.sample_rate
-    steps_per_epoch = max(1.0, trained_s / crop_s / preset.batch_size)
+    steps_per_epoch = max(1.0, trained_s / TrainingConfig.crop_s / preset.batch_size)
     return {
-        "context": run.context,
+        **asdict(run),
+        **asdict(preset),
         # The default folder means "the embedded corpus if there is none", which a path in full would not.
         "data_dir": "./data" if source.embedded else str(source.folder.resolve()),
         "output_dir": str(run.output_dir.resolve()),
-        "sample_rate": run.sample_rate,
-        "duration": run.duration,
-        "latent_dim": run.latent_dim,
-        "seed": run.seed,
         "interactive": False,
-        "max_minutes": preset.max_minutes,
         "num_epochs": NO_LIMIT_OF_EPOCHS,
-        "batch_size": preset.batch_size,
         "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
-        "num_samples": preset.num_samples,
         "device": device,
     }
 
@@ -172,30 +173,16 @@ def summarise(
     run: Run, preset: Preset, source: DataSource, clips: PreparedClips, timings: dict[str, Any]
 ) -> dict[str, Any]:
     """What `summary.json` holds. Raises `CtxAudioError` if a notebook did not leave what it is there to make."""
-    model = read_json(run.model_path.with_suffix(".json"))
-    figures = read_json(run.analysis_dir / "figures_of_merit.json")
-    made = [path for name in RESULT_FOLDERS for path in sorted((run.output_dir / name).rglob("*")) if path.is_file()]
+    training = read_json(run.model_path.with_suffix(".json"))["training"]
+    data = {"description": source.description, "embedded": source.embedded, "clips": clips.counts()}
+    versions = {name: importlib.metadata.version(name) for name in REPORTED_PACKAGES}
+    machine = {"python": platform.python_version(), "platform": platform.platform(), "cpu_count": os.cpu_count()}
     return {
         "context": {"name": run.context, "conditions": clips.condition_names, "evidence": asdict(run.about.evidence)},
         "preset": asdict(preset),
-        "parameters": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()},
-        "data": {
-            "description": source.description,
-            "embedded": source.embedded,
-            "clips": clips.counts(),
-            "skipped": [asdict(skipped) for skipped in clips.skipped],
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "ctxaudio": __version__,
-            **{name: importlib.metadata.version(name) for name in REPORTED_PACKAGES},
-            "platform": platform.platform(),
-            "cpu_count": os.cpu_count(),
-        },
-        "timings": {
-            **timings,
-            "training": {name: value for name, value in model["training"].items() if name != "config"},
-        },
-        "figures_of_merit": figures,
-        "outputs": [*(path.relative_to(run.output_dir).as_posix() for path in made), "summary.json", "report.html"],
+        "parameters": parameters_of_run(run),
+        "data": {**data, "skipped": [asdict(skipped) for skipped in clips.skipped]},
+        "versions": {**versions, "ctxaudio": __version__, **machine},
+        "timings": {**timings, "training": {name: value for name, value in training.items() if name != "config"}},
+        "figures_of_merit": read_json(run.analysis_dir / "figures_of_merit.json"),
     }

@@ -16,7 +16,6 @@ from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from ctxaudio.course.report import with_palette
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
 from ctxaudio.plots.charts import PNG_TYPE
@@ -148,8 +147,6 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
         too_much = kind == "text/html" and (f"data:{WAV_TYPE}" in text or PNG_TYPE in output.data)
         if kind == WIDGET_VIEW or too_much:
             del output.data[kind]
-        elif kind == PNG_TYPE:
-            output.data[kind] = with_palette(text)
-        elif isinstance(text, str):
+        elif kind != PNG_TYPE and isinstance(text, str):
             output.data[kind] = text.replace(str(folder), ".")
     return bool(output.data)

@@ -1,17 +1,20 @@
-"""Exercises that check themselves: what is right, which mistake was made, how far two results differ."""
+"""Exercises that check themselves (what is right, which mistake was made), and predictions that wait for the truth."""
 
 from __future__ import annotations
 
 import copy
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
+import ipywidgets
 import numpy as np
 import torch
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.widgets.players import said
 
 FEWEST_MISTAKES = 3
 
@@ -148,3 +151,85 @@ def as_array(values: Any) -> np.ndarray[Any, Any] | None:
         return None
     kind = np.complex128 if np.iscomplexobj(array) else np.float64
     return array.astype(kind) if array.dtype.kind in "biufc" else None
+
+
+class Prediction:
+    """One question: its `choices`, the reader's `answer` and the `truth`, each None until it is known.
+
+    The answer may be changed until the truth is shown; the truth is shown only where there is an answer, so that
+    "run all cells" gives nothing away. Raises `CtxAudioError` for fewer than two choices or one that comes twice.
+    """
+
+    def __init__(self, question: str, choices: Sequence[str]) -> None:
+        if len(choices) < 2 or len(set(choices)) < len(choices):
+            raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
+        self.question = question
+        self.choices = tuple(choices)
+        self.answer: str | None = None
+        self.truth: str | None = None
+        self.detail = ""
+        self.changed: list[Callable[[], None]] = []
+
+    @property
+    def is_right(self) -> bool:
+        return self.truth is not None and self.answer == self.truth
+
+    def decide(self, truth: str | Mapping[str, bool], detail: str = "") -> None:
+        """Set the truth: one of the choices, or `{choice: whether it holds}` for all of them.
+
+        Raises `CtxAudioError` for what is no choice, and where other than one choice holds.
+        """
+        if isinstance(truth, Mapping):
+            held = [choice for choice, holds in truth.items() if holds]
+            if set(truth) != set(self.choices) or len(held) != 1:
+                raise CtxAudioError(f"{self.question!r}: one of {self.choices} has to hold, not {held} of {(*truth,)}")
+            truth = held[0]
+        if truth not in self.choices:
+            raise CtxAudioError(f"{self.question!r} can't be {truth!r}: its choices are {self.choices}")
+        self.truth, self.detail = truth, detail
+        self._tell()
+
+    def choose(self, answer: str | None) -> None:
+        """Record the reader's answer, unless the truth has been shown to them already."""
+        if self.truth is None or self.answer is None:
+            self.answer = answer
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.changed:
+            listener()
+
+    def asked(self) -> str:
+        """The question and its choices, as text."""
+        return "\n".join([f"Predict: {self.question}", *(f"  ( ) {choice}" for choice in self.choices)])
+
+    def resolved(self) -> str:
+        """The question, the reader's answer if there is one, and the truth."""
+        said = "" if self.answer is None else f" You said: {self.answer}."
+        return f"{self.question}{said} It is: {self.truth}. {self.detail}".rstrip()
+
+
+def question_panel(prediction: Prediction) -> ipywidgets.VBox:
+    """The question with a button for each choice; locked once answer and truth are both known."""
+    buttons = ipywidgets.RadioButtons(options=prediction.choices, value=None, layout={"width": "max-content"})
+    buttons.tooltip = prediction.question
+
+    def lock() -> None:
+        buttons.disabled = prediction.answer is not None and prediction.truth is not None
+
+    buttons.observe(lambda change: prediction.choose(change["new"]), names="value")
+    prediction.changed.append(lock)
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(prediction.question)}"), buttons])
+
+
+def live_text(text: Callable[[], str], predictions: Sequence[Prediction]) -> ipywidgets.HTML:
+    """Text that is written again whenever one of `predictions` changes."""
+    shown = ipywidgets.HTML()
+
+    def write() -> None:
+        shown.value = said(text()).replace("\n", "<br>")
+
+    for prediction in predictions:
+        prediction.changed.append(write)
+    write()
+    return shown

@@ -1,26 +1,25 @@
-"""A run as one HTML file that opens anywhere: three sentences, sounds real, sham and modulated, measures, credits.
+"""A run as one HTML file that opens anywhere, and a page of several runs side by side.
 
-Nothing in it is fetched from elsewhere, and nothing foreign (titles of clips, say) reaches it unescaped. The executed
-notebooks lie beside it, as HTML to read and as notebooks to run.
+Nothing in them is fetched from elsewhere, and nothing foreign (titles of clips, say) reaches them unescaped. The
+executed notebooks lie beside the report, as HTML to read and as notebooks to run.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import nbformat
+import numpy as np
+import pandas as pd
+import scipy.stats
 from markupsafe import Markup
 from nbconvert import HTMLExporter
-from PIL import Image
 
 from ctxaudio import plots
+from ctxaudio.course import template
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, child_path, read_json, write_text
@@ -28,20 +27,13 @@ from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.widgets import play
+from ctxaudio.widgets.players import STOP_OTHERS, play
 from ctxaudio.widgets.timeline import picture_of_night
 
 SMALL_IN = (9.0, 2.4)
 TITLE = re.compile(r"^# +(.+)", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Triplet:
-    """A condition as it sounds in reality and generated, without and with modulation; and all three as a picture."""
-
-    condition: str
-    players: Mapping[str, Markup]
-    picture: Markup
+#: A measure needs as many clips of a context as this to be compared.
+FEWEST_CLIPS = 3
 
 
 def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
@@ -51,33 +43,17 @@ def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
     real ones. Raises `CtxAudioError` if one that every run has is missing, or if `path` can't be written.
     """
     summary = read_json(run.output_dir / "summary.json")
-    model = read_json(run.model_path.with_suffix(".json"))
     distances = summary["figures_of_merit"]["texture_distance"]["by_condition"]
-    notebooks = sorted((run.output_dir / "notebooks").glob("*.ipynb"))
     page = template("report.html.j2").render(
-        run=run,
         summary=summary,
         headline=headline(run, summary),
-        triplets=triplets(run, clips),
+        triplets={condition: triplet(run, clips, condition, file) for condition, file in first_clips(run).items()},
         night=night_of_run(run),
-        distances=picture_of(plots.distances(distances)) if distances else None,
-        attribution=model["attribution"],
-        licences=model["licences"],
-        notebooks={notebook.stem: readable(notebook) for notebook in notebooks},
+        distances=Markup(plots.distances(distances).html("")) if distances else None,
+        model=read_json(run.model_path.with_suffix(".json")),
+        notebooks={path.stem: readable(path) for path in sorted((run.output_dir / "notebooks").glob("*.ipynb"))},
     )
     write_text(path, page)
-
-
-def template(name: str) -> jinja2.Template:
-    """A page of this folder, which escapes what it is given."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ctxaudio", "course"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["spaced"] = lambda name: str(name).replace("_", " ")
-    return environment.get_template(name)
 
 
 def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
@@ -85,10 +61,9 @@ def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
     training, figures = summary["timings"]["training"], summary["figures_of_merit"]
     counts = summary["data"]["clips"]
     trained = sum(of.get("train", 0) for of in counts.values())
-    conditions = ", ".join(name.replace("_", " ") for name in counts)
     made = (
-        f"Sounds of {run.duration:g} s for {run.context} ({conditions}) were generated after {training['steps']} steps "
-        f"of training ({training['seconds'] / 60:.1f} minutes) on {trained} clips."
+        f"Sounds of {run.duration:g} s for {run.context} ({', '.join(counts).replace('_', ' ')}) were generated after "
+        f"{training['steps']} steps of training ({training['seconds'] / 60:.1f} minutes) on {trained} clips."
     )
     near = "There were too few real clips to say how near to real they are."
     if overall := figures["texture_distance"]["all_conditions"]:
@@ -117,23 +92,23 @@ def first_clips(run: Run) -> dict[str, str]:
     return first
 
 
-def triplets(run: Run, clips: PreparedClips) -> list[Triplet]:
-    """The first generated clip of each condition, beside its sham and a real clip, held out where there is one."""
-    found = []
-    for condition, file in first_clips(run).items():
-        sounds = {"real": real_sound(clips, condition, run.duration)}
-        for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
-            sounds[kind] = read_audio(child_path(folder, file))[0].mean(axis=0)
-        spaced = condition.replace("_", " ")
-        titled = {f"{spaced}, {kind}": samples for kind, samples in sounds.items()}
-        picture = plots.spectrograms(titled, run.sample_rate)
-        picture.set_size_inches(SMALL_IN)
-        players = {
-            kind: Markup(play(samples, run.sample_rate, title, small=True).player(preload="none"))
-            for kind, (title, samples) in zip(sounds, titled.items(), strict=True)
-        }
-        found.append(Triplet(spaced, players, picture_of(picture)))
-    return found
+def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[str, Any]:
+    """Players of a generated clip, its sham and a real clip, held out if there is one; and the three as a picture."""
+    number = clips.condition_names.index(condition)
+    real = clips.audio([*clips.of("val", number), *clips.of("train", number)][0])
+    sounds = {"real": set_loudness(real[: round(run.duration * clips.sample_rate)], clips.sample_rate)[0]}
+    for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
+        sounds[kind] = read_audio(child_path(folder, file))[0].mean(axis=0)
+    titled = {kind: f"{condition.replace('_', ' ')}, {kind}" for kind in sounds}
+    picture = plots.spectrograms({titled[kind]: samples for kind, samples in sounds.items()}, run.sample_rate)
+    picture.set_size_inches(SMALL_IN)
+    players = {kind: compressed(samples, run.sample_rate, titled[kind]) for kind, samples in sounds.items()}
+    return {"players": players, "picture": Markup(picture.html(""))}
+
+
+def compressed(samples: FloatArray, sample_rate: int, title: str) -> Markup:
+    """A player that loads when it is played."""
+    return Markup(play(samples, sample_rate, title, small=True).player(preload="none"))
 
 
 def night_of_run(run: Run) -> dict[str, Any] | None:
@@ -146,31 +121,11 @@ def night_of_run(run: Run) -> dict[str, Any] | None:
     plan = {**made["schedule"], "minutes": settings["minutes"], "fade_s": settings["finish"]["fade_s"]}
     conditions = ", ".join(made["conditions"]).replace("_", " ")
     sound, sample_rate = read_audio(path.with_suffix(".flac"))
-    player = play(sound[0], sample_rate, f"session of {conditions}", small=True).player(preload="none")
-    said = f"{settings['minutes']:g} minutes of {conditions}, {made['lufs']:.1f} LUFS"
-    return {"said": said, "picture": picture_of(picture_of_night(night_of(plan, path))), "player": Markup(player)}
-
-
-def real_sound(clips: PreparedClips, condition: str, duration_s: float) -> FloatArray:
-    """The beginning of the first validation (else training) clip of a condition, as loud as what is generated."""
-    number = clips.condition_names.index(condition)
-    of = [*clips.of("val", number), *clips.of("train", number)]
-    samples = clips.audio(of[0])[: round(duration_s * clips.sample_rate)]
-    return set_loudness(samples, clips.sample_rate)[0]
-
-
-def picture_of(picture: plots.Picture) -> Markup:
-    """An `<img>` that holds the picture, with its text."""
-    data = with_palette(base64.b64encode(picture.png()).decode("ascii"))
-    return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(picture.alt, data)
-
-
-def with_palette(png: str) -> str:
-    """A base64 PNG with at most 128 colours: a spectrogram takes less than half the room and looks the same."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    stream = io.BytesIO()
-    picture.quantize(128).save(stream, format="png", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    return {
+        "said": f"{settings['minutes']:g} minutes of {conditions}, {made['lufs']:.1f} LUFS",
+        "picture": Markup(picture_of_night(night_of(plan, path)).html("")),
+        "player": compressed(sound[0], sample_rate, f"session of {conditions}"),
+    }
 
 
 def readable(path: Path) -> str:
@@ -183,3 +138,41 @@ def readable(path: Path) -> str:
     write_text(path.with_suffix(".html"), HTMLExporter().from_notebook_node(notebook)[0])
     title = TITLE.search("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"))
     return title[1] if title else path.stem
+
+
+def write_index(runs: list[Run], path: Path) -> None:
+    """Write the page of finished runs; sounds are those in their folders, named from that of `path`."""
+    contexts = []
+    for run in runs:
+        summary = read_json(run.output_dir / "summary.json")
+        sounds = {
+            condition: {"sham": f"{run.context}/sham/{file}", "modulated": f"{run.context}/generated/{file}"}
+            for condition, file in first_clips(run).items()
+        }
+        contexts.append({"name": run.context, "summary": summary, "headline": headline(run, summary), "sounds": sounds})
+    tests = between_contexts({run.context: pd.read_csv(run.analysis_dir / "analysis.csv") for run in runs})
+    shown = {"contexts": contexts, "tests": tests.to_dict("records"), "fewest": FEWEST_CLIPS, "stop": STOP_OTHERS}
+    write_text(path, template("contexts.html.j2").render(shown))
+
+
+def between_contexts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Each measure of clips tested between contexts, a row a measure, the clearest difference first.
+
+    Columns: `measure`; `p` of Kruskal and Wallis 1952 (clips are the units; contexts with `FEWEST_CLIPS`), corrected
+    for all measures at once as Benjamini and Yekutieli 2001, which holds for measures that depend on each other;
+    `share` of the ranks' variance that lies between contexts (epsilon squared); the median of each context.
+    """
+    numbers = next(iter(tables.values())).select_dtypes("number")
+    rows: list[dict[str, Any]] = []
+    for name in numbers.columns[~numbers.columns.str.contains("^duration_s$|_p$|_floor$")]:
+        values = {context: table[name].dropna() for context, table in tables.items() if name in table}
+        enough = {context: of for context, of in values.items() if len(of) >= FEWEST_CLIPS}
+        if len(enough) < 2 or np.ptp(np.concatenate(list(enough.values()))) == 0.0:
+            continue
+        found = scipy.stats.kruskal(*enough.values())
+        share = found.statistic / (sum(map(len, enough.values())) - 1)
+        rows.append({"measure": name, "p": found.pvalue, "share": share} | {c: of.median() for c, of in enough.items()})
+    found = pd.DataFrame(rows, columns=["measure", "p", "share", *tables])
+    if rows:
+        found["p"] = scipy.stats.false_discovery_control(found["p"], method="by")
+    return found.sort_values("p", ignore_index=True)

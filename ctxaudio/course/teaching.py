@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from ctxaudio.course.exercises import Exercise, difference
+from ctxaudio.course.exercises import Exercise, Prediction, difference, live_text, question_panel
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.run import Run
-from ctxaudio.widgets.controls import Prediction, live_text, question_panel
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 #: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).

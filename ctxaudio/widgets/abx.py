@@ -27,8 +27,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots.charts import BLUE, INK, ORANGE, SKY, Picture, label_axis
 from ctxaudio.signal.loudness import equally_loud
-from ctxaudio.widgets.controls import image, said
-from ctxaudio.widgets.players import Playlist, Sound, play
+from ctxaudio.widgets.players import Playlist, Sound, image, play, said
 
 T = TypeVar("T")
 Letter = Literal["A", "B"]

@@ -1,4 +1,4 @@
-"""Players that keep the level of a sound: one, or several one below the other.
+"""Players that keep the level of a sound: one, several one below the other, or one beside a figure that sliders change.
 
 A player holds its sound in the page, as WAV; a `small` one as MP3, about a sixth of that, which stored notebooks keep.
 """
@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import ipywidgets
 import numpy as np
+from IPython.display import display
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.plots.charts import Picture
 from ctxaudio.signal.audio import encode_audio
 from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
 
 WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
 #: What a player does when it starts: it stops all others of the page.
 STOP_OTHERS = "for (const other of document.querySelectorAll('audio')) if (other !== this) other.pause()"
+STEPS = 100
+_UNITS = {"hz": "Hz", "db": "dB", "s": "s", "lufs": "LUFS"}
+#: ipywidgets gives the handle of a slider no name for a screen reader; the label beside it is one.
+_NAME_SLIDERS = (
+    "for (const slider of this.closest('.widget-hbox').querySelectorAll('.widget-slider')) "
+    "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,3 +126,80 @@ def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = F
     which.
     """
     return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()), facts)
+
+
+Render = Callable[..., tuple[Picture, Sound]]
+
+
+def explore(render: Render, /, interactive: bool, **controls: tuple[float, float, float]) -> None:
+    """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
+
+    Controls and player stand beside the figure, so that all are seen at once. The sound starts by itself after a change
+    only where "play on change" is ticked.
+
+    Args:
+        render: takes one keyword per control; returns `(figure, sound)`.
+        interactive: False draws once, with the initial values and no widget: for runs without a browser.
+        controls: `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm.
+
+    An error in `render` is shown in red and raised as well, so that no run hides it. Raises `CtxAudioError` for a
+    control that is not three numbers in order.
+    """
+    sliders = {name: _slider(name, given) for name, given in controls.items()}
+
+    def rendered() -> tuple[Picture, Sound]:
+        return render(**{name: slider.value for name, slider in sliders.items()})
+
+    figure, sound = rendered()
+    if not interactive:
+        display(figure, sound)
+        return
+    drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
+
+    at_once = ipywidgets.Checkbox(description="play on change", indent=False)
+
+    def show(figure: Picture, sound: Sound) -> None:
+        drawn.value, played.value = image(figure, onload=_NAME_SLIDERS), sound.captioned(at_once.value)
+
+    def update(_change: Any) -> None:
+        try:
+            show(*rendered())
+        except Exception as error:
+            played.value = failure(f"{type(error).__name__}: {error}")
+            raise
+
+    show(figure, sound)
+    for slider in sliders.values():
+        slider.observe(update, names="value")
+    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 0 26em"})
+    display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
+
+
+def said(text: str) -> str:
+    """Text as HTML that a screen reader tells when it changes."""
+    return f'<div role="status">{html.escape(text)}</div>'
+
+
+def failure(text: str) -> str:
+    """The same, in the red of JupyterLab's theme."""
+    return f'<div role="alert" style="color:var(--jp-error-color1, #B00020)">{html.escape(text)}</div>'
+
+
+def image(figure: Picture, highest: str = "50vh", onload: str = "") -> str:
+    """The figure as an HTML image with its text, no wider than the page and no higher than half the window."""
+    return figure.html(f"max-width:100%;max-height:{highest}", onload)
+
+
+def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
+    numbers = isinstance(given, tuple) and len(given) == 3 and all(isinstance(one, (int, float)) for one in given)
+    if not numbers or not given[1] <= given[0] <= given[2] or given[1] == given[2]:
+        raise CtxAudioError(f"control {name!r} must be (value, lowest, highest) in order, not {given!r}")
+    value, low, high = given
+    *words, last = name.split("_")
+    said = f"{' '.join(words)} ({_UNITS[last]})" if words and last in _UNITS else " ".join([*words, last])
+    about: dict[str, Any] = {"description": said, "tooltip": said, "continuous_update": False, "value": value}
+    about["style"] = {"description_width": "initial"}
+    if last == "hz" and low > 0:
+        low, high = math.log10(low), math.log10(high)
+        return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / STEPS, readout_format=".3g", **about)
+    return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / STEPS, **about)

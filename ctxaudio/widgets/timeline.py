@@ -19,8 +19,7 @@ from ctxaudio.render.finish import Finish
 from ctxaudio.render.generate import model_for, trained_conditions
 from ctxaudio.render.night import Night, band_of, example_nights, read_night, with_conditions
 from ctxaudio.render.session import Mixed, Source, plan_session, preview
-from ctxaudio.widgets.controls import failure, image, said
-from ctxaudio.widgets.players import Sound, play
+from ctxaudio.widgets.players import Sound, failure, image, play, said
 
 #: What a night lasts and how it is faded where it does not say.
 MINUTES, FADE_S, PREVIEW_S = 60.0, 10.0, 20.0

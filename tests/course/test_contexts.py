@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.course import contexts
-from ctxaudio.course.contexts import between_contexts, run_contexts
-from ctxaudio.course.course import Preset
+from ctxaudio.course import course
+from ctxaudio.course.course import Preset, parameters_of_run, run_contexts
+from ctxaudio.course.report import between_contexts
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_json
 from ctxaudio.run import Run
@@ -28,7 +28,7 @@ def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
         run.output_dir / "summary.json",
         {
             "preset": asdict(preset),
-            "parameters": {name: str(value) for name, value in asdict(run).items()},
+            "parameters": parameters_of_run(run),
             "context": {"name": run.context, "evidence": evidence},
             "timings": {"training": {"steps": 3, "seconds": 6.0}},
             "data": {"clips": {"Rain": {"train": 3}}},
@@ -49,14 +49,14 @@ def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
 def test_an_interrupted_call_goes_on_and_leaves_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
     ran: list[str] = []
 
-    def course(run: Run, preset: Preset, *, device: str) -> None:
+    def run_course(run: Run, preset: Preset, *, device: str) -> None:
         if run.context == "energy" and len(ran) < 4:
             ran.append("failed")
             raise CtxAudioError("interrupted")
         ran.append(run.context)
         leave_results(run, preset)
 
-    monkeypatch.setattr(contexts, "run_course", course)
+    monkeypatch.setattr(course, "run_course", run_course)
     run = Run("all", output_dir=tmp_path)
     with pytest.raises(CtxAudioError, match="interrupted"):
         run_contexts(run, TRY)

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ctxaudio.course.exercises import Exercise, difference, has_blank
+from ctxaudio.course.exercises import Exercise, Prediction, difference, has_blank, live_text, question_panel
 from ctxaudio.course.teaching import Lesson, is_headless
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.widgets.controls import Prediction, live_text, question_panel
 
 CHOICES = ("none", "some", "all")
 MISTAKES = {
