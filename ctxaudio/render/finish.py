@@ -66,9 +66,9 @@ def provenance_of(made_by: str, modulation: Modulation, context: str | None, **f
     return Provenance(made_by, claims, modulation.at_start, context, schedule=modulation.schedule, **facts)
 
 
-def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float, at: int = 0) -> Iterator[FloatArray]:
-    """`blocks`, from sample `at` on, with raised-cosine fades at the two ends of the whole, each at most half of it."""
-    fade = min(round(fade_s * layout.sample_rate), layout.samples // 2)
+def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterator[FloatArray]:
+    """`blocks`, with raised-cosine fades at the two ends of the whole, each at most half of it."""
+    at, fade = 0, min(round(fade_s * layout.sample_rate), layout.samples // 2)
     for block in blocks:
         length = block.shape[1]
         if fade and (at < fade or at + length > layout.samples - fade):

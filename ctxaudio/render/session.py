@@ -25,7 +25,7 @@ from ctxaudio.modulation.stream import Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish, Format, faded, provenance_of, shown, write_finished
+from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
 from ctxaudio.render.generate import model_for
 
 READ_S = 30.0
@@ -144,15 +144,15 @@ def plan_session(
 
 
 def preview(session: Session, minute: float, seconds: float = 20.0) -> FloatArray:
-    """The sound `[channels, T]` of `session` from `minute` on, before the gain that the whole would get.
+    """The sound `[channels, T]` of `session` from `minute` on, before the fades and the gain that the whole would get.
 
-    It is at about -27 LUFS, so that beds, fades and levels of steps are heard as they stand to each other.
+    It is at about -27 LUFS, so that beds and levels of steps are heard as they stand to each other; of a fade of
+    minutes, 20 s from its beginning would be silence.
     """
     layout = session.layout
     length = min(round(seconds * layout.sample_rate), layout.samples)
     start = min(round(60.0 * minute * layout.sample_rate), layout.samples - length)
-    blocks = rendered_blocks(session.layers, session.modulation, start + length, start)
-    sound = np.concatenate(list(faded(blocks, layout, session.finish.fade_s, start)), axis=1)
+    sound = np.concatenate(list(rendered_blocks(session.layers, session.modulation, start + length, start)), axis=1)
     return np.asarray(sound / max(1.0, float(np.abs(sound).max())), dtype=np.float32)
 
 

@@ -52,7 +52,8 @@ def plan_night(
         minutes, fade_s = night.length_and_fade(MINUTES, FADE_S)
         finish = Finish(fade_s=fade_s)
         session = plan_session(Source(bed, about["context"]), night.modulation, minutes, finish, night.mix, seed)
-        title = f"{PREVIEW_S:g} s from minute {minute:g}"
+        in_a_fade = min(minute, minutes - minute) * 60.0 < fade_s
+        title = f"{PREVIEW_S:g} s from minute {minute:g}{', without the fade' if in_a_fade else ''}"
         return play(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
 
     saved = {"as saved": read_night(path)} if path.exists() else {}

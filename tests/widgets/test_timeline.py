@@ -105,4 +105,5 @@ def test_without_a_reader_the_example_is_drawn_and_heard(tmp_path: Path, monkeyp
     plan_night("sleep", tmp_path / "night.yaml", interactive=False)
     picture, sound = shown
     assert picture.alt.startswith("rate, depth and level of a session over time, Waves and surf from minute 0")
-    assert sound.line().startswith("<20 s from minute 0: 20.00 s at 22050 Hz")
+    assert sound.line().startswith("<20 s from minute 0, without the fade: 20.00 s at 22050 Hz")
+    assert np.std(sound.samples[:, :22050]) > 0.5 * np.std(sound.samples), "it is heard from its first second"
