@@ -21,7 +21,8 @@ test: $(READY)
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks
 
 lab: $(READY)
-	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/README.md
+	$(BIN)/python -c "import os, shutil; os.path.exists('my_notebooks') or shutil.copytree('notebooks', 'my_notebooks')"
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my_notebooks/README.md
 
 lint: $(READY)
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[lint]"

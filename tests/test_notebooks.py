@@ -100,12 +100,13 @@ def parameters(**changed):
     return {"context": "sleep", "data_dir": "./data", "output_dir": "", "seed": 0} | changed
 
 
-def test_a_notebook_looks_where_the_course_writes(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
+@pytest.mark.parametrize("folder", ["notebooks", "my_notebooks"])
+def test_a_notebook_looks_where_the_course_writes(folder, tmp_path, monkeypatch):
+    (tmp_path / folder).mkdir()
     monkeypatch.setattr(teaching, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.chdir(tmp_path / folder)
     assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
-    assert Path.cwd() == tmp_path / "notebooks", "a test leaves the runs of the repository alone"
+    assert Path.cwd() == tmp_path / folder, "a test leaves the runs of the repository alone"
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
     assert Path.cwd() == tmp_path

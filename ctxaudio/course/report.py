@@ -27,7 +27,7 @@ from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.widgets.players import STOP_OTHERS, play
+from ctxaudio.widgets.players import play
 from ctxaudio.widgets.timeline import picture_of_night
 
 SMALL_IN = (9.0, 2.4)
@@ -151,7 +151,7 @@ def write_index(runs: list[Run], path: Path) -> None:
         }
         contexts.append({"name": run.context, "summary": summary, "headline": headline(run, summary), "sounds": sounds})
     tests = between_contexts({run.context: pd.read_csv(run.analysis_dir / "analysis.csv") for run in runs})
-    shown = {"contexts": contexts, "tests": tests.to_dict("records"), "fewest": FEWEST_CLIPS, "stop": STOP_OTHERS}
+    shown = {"contexts": contexts, "tests": tests.to_dict("records"), "fewest": FEWEST_CLIPS}
     write_text(path, template("contexts.html.j2").render(shown))
 
 

@@ -22,6 +22,8 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.run import Run
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+#: The reader's own notebooks beside them, which `make lab` copies and git ignores.
+COPY = "my_notebooks"
 #: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
 STORED = Path(__file__).parents[1] / "stored_results.csv"
 
@@ -29,13 +31,13 @@ STORED = Path(__file__).parents[1] / "stored_results.csv"
 def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
     """The `Run` of a notebook's parameters; an empty `output_dir` means `runs/<context>`, where `make course` writes.
 
-    A notebook opened in its own folder goes on from the repository's, as `make course` does; but for a test, which
-    leaves your runs alone. `cells` is IPython's `In`. Papermill only warns of a parameter that the notebook does not
-    have, and goes on with the default: here it raises `CtxAudioError`.
+    A notebook opened in its own folder, or in the copy that `make lab` makes, goes on from the repository's, as
+    `make course` does; but for a test, which leaves your runs alone. `cells` is IPython's `In`. Papermill only warns of
+    a parameter that the notebook does not have, and goes on with the default: here it raises `CtxAudioError`.
     """
     if unknown := unknown_parameters(cells):
         raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
-    if Path.cwd() == NOTEBOOKS and "PYTEST_CURRENT_TEST" not in os.environ:
+    if Path.cwd() in (NOTEBOOKS, NOTEBOOKS.with_name(COPY)) and "PYTEST_CURRENT_TEST" not in os.environ:
         os.chdir(NOTEBOOKS.parent)
     folder = Path(output_dir) if output_dir else Path("runs") / context
     run = Run(context, Path(data_dir), folder, **others)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 #: Wait for the metadata of every player of the page, and say how long each is.
 DURATIONS = """async () => {
   const lengths = []
@@ -22,13 +20,26 @@ DURATIONS = """async () => {
   }
   return lengths
 }"""
+#: Play all players in turn; how many sound after each.
+PLAYING = """async () => {
+  const counts = []
+  const players = [...document.querySelectorAll('audio')]
+  for (const player of players) {
+    await player.play()
+    await new Promise(resolve => setTimeout(resolve, 50))
+    counts.push(players.filter(one => !one.paused).length)
+  }
+  players.forEach(one => one.pause())
+  return counts
+}"""
 
 
 def serious_faults(page: Any, *within: str) -> list[str]:
     """What axe-core finds in these parts of the page (all of it if none) that is serious or critical."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `browser`").Axe()
+    from axe_playwright_python.sync_playwright import Axe  # the browser that made the page had it imported
+
     context = {"include": [[selector] for selector in within]} if within else None
-    found = axe.run(page, context=context, options={"resultTypes": ["violations"]}).response["violations"]
+    found = Axe().run(page, context=context, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{fault['id']} ({fault['impact']}): {fault['help']}: {len(fault['nodes'])} times, {node['html'][:200]}"
         for fault in found
@@ -40,3 +51,8 @@ def serious_faults(page: Any, *within: str) -> list[str]:
 def durations(page: Any) -> list[float]:
     """Seconds of every player of the page; -1 for one that can't play."""
     return page.evaluate(DURATIONS)
+
+
+def playing_at_once(page: Any) -> int:
+    """How many players of the page sound at once, at most, when each is started after the other."""
+    return max(page.evaluate(PLAYING))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from looking import durations, serious_faults
+from looking import durations, playing_at_once, serious_faults
 
 NOTEBOOKS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 #: What is ours on a page of JupyterLab.
@@ -33,28 +34,52 @@ READY = """async () => {
 }"""
 
 
+CHANGE_THEME = """async theme => {
+  await window.jupyterapp.commands.execute('apputils:change-theme', { theme })
+  while (document.body.dataset.jpThemeName !== theme) await new Promise(resolve => setTimeout(resolve, 50))
+}"""
+#: How loud the player is that holds the sound, as root mean square over all samples.
+LOUDNESS = """async player => {
+  const bytes = await (await fetch(player.src)).arrayBuffer()
+  const sound = await new OfflineAudioContext(2, 1, 22050).decodeAudioData(bytes)
+  const samples = sound.getChannelData(0)
+  return Math.sqrt(samples.reduce((sum, one) => sum + one * one, 0) / samples.length)
+}"""
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_to_its_end_and_its_widgets_do_what_they_say(name: str, lab: Any) -> None:
     page, stem = lab.page, name.removesuffix(".ipynb")
     lab.errors.clear()
-    page.goto(f"{lab.url}/lab/tree/notebooks/{name}?reset")
+    page.goto(f"{lab.url}/lab/tree/my_notebooks/{name}?reset")
     here = "path => window.jupyterapp?.shell?.currentWidget?.context?.path === path"
-    page.wait_for_function(here, arg=f"notebooks/{name}", timeout=60_000)
+    page.wait_for_function(here, arg=f"my_notebooks/{name}", timeout=60_000)
     page.evaluate(READY)
+    lab.shot(f"{stem}_top")
     assert page.evaluate(RUN_ALL) == []
     page.wait_for_timeout(500)
     answer_questions(page)
     turn_sliders(lab, stem)
-    unfold_solutions(page)
+    unfold_hints_and_solutions(lab, stem)
+    if page.get_by_role("button", name="Hear 20 s").count():
+        plan_a_night(lab)
     if page.get_by_role("button", name="X is A").count():
         take_abx_test(lab)
     lengths = durations(page)
     assert lengths and min(lengths) > 0.0, lengths
-    faults = serious_faults(page, *OURS)
-    assert not faults, "\n".join(faults)
+    assert playing_at_once(page) == 1
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate(CHANGE_THEME, theme)
+        show_something_of_ours(lab, f"{stem}_{theme.split()[1].lower()}")
+        faults = serious_faults(page, *OURS)
+        assert not faults, "\n".join([theme, *faults])
     assert ours(lab.errors) == []
     page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+    changed = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=lab.folder, capture_output=True, text=True, check=True
+    )
+    assert changed.stdout == "", "stepping through leaves the checkout as it was"
 
 
 def answer_questions(page: Any) -> None:
@@ -93,14 +118,52 @@ def turn_sliders(lab: Any, stem: str) -> None:
             )
 
 
-def unfold_solutions(page: Any) -> None:
-    hidden = page.locator(".jp-RenderedMarkdown details")
-    assert hidden.count() >= 3, "hints and solutions are folded"
-    for number in range(hidden.count()):
-        part = hidden.nth(number)
-        assert part.get_attribute("open") is None
-        part.locator("summary").first.click()
-        assert part.get_attribute("open") is not None
+def unfold_hints_and_solutions(lab: Any, stem: str) -> None:
+    page = lab.page
+    hints, solutions = page.locator(".jp-RenderedMarkdown details"), page.locator(".jp-InputPlaceholder")
+    assert hints.count() >= 3, "hints are folded"
+    for number in range(hints.count()):
+        hint = hints.nth(number)
+        assert hint.get_attribute("open") is None
+        hint.locator("summary").first.click()
+        assert hint.get_attribute("open") is not None
+    hints.first.evaluate("hint => hint.scrollIntoView()")
+    lab.shot(f"{stem}_hint")
+    count = solutions.count()
+    assert count >= 4, "the source of solutions is hidden"
+    for left in range(count, 0, -1):
+        assert solutions.count() == left
+        solutions.first.click()
+
+
+def plan_a_night(lab: Any) -> None:
+    """A step is typed and drawn, heard from minute 0, saved, and loaded again after another change."""
+    page = lab.page
+    editor = page.locator(".widget-vbox").filter(has=page.get_by_role("button", name="Hear 20 s")).first
+    rate, status = editor.get_by_label("rate (Hz)").first, editor.get_by_role("status")
+    button = lambda name: editor.get_by_role("button", name=name, exact=True)  # noqa: E731
+
+    def typed(value: str) -> None:
+        drawn = editor.locator("img")
+        before = drawn.get_attribute("src")
+        rate.fill(value)
+        rate.press("Tab")
+        page.wait_for_function(
+            "([img, before]) => !img.isConnected || img.src !== before", arg=[drawn.element_handle(), before]
+        )
+
+    typed("7.5")
+    button("Hear 20 s").click()
+    player = editor.locator("audio")
+    player.wait_for(timeout=60_000)
+    assert player.get_attribute("aria-label") == "20 s from minute 0, without the fade"
+    assert page.evaluate(LOUDNESS, player.element_handle()) > 0.01
+    lab.shot("timeline")
+    button("Save").click()
+    status.get_by_text("saved; now: ctxaudio session --schedule").wait_for()
+    typed("4")
+    button("Load").click()
+    page.wait_for_function("input => Number(input.value) === 7.5", arg=rate.element_handle())
 
 
 def take_abx_test(lab: Any) -> None:
@@ -120,6 +183,14 @@ def take_abx_test(lab: Any) -> None:
         page.wait_for_function("said => !document.body.innerText.includes(said)", arg=said, timeout=10_000)
     assert page.get_by_text(re.compile(r"A was (modulated|sham), B was")).count() == 1
     lab.shot("abx_result")
+
+
+def show_something_of_ours(lab: Any, name: str) -> None:
+    """A picture of a widget with a slider, else of a question."""
+    page = lab.page
+    sliders = page.locator(".noUi-handle")
+    (sliders if sliders.count() else page.locator(".widget-radio-box")).first.scroll_into_view_if_needed()
+    lab.shot(name)
 
 
 def ours(errors: list[str]) -> list[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from looking import durations, serious_faults
+from looking import durations, playing_at_once, serious_faults
 from test_report import finished_run, real_clips  # a run that took no training
 
 from ctxaudio.cli import main
-from ctxaudio.course.report import write_report
+from ctxaudio.contexts import CONTEXTS
+from ctxaudio.course.report import write_index, write_report
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -20,14 +24,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages by name: of the demo, and the report of a finished run that is written by hand."""
     folder = tmp_path_factory.mktemp("pages")
     assert main(["demo", "--output_dir", str(folder / "demo"), "--duration", "1"]) == 0
-    run = finished_run(folder / "run")
-    write_report(run, real_clips(), folder / "report.html")
-    return {"demo": folder / "demo" / "index.html", "report": folder / "report.html"}
+    runs = [replace(finished_run(folder / name), context=name) for name in CONTEXTS]
+    for number, run in enumerate(runs):
+        run.analysis_dir.mkdir()
+        measures = {"level_db": number + np.arange(5.0), "centroid_hz": 1000.0 * np.arange(5.0)}
+        pd.DataFrame(measures).to_csv(run.analysis_dir / "analysis.csv", index=False)
+        write_report(run, real_clips(), run.output_dir / "report.html")
+    write_index(runs, folder / "index.html")
+    report = runs[0].output_dir / "report.html"
+    return {"demo": folder / "demo" / "index.html", "report": report, "index": folder / "index.html"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("name", ["demo", "report"])
+@pytest.mark.parametrize("name", ["demo", "report", "index"])
 def test_a_page_can_be_read_and_heard(
     name: str, width: int, scheme: str, pages: dict[str, Path], browser: Any, shots: Path
 ) -> None:
@@ -39,6 +49,7 @@ def test_a_page_can_be_read_and_heard(
     assert page.evaluate(WIDER) <= 0, "the page is wider than the window"
     lengths = durations(page)
     assert lengths and min(lengths) > 0.0, lengths
+    assert playing_at_once(page) == 1
     faults = serious_faults(page)
     assert not faults, "\n".join(faults)
     assert errors == []
