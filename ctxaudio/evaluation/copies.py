@@ -1,14 +1,14 @@
 """Are generated clips copies of training clips, and can their conditions be told apart?
 
-A copy's course in time follows that of a training clip; statistics can't tell, for two takes of one rain have the same.
-So envelopes in bands of hearing are laid over each other at every lag, and correlated: level, colour and the phase of
-the waveform don't matter. A clip that follows one more closely than nearly all held-out real clips do, is named.
+A copy's course in time follows that of a training clip; statistics can't tell, for two takes of one rain have
+the same. So envelopes in bands of hearing are laid over each other at every lag, and correlated: level, colour and the
+phase of the waveform don't matter. A clip that follows one more closely than nearly all held-out clips do, is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from ctxaudio.evaluation.distances import Rows, squared_distances
+from ctxaudio.evaluation.distances import Rows, means_of, squared_distances
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
 from ctxaudio.signal.envelope import Array
@@ -27,15 +27,15 @@ SHORTEST_PIECE_S = 1.0
 #: A copy correlates by at least this much, and by more than this share of the held-out real clips does.
 COPY_CORRELATION = 0.8
 OF_HELD_OUT = 0.95
+#: A time course is the envelope in every third band, raised to this power, at this rate or a little more.
 BAND_STEP = 3
 COMPRESSION = 0.3
-SLOWEST_HZ = 40.0
+COURSE_HZ = 40.0
 MOST_AXES = 30
 FOLDS = 5
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """A generated clip that follows a training clip in time, with their correlation (up to 1)."""
 
     clip: str
@@ -53,33 +53,32 @@ def find_copies(
 
     Without held-out clips only the fixed limit counts: steady rhythms may then be named without being copies.
     """
-    courses = {name: time_course(clip, sample_rate) for name, clip in training.items()}
-    courses = {name: course for name, course in courses.items() if course[0].shape[1] >= SHORTEST_PIECE_S * course[1]}
-    if not courses:
+
+    def courses(clips: Mapping[str, FloatArray]) -> dict[str, Array]:
+        heard = {name: clip for name, clip in clips.items() if len(clip) >= SHORTEST_PIECE_S * sample_rate}
+        return {name: time_course(clip, sample_rate)[0] for name, clip in heard.items()}
+
+    def most_alike(name: str, course: Array) -> Copy:
+        width = min(course.shape[1], round(PIECE_S * course_hz))
+        pieces = [course[:, at : at + width] for at in range(0, course.shape[1] - width + 1, max(1, width // 2))]
+        best = {name: max(best_correlation(piece, other) for piece in pieces) for name, other in learnt.items()}
+        found = max(best, key=lambda name: best[name])
+        return Copy(name, found, best[found])
+
+    learnt = courses(training)
+    if not learnt:
         return []
-    usual = [_most_alike(clip, courses, sample_rate)[1] for clip in held_out.values()]
+    course_hz = time_course(next(iter(training.values())), sample_rate)[1]
+    usual = [most_alike(name, course).correlation for name, course in courses(held_out).items()]
     limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
-    found = [Copy(name, *_most_alike(clip, courses, sample_rate)) for name, clip in generated.items()]
+    found = [most_alike(name, course) for name, course in courses(generated).items()]
     return sorted((copy for copy in found if copy.correlation > limit), key=lambda copy: -copy.correlation)
-
-
-def _most_alike(clip: FloatArray, training: Mapping[str, tuple[Array, float]], sample_rate: int) -> tuple[str, float]:
-    """The training clip that a piece of 2 s of `clip` `[T]` follows most closely, and their correlation."""
-    course, rate_hz = time_course(clip, sample_rate)
-    if course.shape[1] < SHORTEST_PIECE_S * rate_hz:
-        return "", 0.0
-    width = min(course.shape[1], round(PIECE_S * rate_hz))
-    starts = range(0, course.shape[1] - width + 1, max(1, width // 2))
-    pieces = [course[:, start : start + width] for start in starts]
-    best = {name: max(best_correlation(piece, other) for piece in pieces) for name, (other, _) in training.items()}
-    name = max(best, key=lambda name: best[name])
-    return name, best[name]
 
 
 def time_course(samples: FloatArray, sample_rate: int) -> tuple[Array, float]:
     """Compressed envelopes `[K, T']` in every third band of hearing, at some 40 Hz, and that rate."""
     envelopes, rate_hz = band_envelopes(samples, sample_rate, centre_frequencies_hz(sample_rate)[::BAND_STEP])
-    step = max(1, int(rate_hz // SLOWEST_HZ))
+    step = max(1, int(rate_hz // COURSE_HZ))
     count = max(1, envelopes.shape[1] // step)
     blocks = envelopes[:, : count * step].reshape(len(envelopes), count, -1).mean(axis=2)
     return np.maximum(blocks, 1e-9) ** COMPRESSION, rate_hz / step
@@ -93,7 +92,7 @@ def best_correlation(course: Array, other: Array) -> float:
     >>> round(best_correlation(3.0 * long[:, 70:150] + 1.0, long), 6)
     1.0
     """
-    short, long = (course, other) if course.shape[1] <= other.shape[1] else (other, course)
+    short, long = sorted((course, other), key=lambda one: one.shape[1])
     length, total = short.shape[1], long.shape[1]
     template = short - short.mean(axis=1, keepdims=True)
     size = int(scipy.fft.next_fast_len(total, real=True))
@@ -110,8 +109,7 @@ def nearest_training_distance(clips: Rows, training: Rows) -> float:
 
     Far smaller for generated than for held-out real clips means that the training clips were learnt by heart.
     """
-    means, others = (np.stack([rows.mean(axis=0) for rows in of]) for of in (clips, training))
-    return float(np.median(np.sqrt(squared_distances(means, others)).min(axis=1)))
+    return float(np.median(np.sqrt(squared_distances(means_of(clips), means_of(training))).min(axis=1)))
 
 
 def recall(fitted: Mapping[str, Rows], told: Mapping[str, Rows] | None = None) -> dict[str, float]:
@@ -120,8 +118,8 @@ def recall(fitted: Mapping[str, Rows], told: Mapping[str, Rows] | None = None) -
     Linear, on principal axes of mean features: as simple as it can be, because tens of clips teach no more. Without
     `told`, each fifth of `fitted` is told by a classifier fitted to the rest; two conditions of two clips or more.
     """
-    means = np.stack([rows.mean(axis=0) for clips in fitted.values() for rows in clips])
-    labels = np.concatenate([np.repeat(name, len(clips)) for name, clips in fitted.items()])
+    means = np.concatenate([means_of(clips) for clips in fitted.values()])
+    labels = np.repeat(list(fitted), [len(clips) for clips in fitted.values()])
     axes = min(MOST_AXES, means.shape[1], len(means) // 2)
     classifier = make_pipeline(PCA(axes, random_state=0), LogisticRegression(class_weight="balanced", max_iter=1000))
     if told is None:
@@ -129,5 +127,4 @@ def recall(fitted: Mapping[str, Rows], told: Mapping[str, Rows] | None = None) -
         right = cross_val_predict(classifier, means, labels, cv=folds) == labels
         return {name: float(right[labels == name].mean()) for name in fitted}
     classifier.fit(means, labels)
-    given = {name: np.stack([rows.mean(axis=0) for rows in clips]) for name, clips in told.items() if clips}
-    return {name: float((classifier.predict(rows) == name).mean()) for name, rows in given.items()}
+    return {name: float((classifier.predict(means_of(clips)) == name).mean()) for name, clips in told.items() if clips}

@@ -24,8 +24,6 @@ from ctxaudio.workers import one_blas_thread
 
 #: The features `[n, K]` of each clip of a set.
 Rows = Sequence[Array]
-#: Clips `[T]` by condition.
-ByCondition = Mapping[str, Sequence[FloatArray]]
 DRAWS = 400
 CONFIDENCE = 0.9
 #: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
@@ -57,12 +55,8 @@ class SetDistances:
 
     def columns(self) -> dict[str, float | None]:
         """`generated`, `generated_low`, `generated_high` and so on; None for what is missing."""
-        return (
-            columns_of("generated", self.generated)
-            | columns_of("real_floor", self.real_floor)
-            | columns_of("matched_noise", self.matched_noise)
-            | columns_of("white_noise", self.white_noise)
-        )
+        found = {name: one for name, one in vars(self).items() if name != "verdict"}
+        return {column: value for name, one in found.items() for column, value in columns_of(name, one).items()}
 
 
 def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
@@ -124,7 +118,7 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     True
     """
     real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
-    return Kernel(real).distance(other)
+    return float(Kernel(real).distances(other, equal_weights(len(real)), equal_weights(len(other)))[0])
 
 
 def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
@@ -145,10 +139,6 @@ class Kernel:
         self.real = real
         self.width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
         self._within = mean_kernels(real, real, self.width)
-
-    def distance(self, other: Rows) -> float:
-        """The distance of `other`, every clip counting alike."""
-        return float(self.distances(other, equal_weights(len(self.real)), equal_weights(len(other)))[0])
 
     def distances(self, other: Rows, real_weights: Array, weights: Array) -> Array:
         """Distances `[B]` of `other`, for `B` weightings `[B, clips]` of the real clips and of these."""
@@ -212,7 +202,7 @@ def diversity(clips: Rows, seed: int = 0) -> Estimate | None:
     """
     if len(clips) < 2:
         return None
-    means = np.stack([rows.mean(axis=0) for rows in clips])
+    means = means_of(clips)
     weights = bootstrap_weights(len(clips), np.random.default_rng(seed))
     return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
 
@@ -220,6 +210,11 @@ def diversity(clips: Rows, seed: int = 0) -> Estimate | None:
 def squared_distances(x: Array, y: Array) -> Array:
     """Squared Euclidean distances `[n, m]` of the rows of `x` `[n, K]` and `y` `[m, K]`."""
     return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))
+
+
+def means_of(clips: Rows) -> Array:
+    """Mean features `[clips, K]`."""
+    return np.stack([rows.mean(axis=0) for rows in clips])
 
 
 def both_noises(real: Mapping[str, FloatArray], seed: int = 0) -> list[dict[str, FloatArray]]:

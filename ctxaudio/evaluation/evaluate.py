@@ -82,7 +82,7 @@ class Evaluation:
         """Write `evaluation.csv`, `evaluation.json` (with `about`: what was compared) and `evaluation.png`."""
         *conditions, overall = (finite(row) for row in self.table.to_dict("records"))
         found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
-        content = {**about, **found, "copies": [vars(copy) for copy in self.copies]}
+        content = {**about, **found, "copies": [copy._asdict() for copy in self.copies]}
         drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}
         write_results(folder, "evaluation", self.table, content, distances(drawn) if drawn else None)
 
