@@ -74,25 +74,22 @@ def real_sound(
         held = dev = select_folder(data_dir, about)
         if len(about.conditions) == 1 and len(dev.context.conditions) == 1:  # a flat folder is named after itself
             held = dev = replace(dev, context=replace(dev.context, conditions=about.conditions))
-    reference = _by_condition(held, conditions, split)
-    training = _by_condition(dev, conditions, "train") if split in ("val", "eval") else {}
     description = f"{split} split of {data_dir}" if split else f"{data_dir}"
-    if not any(reference.values()):
-        wanted = ", ".join(conditions)
-        raise CtxAudioError(f"no real clip of {wanted} in the {description}: name another --data_dir or --split")
-    skipped: list[str] = []
-    notes = [CAUTION[split]] if split in CAUTION else []
-    for kind, found in (("real", reference), ("training", training)):
-        for name, clips in found.items():
+    real = RealSound({}, {}, description, notes=[CAUTION[split]] if split in CAUTION else [])
+    of_splits = [("real", held, split, real.reference)]
+    if split in ("val", "eval"):
+        of_splits.append(("training", dev, "train", real.training))
+    for kind, selection, wanted, sounds in of_splits:
+        for name, clips in _by_condition(selection, conditions, wanted).items():
             if len(clips) > most:
-                notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
+                real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
                 chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
-                found[name] = [clips[i] for i in sorted(chosen)]
-    sounds, training_sounds = (
-        {name: _decoded(clips, sample_rate, skipped) for name, clips in found.items()}
-        for found in (reference, training)
-    )
-    return RealSound(sounds, training_sounds, description, skipped, notes)
+                clips = [clips[i] for i in sorted(chosen)]
+            sounds[name] = _decoded(clips, sample_rate, real.skipped)
+    if not any(real.reference.values()) and not real.skipped:
+        names = ", ".join(conditions)
+        raise CtxAudioError(f"no real clip of {names} in the {description}: name another --data_dir or --split")
+    return real
 
 
 def _by_condition(selection: Selection, conditions: Sequence[str], split: Split | None) -> dict[str, list[Clip]]:

@@ -85,12 +85,6 @@ def label_axis(axis: Axes, title: str, across: str, upwards: str) -> None:
     axis.set_axisbelow(True)
 
 
-def label_rows(axis: Axes, names: Sequence[str]) -> None:
-    """Name the rows of a chart, 0, 1, ... from above."""
-    axis.set_yticks(range(len(names)), [spaced(name) for name in names])
-    axis.set_ylim(len(names) - 0.5, -0.5)
-
-
 def rate_axis(axis: Axes, title: str, upwards: str) -> None:
     """An axis of envelope rates, 1-100 Hz, with bands and rate targets marked."""
     label_axis(axis, title, "rate of the envelope (Hz); dotted: the rate targets", upwards)
@@ -143,17 +137,14 @@ def lines(
 def bars(numbers: Mapping[str, Mapping[str, float]], title: str = "", unit: str = "clips") -> Picture:
     """A bar for each row of `{row: {part: number}}`, in its parts, with the sum beside it; rows have the same parts."""
     listed = "; ".join(f"{row} " + ", ".join(f"{part} {n}" for part, n in of.items()) for row, of in numbers.items())
-    picture = Picture(f"{title or unit}: {listed}", 1.3 + 0.34 * len(numbers))
-    axis = picture.subplots()
-    rows, left = range(len(numbers)), np.zeros(len(numbers))
+    picture, axis = _rows(f"{title or unit}: {listed}", list(numbers), unit, title)
+    left = np.zeros(len(numbers))
     for number, part in enumerate(next(iter(numbers.values()))):
         widths = np.array([of[part] for of in numbers.values()])
-        axis.barh(rows, widths, left=left, color=COLOURS[number % len(COLOURS)], height=0.65, label=part)
+        axis.barh(range(len(numbers)), widths, left=left, color=COLOURS[number % len(COLOURS)], height=0.65, label=part)
         left += widths
-    for row, total in zip(rows, left, strict=True):
+    for row, total in enumerate(left):
         axis.annotate(f"{total:g}", (total, row), (4, 0), textcoords="offset points", va="center", color=INK)
-    label_axis(axis, title, unit, "")
-    label_rows(axis, list(numbers))
     axis.grid(False)
     axis.margins(x=0.08)
     picture.legend(loc="outside lower center", ncols=6, frameon=False)
@@ -194,18 +185,14 @@ def points(
 def strips(rows: Mapping[str, Mapping[str, npt.ArrayLike]], across: str, title: str = "", log: bool = False) -> Picture:
     """A dot for each value of `{row: {mark: values}}`: a row each, a colour for each mark; rows have the same marks."""
     marks = list(next(iter(rows.values())))
-    picture = Picture(f"{title or across}: {', '.join(marks)}, of {', '.join(rows)}", 1.5 + 0.42 * len(rows))
-    axis = picture.subplots()
+    alt = f"{title or across}: {', '.join(marks)}, of {', '.join(rows)}"
+    picture, axis = _rows(alt, list(rows), across, title, log)
     for number, mark in enumerate(marks):
         aside = 0.28 * (number - (len(marks) - 1) / 2)
         for place, values in enumerate(rows.values()):
             own = np.maximum(values[mark], LEAST) if log else np.asarray(values[mark])
             label = mark if place == 0 else None
             axis.plot(own, np.full(len(own), place + aside), "o", color=COLOURS[number], alpha=0.5, label=label)
-    if log:
-        axis.set_xscale("log")
-    label_axis(axis, title, across, "")
-    label_rows(axis, list(rows))
     picture.legend(loc="outside lower center", ncols=4, frameon=False)
     return picture
 
@@ -220,24 +207,29 @@ def intervals(
     if not rows:
         raise CtxAudioError(f"nothing to draw of {across}")
     listed = (f"{row} " + ", ".join(f"{mark} {one[0]:.3g}" for mark, one in of.items()) for row, of in rows.items())
-    picture = Picture(f"{title or across}: {'; '.join(listed)}", 1.6 + 0.4 * len(rows))
-    axis = picture.subplots()
-    marks = list(dict.fromkeys(mark for of in rows.values() for mark in of))
+    picture, axis = _rows(f"{title or across}: {'; '.join(listed)}", list(rows), across, title, log)
+    marks = dict.fromkeys(mark for of in rows.values() for mark in of)
     for number, mark in enumerate(marks):
-        colour = COLOURS[number % len(COLOURS)]
-        known = [(place, of[mark]) for place, of in enumerate(rows.values()) if mark in of]
-        values = [value for _, (value, _, _) in known]
-        shape = MARKERS[number % len(MARKERS)]
-        axis.plot(values, [place for place, _ in known], shape, color=colour, markersize=8, mec="white", label=mark)
-        ends = [(place, low, high) for place, (_, low, high) in known if low is not None and high is not None]
-        if ends:
-            axis.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.8, zorder=1)
+        colour, shape = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        known = np.array([(place, *of[mark]) for place, of in enumerate(rows.values()) if mark in of], dtype=np.float64)
+        axis.plot(known[:, 1], known[:, 0], shape, color=colour, markersize=8, mec="white", label=mark)
+        known = known[np.isfinite(known).all(axis=1)]
+        if len(known):
+            axis.hlines(known[:, 0], known[:, 2], known[:, 3], color=colour, linewidth=1.8, zorder=1)
     axis.axvline(at, color=INK, linewidth=0.9, linestyle=":")
-    label_axis(axis, title, across, "")
-    label_rows(axis, list(rows))
-    if log:
-        axis.set_xscale("log")
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if len(marks) > 1:
         picture.legend(loc="outside lower center", ncols=4, frameon=False)
     return picture
+
+
+def _rows(alt: str, names: Sequence[str], across: str, title: str, log: bool = False) -> tuple[Picture, Axes]:
+    """A chart with a row for each of `names`, 0, 1, ... from above."""
+    picture = Picture(alt, 1.5 + 0.4 * len(names))
+    axis = picture.subplots()
+    label_axis(axis, title, across, "")
+    axis.set_yticks(range(len(names)), [spaced(name) for name in names])
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    if log:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return picture, axis

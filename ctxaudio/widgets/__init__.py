@@ -7,5 +7,3 @@ nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them.
 from ctxaudio.widgets.abx import abx_test
 from ctxaudio.widgets.players import Playlist, Sound, explore, play, playlist
 from ctxaudio.widgets.timeline import plan_night
-
-__all__ = ["Playlist", "Sound", "abx_test", "explore", "plan_night", "play", "playlist"]

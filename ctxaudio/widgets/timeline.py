@@ -77,8 +77,7 @@ class NightEditor:
         path: Path,
     ) -> None:
         self.night = next(iter(examples.values()))
-        self._examples, self._conditions, self._heard = examples, conditions, heard
-        self._filling = False
+        self._conditions, self._heard, self._filling = conditions, heard, False
         self.steps: list[Fields] = []
         self.mix: list[Fields] = []
         self._step_rows, self._mix_rows = ipywidgets.VBox(), ipywidgets.VBox()
@@ -91,29 +90,26 @@ class NightEditor:
         self.file = ipywidgets.Text(str(path), description="file")
         self.minute = ipywidgets.FloatSlider(description="minute", min=0.0, max=MINUTES, step=0.5)
         self.drawn, self.played, self.status = (ipywidgets.HTML() for _ in range(3))
-        self.buttons = {
-            name: _button(name, self._guarded(action))
-            for name, action in {
-                "Add a step": self._add_step,
-                "Mix in a recording": lambda: self._add_mix(Mixed(Path("rain.wav"), -12.0, 0.0)),
-                "Load": lambda: self.show(read_night(Path(self.file.value))),
-                "Save": self._save,
-                "Hear 20 s": self._play,
-            }.items()
+        actions = {
+            "Add a step": self._add_step,
+            "Mix in a recording": lambda: self._add_mix(Mixed(Path("rain.wav"), -12.0, 0.0)),
+            "Load": lambda: self.show(read_night(Path(self.file.value))),
+            "Save": self._save,
+            "Hear 20 s": self._play,
         }
-        self.example.observe(lambda change: self.show(self._examples[change["new"]]), names="value")
+        self.buttons = {name: _button(name, self._guarded(action)) for name, action in actions.items()}
+        self.example.observe(lambda change: self.show(examples[change["new"]]), names="value")
         for field in self.whole.values():
             field.observe(self._changed, names="value")
-        self.panel = self._arranged()
-        self.show(self.night)
-
-    def _arranged(self) -> ipywidgets.VBox:
         add, mix, load, save, hear = self.buttons.values()
         plan = ipywidgets.VBox([_header(STEP_WIDTHS), self._step_rows, self._mix_rows, ipywidgets.HBox([add, mix])])
         whole = ipywidgets.VBox([self.example, *self.whole.values(), self.file, ipywidgets.HBox([load, save])])
-        above = ipywidgets.HBox([plan, whole], layout={"flex_flow": "row wrap"})
-        heard = ipywidgets.HBox([self.minute, hear, self.played], layout={"flex_flow": "row wrap"})
-        return ipywidgets.VBox([above, self.status, heard, self.drawn])
+        wrapped = {"flex_flow": "row wrap"}
+        listening = ipywidgets.HBox([self.minute, hear, self.played], layout=wrapped)
+        self.panel = ipywidgets.VBox(
+            [ipywidgets.HBox([plan, whole], layout=wrapped), self.status, listening, self.drawn]
+        )
+        self.show(self.night)
 
     def show(self, night: Night) -> None:
         """Fill all fields from `night`, and draw it."""
@@ -131,18 +127,13 @@ class NightEditor:
 
     def read(self) -> Night:
         """The night that the fields describe; raises `CtxAudioError` for one that can't be."""
+        rows = [{name: field.value for name, field in row.items() if name != "row"} for row in self.steps]
         steps = [
-            Step(
-                fields["minute"].value,
-                fields["rate (Hz)"].value,
-                fields["depth"].value,
-                fields["level (dB)"].value,
-                fields["condition"].value or None,
-            )
-            for fields in self.steps
+            Step(row["minute"], row["rate (Hz)"], row["depth"], row["level (dB)"], row["condition"] or None)
+            for row in sorted(rows, key=lambda row: float(row["minute"]))
         ]
         whole = {name: field.value for name, field in self.whole.items()}
-        schedule = Schedule(tuple(sorted(steps, key=lambda step: step.minute)), whole.pop("glide_s"))
+        schedule = Schedule(tuple(steps), whole.pop("glide_s"))
         mix = (Mixed(Path(row["recording"].value), row["level (dB)"].value, row["gap (s)"].value) for row in self.mix)
         return Night(schedule, mix=tuple(mix), **whole)
 
@@ -187,13 +178,11 @@ class NightEditor:
         self._add_row(self.mix, fields, MIX_WIDTHS)
 
     def _step_fields(self, step: Step) -> Fields:
+        if step.condition not in (None, *self._conditions):
+            known = ", ".join(self._conditions)
+            raise CtxAudioError(f"the model does not know {step.condition!r}: choose from {known}")
         bands = ipywidgets.Dropdown(options=["", *BANDS], value=band_of(step.rate_hz))
         rate = _number("rate (Hz)", step.rate_hz, 0.01, 100.0)
-        known = [("as before", ""), *((name.replace("_", " "), name) for name in self._conditions)]
-        if step.condition not in (None, *self._conditions):
-            raise CtxAudioError(
-                f"the model does not know {step.condition!r}: choose from {', '.join(self._conditions)}"
-            )
 
         def middle(change: Any) -> None:
             if change["new"] and change["new"] != band_of(rate.value):
@@ -201,13 +190,14 @@ class NightEditor:
 
         bands.observe(middle, names="value")
         rate.observe(lambda change: setattr(bands, "value", band_of(change["new"])), names="value")
+        conditions = [("as before", ""), *((name.replace("_", " "), name) for name in self._conditions)]
         return {
             "minute": _number("minute", step.minute, 0.0, 1440.0),
             "band": bands,
             "rate (Hz)": rate,
             "depth": _number("depth", step.depth, 0.0, 1.0, 0.05),
             "level (dB)": _number("level (dB)", step.level_db, -60.0, 20.0),
-            "condition": ipywidgets.Dropdown(options=known, value=step.condition or ""),
+            "condition": ipywidgets.Dropdown(options=conditions, value=step.condition or ""),
         }
 
     def _add_row(self, rows: list[Fields], fields: Fields, widths: dict[str, int]) -> None:
