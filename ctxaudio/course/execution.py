@@ -63,10 +63,11 @@ def execute_notebook(
     source: Path, executed: Path, parameters: dict[str, Any], cell_timeout_s: int, bar: bool, cwd: Path | None = None
 ) -> Any:
     """Execute `source` into `executed`; raises `CtxAudioError` in one line for any way in which it can fail."""
+    # Papermill takes {name} in a path for a parameter: braces that are part of the path have to be doubled.
+    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (source, executed)]
     try:
         notebook = papermill.execute_notebook(
-            _without_placeholders(source),
-            _without_placeholders(executed),
+            *paths,
             parameters,
             kernel_name="python3",
             progress_bar=bar,
@@ -90,19 +91,13 @@ def execute_notebook(
     return notebook
 
 
-def _without_placeholders(path: Path) -> str:
-    """Papermill takes {name} in a path for a parameter; braces that are part of the path have to be doubled."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
 def fault_of(notebook: Any) -> str:
     """What went wrong although papermill raised nothing; empty if nothing did.
 
     An error inside a widget's output ends up in the widget state alone, and papermill calls that completed.
     """
     models = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}).values()
-    outputs = [output for model in models for output in model.get("state", {}).get("outputs", ())]
-    for output in outputs:
+    for output in (output for model in models for output in model.get("state", {}).get("outputs", ())):
         if output.get("output_type") == "error":
             return f"{output.get('ename')} in a widget: {output.get('evalue')}"
     for number, cell in enumerate(notebook.cells, 1):
@@ -117,22 +112,15 @@ def strip(notebook: Any, folder: Path) -> None:
 
     That is: players (but for small ones), widgets, stderr, times, the injected cell, the name of `folder` in paths.
     """
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
-    notebook.cells = [cell for cell, its in zip(notebook.cells, tags, strict=True) if "injected-parameters" not in its]
-    count = 0
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
-        for name in ("papermill", "execution"):
-            cell.metadata.pop(name, None)
-        if not cell.metadata.get("tags"):
-            cell.metadata.pop("tags", None)
-        if cell.cell_type == "code":
-            count += 1
-            cell.execution_count = count
-            cell.outputs = [output for output in cell.outputs if _worth_storing(output, folder, count)]
+        dropped = ("papermill", "execution") if cell.metadata.get("tags") else ("papermill", "execution", "tags")
+        cell.metadata = {name: value for name, value in cell.metadata.items() if name not in dropped}
+    for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
+        cell.execution_count = count
+        cell.outputs = [output for output in cell.outputs if _worth_storing(output, folder, count)]
 
 
 def _worth_storing(output: Any, folder: Path, count: int) -> bool:
@@ -142,11 +130,11 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
         return output.name != "stderr"
     if output.output_type == "execute_result":
         output.execution_count = count
-    for kind in list(output.data):
-        text = output.data[kind]
-        too_much = kind == "text/html" and (f"data:{WAV_TYPE}" in text or PNG_TYPE in output.data)
-        if kind == WIDGET_VIEW or too_much:
-            del output.data[kind]
-        elif kind != PNG_TYPE and isinstance(text, str):
-            output.data[kind] = text.replace(str(folder), ".")
+    page = output.data.get("text/html", "")
+    large = {WIDGET_VIEW, "text/html"} if PNG_TYPE in output.data or f"data:{WAV_TYPE}" in page else {WIDGET_VIEW}
+    output.data = {
+        kind: shown.replace(str(folder), ".") if isinstance(shown, str) else shown
+        for kind, shown in output.data.items()
+        if kind not in large
+    }
     return bool(output.data)

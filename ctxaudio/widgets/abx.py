@@ -110,12 +110,13 @@ class AbxTest:
 
     def x(self, a: T, b: T) -> T:
         """What is X in the trial that waits for an answer: `a` or `b`; raises `CtxAudioError` after the last one."""
-        self._check_open()
+        if self.finished:
+            raise CtxAudioError(f"all {self.trials} trials are answered: make a new AbxTest for another round")
         return a if self._order[self.answered] == "A" else b
 
     def answer(self, letter: Letter) -> None:
         """Answer the trial: X is A, or X is B. There is no way back. Raises `CtxAudioError` after the last trial."""
-        self._check_open()
+        self.x(None, None)  # which says so where there is none
         if letter not in ("A", "B"):
             raise CtxAudioError(f"the answer {letter!r} must be A or B")
         self._answers.append(letter)
@@ -130,10 +131,6 @@ class AbxTest:
             raise CtxAudioError(f"{self!r}: the result is shown after the last one")
         table = pd.DataFrame({"trial": range(1, self.trials + 1), "x": self._order, "answer": self._answers})
         return table.assign(right=table["x"] == table["answer"])
-
-    def _check_open(self) -> None:
-        if self.finished:
-            raise CtxAudioError(f"all {self.trials} trials are answered: make a new AbxTest for another round")
 
 
 def correct_needed(trials: int) -> int:
