@@ -5,7 +5,6 @@ What takes long to import is imported when a command runs, so that `--help` answ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,59 +49,49 @@ class Evaluation(Options):
 def analyze(options: Analysis) -> int:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
-    path = options.directory
-    if path.is_file():
-        for_folders = {"--against": options.against, "--num_workers": options.num_workers}
-        refuse(f"{path} is a file", for_folders | {"--psychoacoustics": options.psychoacoustics})
-        return _file(options)
-    refuse(f"{path} is not a file", {"--window_s": options.window_s})
-
     from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
     from ctxaudio.evaluation.measures import ASSUMED_LEVEL
+    from ctxaudio.evaluation.over_time import analyse_file
 
-    workers, progress = options.num_workers, on_a_terminal()
-    if options.against is not None:
-        refuse("--against compares", {"--psychoacoustics": options.psychoacoustics})
-        table = compare_folders(path, options.against, options.output_dir, workers, progress, options.rates_hz)
+    path, written_to = options.directory, options.output_dir or options.directory
+    workers, rates_hz, progress = options.num_workers, options.rates_hz, on_a_terminal()
+    if path.is_file():
+        _refuse(f"{path} is a file", options, "against", "num_workers", "psychoacoustics")
+        table = analyse_file(path, options.output_dir, options.window_s, rates_hz, progress)
+        print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
+        print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
+        for stretch in table.attrs["found"]:
+            rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
+            print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
+        stem, written_to = f"{path.stem}_modulation", options.output_dir or path.parent
+    elif options.against is not None:
+        _refuse(f"{path} is not a file", options, "window_s")
+        _refuse("--against compares", options, "psychoacoustics")
+        table = compare_folders(path, options.against, options.output_dir, workers, progress, rates_hz)
         print(table.round(4).to_string(index=False, na_rep=""))
         print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
         print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
         if table.attrs["smallest_p_holm"] >= 0.05:
             print("so few clips can't show a difference, whatever it is: give more of them")
-        return _written("comparison", options.output_dir or path)
-    table = batch_analyze_frequencies(
-        path, options.output_dir, workers, progress, options.rates_hz, options.psychoacoustics
-    )
-    shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
-    print(shown.round(3).to_string())
-    if options.psychoacoustics:
-        print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
-    return _written("analysis", options.output_dir or path)
-
-
-def _file(options: Analysis) -> int:
-    from ctxaudio.evaluation.over_time import analyse_file
-
-    path = options.directory
-    table = analyse_file(path, options.output_dir, options.window_s, options.rates_hz, on_a_terminal())
-    print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
-    print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
-    for stretch in table.attrs["found"]:
-        rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
-        print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
-    return _written(f"{path.stem}_modulation", options.output_dir or path.parent)
-
-
-def refuse(because: str, given: Mapping[str, object]) -> None:
-    """Raise `CtxAudioError` where an argument was given that has no meaning here."""
-    for name, value in given.items():
-        if value:
-            raise CtxAudioError(f"{because}: leave out {name}")
-
-
-def _written(stem: str, folder: Path) -> int:
-    print(f"{stem}.csv, .json and .png are in {folder}")
+        stem = "comparison"
+    else:
+        _refuse(f"{path} is not a file", options, "window_s")
+        sones = options.psychoacoustics
+        table = batch_analyze_frequencies(path, options.output_dir, workers, progress, rates_hz, sones)
+        shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
+        print(shown.round(3).to_string())
+        if sones:
+            print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
+        stem = "analysis"
+    print(f"{stem}.csv, .json and .png are in {written_to}")
     return 0
+
+
+def _refuse(because: str, options: Analysis, *names: str) -> None:
+    """Raise `CtxAudioError` where an option was given that has no meaning here."""
+    for name in names:
+        if getattr(options, name):
+            raise CtxAudioError(f"{because}: leave out --{name}")
 
 
 def evaluate(options: Evaluation) -> int:
@@ -121,6 +110,7 @@ def evaluate(options: Evaluation) -> int:
     from ctxaudio.modulation.profile import ModulationProfile
 
     writable_folder(options.output_dir)
+    skipped: list[str] = []
     if options.generated_dir is not None:
         rate, context, what = options.sample_rate or 22050, None, f"clips of {options.generated_dir}"
         generated, skipped = generated_sound(options.generated_dir, rate)
@@ -128,9 +118,9 @@ def evaluate(options: Evaluation) -> int:
     else:
         assert options.model_path is not None
         generator, about = load_generator(options.model_path)
-        plain, skipped = ModulationProfile(), []
-        generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
         rate, context, conditions = generator.config.sample_rate, about["context"], generator.config.conditions
+        plain = ModulationProfile()
+        generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
         what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     real = real_sound(options.data_dir, conditions, rate, options.split, context)
     evaluation = sets.evaluate(real, generated, rate, options.seed)
