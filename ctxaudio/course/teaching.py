@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +103,9 @@ class Lesson:
         waiting = f"{prediction.question} Choose an answer above, and the truth is shown here."
         display(live_text(lambda: waiting if prediction.answer is None else prediction.resolved(), [prediction]))
 
-    def exercise(
-        self,
-        title: str,
-        right: Any,
-        mistakes: Mapping[str, Any],
-        on: Sequence[tuple[Any, ...]] = (),
-        measure: Callable[[Any], Any] | None = None,
-        tolerance: float = 1e-6,
-    ) -> Exercise:
-        """An exercise as `Exercise` describes it, with `{what to say: a wrong answer}`; headless it tests itself."""
-        made = Exercise(title, right, mistakes, on, measure, tolerance, self.headless)
+    def exercise(self, title: str, right: Any, mistakes: Mapping[str, Any], **how: Any) -> Exercise:
+        """An exercise with `{what to say: a wrong answer}`, and `how` as `Exercise` says; headless it tests itself."""
+        made = Exercise(title, right, mistakes, headless=self.headless, **how)
         if self.headless:
             made.test_itself()
         self.exercises = [one for one in self.exercises if one.title != title] + [made]
