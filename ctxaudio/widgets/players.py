@@ -28,8 +28,8 @@ STOP_OTHERS = "for (const other of document.querySelectorAll('audio')) if (other
 STEPS = 100
 _UNITS = {"hz": "Hz", "db": "dB", "s": "s", "lufs": "LUFS"}
 #: ipywidgets gives the handle of a slider no name for a screen reader; the label beside it is one.
-_NAME_SLIDERS = (
-    "for (const slider of this.closest('.widget-hbox').querySelectorAll('.widget-slider')) "
+NAME_SLIDERS = (
+    "for (const slider of document.querySelectorAll('.widget-slider')) "
     "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
 )
 
@@ -159,7 +159,7 @@ def explore(render: Render, /, interactive: bool, **controls: tuple[float, float
     at_once = ipywidgets.Checkbox(description="play on change", indent=False)
 
     def show(figure: Picture, sound: Sound) -> None:
-        drawn.value, played.value = image(figure, onload=_NAME_SLIDERS), sound.captioned(at_once.value)
+        drawn.value, played.value = image(figure, onload=NAME_SLIDERS), sound.captioned(at_once.value)
 
     def update(_change: Any) -> None:
         try:

@@ -19,7 +19,7 @@ from ctxaudio.render.finish import Finish
 from ctxaudio.render.generate import model_for, trained_conditions
 from ctxaudio.render.night import Night, band_of, example_nights, read_night, with_conditions
 from ctxaudio.render.session import Mixed, Source, plan_session, preview
-from ctxaudio.widgets.players import Sound, failure, image, play, said
+from ctxaudio.widgets.players import NAME_SLIDERS, Sound, failure, image, play, said
 
 #: What a night lasts and how it is faded where it does not say.
 MINUTES, FADE_S, PREVIEW_S = 60.0, 10.0, 20.0
@@ -150,7 +150,7 @@ class NightEditor:
         _ = night.modulation  # within comfort
         self.night = night
         self.minute.max = night.minutes
-        self.drawn.value = image(picture_of_night(night), "38vh")
+        self.drawn.value = image(picture_of_night(night), "38vh", NAME_SLIDERS)
         self.status.value = said(f"{len(self.steps)} steps, {night.minutes:g} minutes.")
 
     def _guarded(self, action: Callable[[], None]) -> Callable[[], None]:

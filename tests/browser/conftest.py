@@ -49,6 +49,19 @@ class Lab:
         """A picture of the page, for the eyes of who runs this with SHOTS=folder."""
         self.page.screenshot(path=self.shots / f"{name}.png")
 
+    def shots_down(self, name: str) -> None:
+        """Pictures all the way down the notebook, for the same eyes."""
+        if "SHOTS" not in os.environ:
+            return
+        box, number = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"), 0
+        box.evaluate("box => box.scrollTop = 0")
+        while True:
+            self.page.wait_for_timeout(100)
+            self.shot(f"{name}_{number:02}")
+            at, number = box.evaluate("box => box.scrollTop"), number + 1
+            if box.evaluate("box => { box.scrollTop += 0.9 * box.clientHeight; return box.scrollTop }") == at:
+                return
+
 
 def not_here(reason: str) -> NoReturn:
     """Skip on a person's machine, who may do without; fail on CI, where nobody would notice."""
@@ -129,7 +142,10 @@ def lab(browser: Any, shots: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             yield opened
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # its kernels are gone, an extension hangs
+                server.kill()
 
 
 def shorten(path: Path) -> None:

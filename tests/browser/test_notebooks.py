@@ -13,6 +13,7 @@ from looking import durations, playing_at_once, serious_faults
 NOTEBOOKS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 #: What is ours on a page of JupyterLab.
 OURS = (".jp-OutputArea-output", ".jp-RenderedMarkdown")
+SCROLLED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
 RUN_ALL = """async () => {
   const app = window.jupyterapp
   const panel = app.shell.currentWidget
@@ -58,6 +59,7 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_do_what_they_say(name: str, 
     lab.shot(f"{stem}_top")
     assert page.evaluate(RUN_ALL) == []
     page.wait_for_timeout(500)
+    lab.shots_down(stem)
     answer_questions(page)
     turn_sliders(lab, stem)
     unfold_hints_and_solutions(lab, stem)
@@ -71,7 +73,7 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_do_what_they_say(name: str, 
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         page.evaluate(CHANGE_THEME, theme)
         show_something_of_ours(lab, f"{stem}_{theme.split()[1].lower()}")
-        faults = serious_faults(page, *OURS)
+        faults = faults_of_ours(page)
         assert not faults, "\n".join([theme, *faults])
     assert ours(lab.errors) == []
     page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
@@ -138,6 +140,8 @@ def unfold_hints_and_solutions(lab: Any, stem: str) -> None:
 
 def plan_a_night(lab: Any) -> None:
     """A step is typed and drawn, heard from minute 0, saved, and loaded again after another change."""
+    from playwright.sync_api import expect
+
     page = lab.page
     editor = page.locator(".widget-vbox").filter(has=page.get_by_role("button", name="Hear 20 s")).first
     rate, status = editor.get_by_label("rate (Hz)").first, editor.get_by_role("status")
@@ -158,12 +162,15 @@ def plan_a_night(lab: Any) -> None:
     player.wait_for(timeout=60_000)
     assert player.get_attribute("aria-label") == "20 s from minute 0, without the fade"
     assert page.evaluate(LOUDNESS, player.element_handle()) > 0.01
+    editor.evaluate("editor => editor.scrollIntoView()")
     lab.shot("timeline")
+    inside = editor.bounding_box()
+    assert inside and inside["height"] <= 780, "fields, picture and player are seen together"
     button("Save").click()
     status.get_by_text("saved; now: ctxaudio session --schedule").wait_for()
     typed("4")
     button("Load").click()
-    page.wait_for_function("input => Number(input.value) === 7.5", arg=rate.element_handle())
+    expect(rate).to_have_value("7.5")
 
 
 def take_abx_test(lab: Any) -> None:
@@ -183,6 +190,20 @@ def take_abx_test(lab: Any) -> None:
         page.wait_for_function("said => !document.body.innerText.includes(said)", arg=said, timeout=10_000)
     assert page.get_by_text(re.compile(r"A was (modulated|sham), B was")).count() == 1
     lab.shot("abx_result")
+
+
+def faults_of_ours(page: Any) -> list[str]:
+    """What axe-core finds in a window as high as the notebook: it passes over text that is scrolled out of sight.
+
+    It passes over all text in a body of no height, too, as JupyterLab has.
+    """
+    size, height = page.viewport_size, page.locator(SCROLLED).evaluate("box => box.scrollHeight")
+    page.add_style_tag(content="body { height: 100vh }")
+    page.set_viewport_size(size | {"height": height + 200})
+    page.wait_for_timeout(500)
+    faults = serious_faults(page, *OURS)
+    page.set_viewport_size(size)
+    return [fault for fault in faults if not fault.startswith("link-in-text-block")]  # links are drawn by JupyterLab
 
 
 def show_something_of_ours(lab: Any, name: str) -> None:
