@@ -143,7 +143,7 @@ def lab(browser: Any, shots: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         finally:
             server.terminate()
             try:
-                server.wait(30)
+                server.wait(10)
             except subprocess.TimeoutExpired:  # its kernels are gone, an extension hangs
                 server.kill()
 
