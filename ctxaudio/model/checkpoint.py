@@ -14,10 +14,12 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ctxaudio import __version__
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
+from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.rates import BANDS
 from ctxaudio.model.style_bank import Style
@@ -26,6 +28,8 @@ from ctxaudio.modulation.profile import ModulationProfile
 FORMAT = 9
 #: The generator that ships with the package.
 BASE = Path(__file__).parent.parent / "base" / "base.safetensors"
+#: Beside it, what judged its courses in the end: fine-tuning goes on with both sides of the game.
+DISCRIMINATOR = "discriminator.safetensors"
 #: Names of conditions go into file names and tables.
 LONGEST_NAME = 100
 #: No weight tells whether so many were meant, and each takes as long as the sound itself.
@@ -184,13 +188,39 @@ def for_conditions(
         for name, value in given.state_dict().items()
         if not name.startswith(("bank.", "modulation.", "embedding."))
     }
-    generator.load_state_dict({**generator.state_dict(), **shared})
-    rows = given.embedding.weight.detach()
+    embedding = rows_for(given.embedding.weight.detach(), names, conditions)
+    generator.load_state_dict({**generator.state_dict(), **shared, "embedding.weight": embedding})
     with torch.no_grad():
-        for i, name in enumerate(conditions):
-            generator.embedding.weight[i] = rows[names.index(name)] if name in names else rows.mean(0)
         if style_count is None and chosen.any():
             style = Style(*(given.bank.get_buffer(name)[chosen] for name in Style._fields))
             old = given.bank.conditions[chosen].tolist()
             generator.bank.fill(style, torch.tensor([tuple(conditions).index(names[c]) for c in old]))
     return generator
+
+
+def rows_for(rows: Tensor, names: Sequence[str], conditions: Sequence[str]) -> Tensor:
+    """Of `rows`, one for each of `names`, those of `conditions`; for a name that is not there the mean."""
+    return torch.stack([rows[names.index(name)] if name in names else rows.mean(0) for name in conditions])
+
+
+def save_discriminator(path: Path, discriminator: Discriminator) -> None:
+    """Write a discriminator's weights in 16 bits."""
+    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in discriminator.state_dict().items()}
+    with written_whole(path) as aside:
+        aside.write_bytes(safetensors.torch.save(weights))
+
+
+def load_discriminator(
+    path: Path, names: Sequence[str], discriminator: Discriminator, conditions: Sequence[str]
+) -> None:
+    """Give a discriminator of `conditions` the weights at `path`, which are of one of `names`."""
+    count = len(names)
+    weights = {name: tensor.float() for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
+    for name, tensor in weights.items():
+        if ".condition." in name:
+            weights[name] = rows_for(tensor, names, conditions)
+        elif name.endswith("given.parametrizations.weight.original"):
+            weights[name] = torch.cat([rows_for(tensor[:, :count].T, names, conditions).T, tensor[:, count:]], 1)
+            u, v = (name.replace("original", f"0._{side}") for side in "uv")  # of its spectral norm
+            weights[v] = F.normalize(weights[u] @ weights[name], dim=0)
+    discriminator.load_state_dict(weights)

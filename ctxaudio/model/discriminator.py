@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ctxaudio.model.generator import GeneratorConfig
 
-WIDTH = 128
+WIDTH = 96
 #: Frames averaged, and strides of the four convolutions, of each view.
 VIEWS = ((1, (2, 2, 2, 1)), (8, (1, 2, 2, 1)))
 

@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from ctxaudio.signal.stft import power, power_spectrogram
 
-#: Power under which a bin counts as silent, white noise of variance 1 having 1 (see `signal.stft`).
-SILENCE = 1e-7
+#: Power under which a bin counts as silent, white noise of variance 1 having 1 (see `signal.stft`). At 1e-7 the floor
+#: was heard between the partials of a gong (with its real courses 329 KAD beside 246) and a guitar (149 beside 83).
+SILENCE = 1e-9
 #: Mean and deviation of log|X| where |X|^2 is exponential with mean 1: -gamma/2 and pi/sqrt(24).
 LOG_RAYLEIGH_MEAN = -0.5 * 0.5772156649
 LOG_RAYLEIGH_DEVIATION = math.pi / math.sqrt(24.0)
@@ -66,7 +67,7 @@ def normalise(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """`[B, bins, frames]` with mean 0 and deviation 1 over time in every bin, and the `[B, bins]` it had before."""
     level = picture.mean(-1)
     moving = picture - level[..., None]
-    deviation = moving.square().mean(-1).sqrt().clamp_min(LEAST_DEVIATION)
+    deviation = moving.square().mean(-1).clamp_min(LEAST_DEVIATION**2).sqrt()
     return moving / deviation[..., None], level, deviation
 
 

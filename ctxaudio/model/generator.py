@@ -192,8 +192,9 @@ class Generator(nn.Module):
         x, s = x.repeat_interleave(channels, 0), s.repeat_interleave(channels, 0)
         x = x + self.from_noise(F.pad(noise_courses, (margin, margin), mode="reflect"))
         made = self.head(self.through(self.frames, x, s, random)[..., margin:-margin])
-        made_gain, noise_gain = self.gains(s).exp()[..., None].chunk(2, dim=1)
-        made = made_gain * made + 0.2 * noise_gain * noise_courses
+        # shares rather than gains, which would grow without bound: only their ratio matters to a unit course
+        of_made, of_noise = (2.0 * self.gains(s).unflatten(1, (2, -1)).softmax(1))[..., None].unbind(1)
+        made = of_made * made + 0.2 * of_noise * noise_courses
         rates = style.rates.repeat_interleave(channels, 0)
         return unit_courses(impose_rates(unit_courses(made), rates, self.config.frame_rate))
 
@@ -207,6 +208,12 @@ class Generator(nn.Module):
         """STFT `[B, bins, frames]` of white noise `[B, T]` of variance 1, and its normalised log-magnitude."""
         spectrum = stft(samples, self.config.n_fft, self.config.hop)
         return spectrum, normalised_noise(spectrum)
+
+    def noise_courses(self, mixing: Tensor, samples: int) -> Tensor:
+        """Courses `[B, R, frames]` of white noise `[B, samples]`, in the directions of `mixing` `[B, K, R]`."""
+        white = torch.randn(len(mixing), samples, device=mixing.device)
+        n_fft, hop = self.config.n_fft, self.config.hop
+        return self.spectra.courses_of_noise(within(self.noise_spectrum(white)[1], n_fft, hop), mixing)
 
     def render(
         self,
@@ -262,7 +269,13 @@ class Generator(nn.Module):
         # Rain from 95 to 125, Wind from 154 to 178, Purr from 300 to 378
         noise_courses = self.spectra.courses_of_noise(noise[1], of_each.mixing)
         courses = self.courses(latent, condition, style, noise_courses, random)
-        return self.render(courses, of_each, noise, samples, random)[:, :wanted]
+        sound = self.render(courses, of_each, noise, samples, random)
+        if wanted == samples:
+            return sound
+        # where it is loudest: half a second of a drum may otherwise hold no beat
+        energy = F.pad(sound.detach().square().unflatten(0, (-1, channels)).sum(1).cumsum(-1), (1, 0))
+        starts = (energy[:, wanted:] - energy[:, :-wanted]).argmax(1).repeat_interleave(channels)
+        return sound.gather(1, starts[:, None] + torch.arange(wanted, device=sound.device))
 
     def forward(
         self,

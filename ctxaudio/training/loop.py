@@ -22,7 +22,7 @@ from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.monitor import diversity, finishing_the_step_on_ctrl_c, trouble
-from ctxaudio.training.state import NoisePictures, Training, checkpoint, preserve_rng, write_logs
+from ctxaudio.training.state import Training, checkpoint, preserve_rng, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -109,8 +109,9 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         real, statistics, style = generator.analyse(audio)
 
     def take() -> Tensor:
+        noise = generator.noise_courses(style.mixing, audio.shape[1])
         latent = torch.randn(len(audio), generator.config.latent_dim, device=training.device)
-        return generator.courses(latent, condition, style, training.noise.courses(style.mixing))
+        return generator.courses(latent, condition, style, noise)
 
     fake = take()
     with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
@@ -175,7 +176,6 @@ def begin(
         random,
         context,
         torch.device(config.device),
-        NoisePictures(generator, round(config.crop_s * generator.config.sample_rate)),
         lr,
     )
 

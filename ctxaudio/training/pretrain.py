@@ -22,7 +22,15 @@ from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.files import write_text
-from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator, save_generator
+from ctxaudio.model.checkpoint import (
+    BASE,
+    DISCRIMINATOR,
+    for_conditions,
+    load_discriminator,
+    load_generator,
+    save_discriminator,
+    save_generator,
+)
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.training import loop
@@ -40,7 +48,7 @@ from ctxaudio.training.state import Training, preserve_rng, resume
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
 FITTED_CROPS = 2048
-STYLES_A_CONDITION = 8
+STYLES_A_CONDITION = 5
 
 
 def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), progress: bool = True) -> Training:
@@ -70,6 +78,9 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
         generator = for_conditions(given[0], ALL.conditions, ModulationProfile(), model.style_count)
     training = loop.begin(generator, batches, random, ALL.name, config)
     training.init_from = origin_of(given)
+    if given is not None:
+        names = given[0].config.conditions
+        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, ALL.conditions)
     if start.resume:
         training = resume(training, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
@@ -140,6 +151,7 @@ def save_base(
         "init_from": {name: value for name, value in training.init_from.items() if name != "attribution"} or None,
     }
     path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
+    save_discriminator(path.with_name(DISCRIMINATOR), training.discriminator)
     write_credits(path, attribution)
     write_text(path.with_name("MODEL_CARD.md"), model_card(training, facts))
     print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)

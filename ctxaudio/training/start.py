@@ -14,7 +14,7 @@ from ctxaudio.data.batches import Batches, ClipBatches
 from ctxaudio.data.fsd50k import FSD50K_CREDIT
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
+from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_discriminator, load_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import context_profile
@@ -63,6 +63,9 @@ def begin_training(
     if not start.resume:
         fill_bank(generator, crops, conditions)
     training = loop.begin(generator, batches, random, clips.context, config)
+    if given is not None and start.init_from is None:
+        names = given[0].config.conditions
+        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, clips.condition_names)
     training.init_from = origin_of(given)
     return take_up(training, run.output_dir) if start.resume else training
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from ctxaudio.data.batches import Batches
@@ -19,7 +18,6 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
-from ctxaudio.model.eigenspectra import within
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.monitor import TERMS
 
@@ -27,31 +25,6 @@ HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
 
 Losses = dict[str, float]
-
-
-class NoisePictures:
-    """White noise in terms of the eigen-spectra, made once and then drawn at random places: a fresh STFT a take would
-    cost a tenth of a step. The noise is the same for every training, so it is no part of a checkpoint."""
-
-    ROWS = 128
-
-    def __init__(self, generator: Generator, samples: int) -> None:
-        random = torch.Generator().manual_seed(0)
-        basis = generator.spectra.basis
-        self.samples = samples
-        with torch.no_grad():
-            parts = torch.randn(self.ROWS, samples, generator=random).to(basis.device).split(16)
-            n_fft, hop = generator.config.n_fft, generator.config.hop
-            pictures = [within(generator.noise_spectrum(part)[1], n_fft, hop) for part in parts]
-            self.rows = torch.cat([basis.T @ picture for picture in pictures])
-
-    def courses(self, mixing: Tensor) -> Tensor:
-        """Courses `[B, R, frames]` of noise in the directions of `mixing` `[B, K, R]`, each row turned round in time
-        by a random shift."""
-        rows = torch.randint(self.ROWS, (len(mixing),)).tolist()
-        shifts = torch.randint(self.rows.shape[-1], (len(mixing),)).tolist()
-        turned = torch.stack([torch.roll(self.rows[i], shift, -1) for i, shift in zip(rows, shifts, strict=True)])
-        return F.normalize(mixing, dim=1).transpose(1, 2) @ turned
 
 
 @dataclass
@@ -67,7 +40,6 @@ class Training:
     random: torch.Generator
     context: str
     device: torch.device
-    noise: NoisePictures
     lr: float
     step: int = 0
     epoch: int = 0
@@ -157,7 +129,6 @@ def resume(training: Training, output_dir: Path) -> Training:
         raise CtxAudioError(
             f"{path} is of another configuration: resume with the context and sizes it was begun with"
         ) from error
-    training.noise = NoisePictures(training.generator, training.noise.samples)  # in the eigen-spectra just loaded
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SHAPE, TRAINING, small_generator
+from small_model import CONFIG, SHAPE, TRAINING, small_generator
 
 from ctxaudio import pipeline
 from ctxaudio.cli import main
@@ -16,7 +16,14 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
 from ctxaudio.model import checkpoint
-from ctxaudio.model.checkpoint import FORMAT, load_generator, save_generator
+from ctxaudio.model.checkpoint import (
+    FORMAT,
+    load_discriminator,
+    load_generator,
+    save_discriminator,
+    save_generator,
+)
+from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
@@ -249,3 +256,22 @@ def test_a_training_begun_anew_and_killed_at_once_is_the_one_that_is_resumed(
     with pytest.raises(MemoryError):
         once(run)
     assert checkpoint.load_state(tmp_path / LATEST)["progress"]["step"] == 0
+
+
+def test_a_discriminator_comes_back_for_other_conditions_and_judges_those_it_knew_as_before(tmp_path: Path):
+    torch.manual_seed(0)
+    given = Discriminator(CONFIG)
+    given(torch.randn(2, CONFIG.courses, 345), torch.tensor([0, 1]), torch.randn(2, CONFIG.texture_dim))
+    save_discriminator(tmp_path / "d.safetensors", given.half().float())
+    conditions = ("Hail", "Wind", "Brook", "Rain")
+    made = Discriminator(dataclasses.replace(CONFIG, conditions=conditions))
+    load_discriminator(tmp_path / "d.safetensors", CONFIG.conditions, made, conditions)
+    courses, texture = torch.randn(2, CONFIG.courses, 345), torch.randn(2, CONFIG.texture_dim)
+    with torch.no_grad():
+        theirs = given.eval()(courses, torch.tensor([1, 0]), texture)  # Wind and Rain
+        mine = made.eval()(courses, torch.tensor([1, 3]), texture)
+    for before, after in zip(theirs, mine, strict=True):
+        # the matrix of what is given has other columns now, so another norm that it is divided by
+        assert float((before.real - after.real).abs().max()) < 0.5 * float(before.real.std() + 1.0)
+        torch.testing.assert_close(after.condition[:, [3, 1]], before.condition[:, :2], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(after.condition[:, 0], before.condition.mean(1), rtol=1e-3, atol=1e-3)

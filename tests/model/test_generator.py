@@ -1,3 +1,4 @@
+import copy
 import math
 from dataclasses import fields, replace
 
@@ -115,11 +116,27 @@ def test_a_crop_through_its_own_analysis_is_the_crop_s_picture_again():
     torch.testing.assert_close(again[:, inside], crops[:, inside], rtol=0, atol=0.02)
 
 
-def test_what_is_shorter_than_a_style_s_two_seconds_is_cut_out_of_as_much(generator):
-    latent, condition = torch.randn(2, 10), torch.tensor([0, 2])
-    whole = generator.unmodulated(latent, condition, round(SHORTEST_S * RATE), random=seeded(3))
-    short = generator.unmodulated(latent, condition, 3000, random=seeded(3))
-    assert torch.equal(short, whole[:, :3000])
+def test_what_is_shorter_than_a_style_s_two_seconds_is_cut_out_of_as_much_where_it_is_loudest(generator):
+    latent, condition = torch.randn(2, CONFIG.latent_dim, generator=seeded()), torch.tensor([0, 1])
+    length = RATE // 2
+    with torch.no_grad():
+        whole = generator.unmodulated(latent, condition, round(SHORTEST_S * RATE), random=seeded(3))
+        cut = generator.unmodulated(latent, condition, length, random=seeded(3))
+    for sound, part in zip(whole.unfold(1, length, 1), cut, strict=True):
+        loudest = sound.square().sum(1).argmax()
+        assert float((sound - part).abs().amax(1).min()) == 0.0
+        assert float(part.square().sum()) == pytest.approx(float(sound[loudest].square().sum()), rel=1e-4)
+
+
+def test_a_style_unlike_any_other_makes_sound_that_is_finite(generator):
+    """Of a silent crop, whose gains once overflowed, and with weights that lean on one side as far as they can."""
+    style = generator.style_of(torch.zeros(1, 2 * RATE))
+    leaning = copy.deepcopy(generator)
+    with torch.no_grad():
+        leaning.gains.bias[: CONFIG.courses] = 200.0
+        leaning.gains.bias[CONFIG.courses :] = -200.0
+        made = leaning.unmodulated(torch.randn(1, CONFIG.latent_dim), torch.tensor([0]), 2 * RATE, style, seeded(0))
+    assert bool(made.isfinite().all())
 
 
 def test_the_sound_is_that_of_courses_and_style_together(generator):

@@ -59,7 +59,7 @@ def test_training_on_one_batch_brings_its_texture_nearer_than_noise_without_the_
 
         def noise(seed: int) -> torch.Tensor:
             torch.manual_seed(seed)
-            return unit_courses(training.noise.courses(style.mixing))
+            return unit_courses(generator.noise_courses(style.mixing, batch.audio.shape[1]))
 
         def made(seed: int) -> torch.Tensor:
             latent = torch.randn(4, SLEEP.latent_dim, generator=seeded(seed))

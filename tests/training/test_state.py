@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import RATE, SLEEP, TRAINING, Pairs, begin, small_generator, some_styles, stop_in_step
+from small_model import SLEEP, TRAINING, Pairs, begin, stop_in_step
 
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.model.eigenspectra import within
 from ctxaudio.run import Run
 from ctxaudio.training import loop
-from ctxaudio.training.state import LATEST, NoisePictures, Training, resume
+from ctxaudio.training.state import LATEST, Training, resume
 
 CONFIG = dataclasses.replace(TRAINING, num_epochs=2)
 
@@ -101,18 +100,6 @@ def test_a_kill_after_a_checkpoint_or_in_the_next_step_loses_nothing(
     assert without_times(resumed.history) == without_times(plain.history)
 
 
-def test_the_noise_of_a_resumed_training_is_in_the_eigen_spectra_of_its_checkpoint(
-    clips: PreparedClips, tmp_path: Path
-):
-    training = begin(clips)
-    loop.checkpoint(training, tmp_path)
-    fresh = begin(clips)
-    fresh.generator.spectra.basis.copy_(torch.eye(SLEEP.bins, SLEEP.components))
-    fresh.noise = NoisePictures(fresh.generator, fresh.noise.samples)
-    assert not torch.equal(fresh.noise.rows, training.noise.rows)
-    assert torch.equal(resume(fresh, tmp_path).noise.rows, training.noise.rows)
-
-
 def test_resuming_nothing_or_another_configuration_is_an_error(clips: PreparedClips, trained: Run, tmp_path: Path):
     with pytest.raises(CtxAudioError, match="nothing to resume"):
         resume(begin(clips), tmp_path)
@@ -137,29 +124,3 @@ def test_a_checkpoint_whose_origin_is_no_table_is_refused(clips: PreparedClips, 
     loop.checkpoint(training, tmp_path)
     with pytest.raises(CtxAudioError, match="another configuration"):
         resume(begin(clips), tmp_path)
-
-
-def test_the_noise_is_the_same_for_every_training_and_its_courses_differ_from_take_to_take():
-    generator, mixing = small_generator(), some_styles(3).mixing
-    noise, again = NoisePictures(generator, RATE), NoisePictures(generator, RATE)
-    assert torch.equal(noise.rows, again.rows) and len(noise.rows) == NoisePictures.ROWS
-    torch.manual_seed(0)
-    one, other = noise.courses(mixing), noise.courses(mixing)
-    torch.manual_seed(0)
-    assert torch.equal(again.courses(mixing), one)
-    assert one.shape == (3, mixing.shape[2], noise.rows.shape[-1]) and not torch.allclose(one, other)
-
-
-def test_drawn_noise_has_the_courses_that_a_fresh_stft_has():
-    """Variance and smoothness over time of each course, over many draws, in a crop's directions."""
-    generator = small_generator()
-    mixing = some_styles(1).mixing.expand(256, -1, -1)
-    torch.manual_seed(0)
-    drawn = NoisePictures(generator, RATE).courses(mixing)
-    white = torch.randn(256, RATE, generator=torch.Generator().manual_seed(9))
-    picture = within(generator.noise_spectrum(white)[1], generator.config.n_fft, generator.config.hop)
-    fresh = generator.spectra.courses_of_noise(picture, mixing)
-    assert fresh.shape == drawn.shape
-    for lag in (0, 1, 2):
-        found, wanted = ((c * torch.roll(c, lag, -1)).mean((0, 2)) for c in (drawn, fresh))
-        torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.05)
