@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,9 @@ from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig
 from ctxaudio.training.start import (
-    attributed,
     begin_training,
     check_device,
+    facts_of,
     load_given,
     write_credits,
 )
@@ -127,24 +126,9 @@ def train(
 
 def save_model(run: Run, training: Training, config: TrainingConfig, clips: PreparedClips) -> Path:
     """Write the averaged generator and, beside it, how it came about and whose sound is in it (`ATTRIBUTION.md`)."""
-    attribution = attributed(clips, training.init_from.get("attribution") or [])
-    origin = {name: value for name, value in training.init_from.items() if name != "attribution"}
-    facts: dict[str, Any] = {
-        "training": {
-            "config": asdict(config),
-            "steps": training.step,
-            "epochs": training.epoch,
-            "seconds": round(training.seconds, 1),
-            "seconds_per_step": round(training.seconds / max(1, training.step), 4),
-            "interrupted": training.interrupted,
-        },
-        "clips": clips.counts(),
-        "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
-        "attribution": attribution,
-        "init_from": origin or None,
-    }
+    facts = facts_of(training, config, clips)
     path = save_generator(run.model_path, training.averaged, run.context, facts)
-    write_credits(path, attribution)
+    write_credits(path, facts["attribution"])
     print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
     return path
 

@@ -7,9 +7,7 @@ clips.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -36,8 +34,8 @@ from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.training import loop
 from ctxaudio.training.config import Pretraining, Start, TrainingConfig
 from ctxaudio.training.start import (
-    attributed,
     draw_crops,
+    facts_of,
     fill_bank,
     fit_spectra_and_statistics,
     origin_of,
@@ -134,25 +132,11 @@ def save_base(
     origins: dict[str, str],
 ) -> None:
     """Weights in 16 bits, their JSON, `MODEL_CARD.md` and `ATTRIBUTION.md`."""
-    earlier = training.init_from.get("attribution") or []  # of the base it began from, whose recordings stay in it
-    attribution = attributed(recordings, earlier) if recordings is not None else earlier
-    facts: dict[str, Any] = {
-        "training": {
-            "config": asdict(config),
-            "steps": training.step,
-            "seconds": round(training.seconds, 1),
-            "corpora": what.corpora,
-            "recorded_share": what.recorded_share if recordings is not None else 0.0,
-        },
-        "styles": origins,
-        "clips": recordings.counts() if recordings is not None else {},
-        "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
-        "attribution": attribution,
-        "init_from": {name: value for name, value in training.init_from.items() if name != "attribution"} or None,
-    }
+    share = what.recorded_share if recordings is not None else 0.0
+    facts = facts_of(training, config, recordings, corpora=what.corpora, recorded_share=share) | {"styles": origins}
     path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
     save_discriminator(path.with_name(DISCRIMINATOR), training.discriminator)
-    write_credits(path, attribution)
+    write_credits(path, facts["attribution"])
     write_text(path.with_name("MODEL_CARD.md"), model_card(training, facts))
     print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)
 

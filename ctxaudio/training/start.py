@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,26 @@ def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict
         for clip in (clips.clips[i] for i in clips.of("train"))
     ]
     return used + [entry for entry in earlier if entry not in used]
+
+
+def facts_of(training: Training, config: TrainingConfig, clips: PreparedClips | None, **more: object) -> dict[str, Any]:
+    """What stands beside a model: how it was trained (and `more` of that), on what, and whose sound is in it."""
+    earlier = training.init_from.get("attribution") or []  # of the model it began from, whose clips stay in it
+    attribution = attributed(clips, earlier) if clips is not None else earlier
+    return {
+        "training": {
+            "config": asdict(config),
+            "steps": training.step,
+            "epochs": training.epoch,
+            "seconds": round(training.seconds, 1),
+            "interrupted": training.interrupted,
+            **more,
+        },
+        "clips": clips.counts() if clips is not None else {},
+        "licences": dict(Counter(entry["licence"] for entry in attribution).most_common()),
+        "attribution": attribution,
+        "init_from": {name: value for name, value in training.init_from.items() if name != "attribution"} or None,
+    }
 
 
 def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:

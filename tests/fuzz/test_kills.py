@@ -42,7 +42,7 @@ COMMANDS = {
 LIMITS = {"cpu_s": 120, "wall_s": 600.0}
 LATEST = Path("out/checkpoints/latest.pt")
 #: What a training says of time, and what the machine may do at another pace.
-CLOCKS = ("seconds", "seconds_per_step")
+CLOCKS = ("seconds",)
 
 
 @contextmanager
