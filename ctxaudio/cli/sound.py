@@ -70,9 +70,6 @@ class Asked:
     tone_db: float = option(-10.0, "loudness of that tone beside the sound's")
     duty: float | None = option(None, "isochronic: share of the cycle that is on (0.5)")
     ramp_s: float | None = option(None, "isochronic: raised-cosine ramps in seconds (0.01)")
-    audio_band_hz: tuple[float, float] | None = option(
-        None, "modulate this part of the spectrum only", metavar=("LOW", "HIGH")
-    )
     control: Literal["sham", "jittered"] | None = option(
         None, "same sound and loudness, no modulation or unstable rates"
     )
@@ -233,8 +230,6 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
             schedule = read_schedule(Path(asked.schedule)) if in_file else parse_schedule(asked.schedule, depth)
         asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
     profile = _profile_of(asked, context)
-    if asked.audio_band_hz:
-        profile = replace(profile, audio_band_hz=asked.audio_band_hz)
     if not asked.beyond_comfort:
         check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
         if schedule and profile.rates:

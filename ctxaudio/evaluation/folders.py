@@ -217,7 +217,7 @@ def asked_depths(folder: Path) -> dict[float, float]:
     depths = {carrier.frequency_hz: carrier.depth for carrier in profile.carriers if carrier.frequency_hz > 100.0}
     for rate in profile.rates:
         if rate.rate_hz >= 1.0:
-            elsewhere = rate.pulse or rate.jitter or profile.audio_band_hz
+            elsewhere = rate.pulse or rate.jitter
             depths[rate.rate_hz] = math.nan if elsewhere else rate.depth
     return depths
 

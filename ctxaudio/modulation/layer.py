@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import scipy.fft
-import scipy.signal
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import ModulationProfile, Pulse, Rate, Tone
@@ -30,7 +28,6 @@ from ctxaudio.modulation.schedule import Schedule
 CARRIER_BOOST_DB = 12.0
 CARRIER_WIDTH_HZ = 10.0
 BELL_S = 0.25
-BAND_EDGE_HZ = 40.0
 # How a jittered rate wanders: slow sines whose periods share no multiple, at phases that share none either.
 WANDER_HZ = (0.071, 0.127, 0.233, 0.419)
 WANDER_TURNS = (0.0, 0.382, 0.764, 0.146)
@@ -170,20 +167,6 @@ def emphasis_kernel(frequencies_hz: Tensor, depths: Tensor, sample_rate: int) ->
     return torch.cat([response[-half:], response[: half + 1]])
 
 
-def band_kernel(low_hz: float, high_hz: float, sample_rate: int) -> Tensor:
-    """Band-pass `[2 H + 1]`, float64, flat from `low_hz` to `high_hz`, 60 dB down 40 Hz (or half of `low_hz`) outside.
-
-    Raises `CtxAudioError` for a band that reaches half the sample rate.
-    """
-    if high_hz >= sample_rate / 2:
-        raise CtxAudioError(
-            f"audio band {low_hz:g}-{high_hz:g} Hz must end below half the sample rate {sample_rate} Hz"
-        )
-    taps, beta = scipy.signal.kaiserord(60.0, min(BAND_EDGE_HZ, low_hz) / (sample_rate / 2))
-    kernel = scipy.signal.firwin(taps | 1, [low_hz, high_hz], window=("kaiser", beta), pass_zero=False, fs=sample_rate)
-    return torch.from_numpy(kernel)
-
-
 def centred_convolution(samples: Tensor, kernel: Tensor) -> Tensor:
     """`samples` `[..., T]`, zero outside, convolved with `kernel` `[2 H + 1]` centred on each: `[..., T]`.
 
@@ -216,7 +199,6 @@ class FrequencyModulationLayer(nn.Module):
     rates_hz: Tensor
     phases: Tensor
     carriers_hz: Tensor
-    band: Tensor
 
     def __init__(
         self, profile: ModulationProfile, sample_rate: int, learnable: bool = False, schedule: Schedule | None = None
@@ -235,8 +217,6 @@ class FrequencyModulationLayer(nn.Module):
         self.register_buffer("carriers_hz", torch.tensor([c.frequency_hz for c in profile.carriers]))
         self.rate_depths = nn.Parameter(torch.tensor([t.knots[0][2] for t in self.tracks]), requires_grad=learnable)
         self.carrier_depths = nn.Parameter(torch.tensor([c.depth for c in profile.carriers]), requires_grad=learnable)
-        band = torch.empty(0) if profile.audio_band_hz is None else band_kernel(*profile.audio_band_hz, sample_rate)
-        self.register_buffer("band", band, persistent=False)  # follows from the profile
 
     def random_phases(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
         """Phases `[B, K]` in radians, uniform: in training, so that no phase becomes a mark of the fakes."""
@@ -250,21 +230,15 @@ class FrequencyModulationLayer(nn.Module):
             self.tracks, start_sample, length, self.sample_rate, self.rate_depths.clamp(0.0, 1.0), shift
         )
 
-    def kernels(self) -> tuple[Tensor, Tensor]:
-        """What emphasis adds to the sound, and which part of it moves (empty: all of it), as kernels for the sound."""
-        none = self.band.new_zeros(0)
+    def emphasis(self) -> Tensor:
+        """The kernel of what the carriers add to the sound, empty without any."""
         if not self.profile.carriers:
-            return none, self.band
-        added = emphasis_kernel(self.carriers_hz, self.carrier_depths.clamp(0.0, 1.0), self.sample_rate)
-        if not len(self.band):
-            return added, none
-        band = F.pad(self.band.to(added.dtype), (len(added) // 2, len(added) // 2))
-        return added, band + centred_convolution(band, added)
+            return self.carrier_depths
+        return emphasis_kernel(self.carriers_hz, self.carrier_depths.clamp(0.0, 1.0), self.sample_rate)
 
     def forward(self, samples: Tensor, phases: Tensor | None = None, start_sample: int = 0) -> Tensor:
-        added, moving = self.kernels()
+        added = self.emphasis()
         sound = samples + centred_convolution(samples, added) if len(added) else samples
         if not self.profile.rates:
             return sound
-        gain = self.gain(samples.shape[-1], phases, start_sample).to(samples.dtype)
-        return sound + (gain - 1.0) * centred_convolution(samples, moving) if len(moving) else sound * gain
+        return sound * self.gain(samples.shape[-1], phases, start_sample).to(samples.dtype)

@@ -101,26 +101,16 @@ class Tone(Options):
 
 @dataclass(frozen=True)
 class ModulationProfile:
-    """What to do to a sound. With `audio_band_hz` (low, high) only that part of the spectrum goes up and down.
-
-    Raises `CtxAudioError` for depths of rates that sum above 1 (the envelope would turn over) and a band that is none.
-    """
+    """What to do to a sound; `CtxAudioError` for depths of rates that sum above 1, where the envelope would turn over."""
 
     rates: tuple[Rate, ...] = ()
     carriers: tuple[Carrier, ...] = ()
     tones: tuple[Tone, ...] = ()
-    audio_band_hz: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         total = sum(rate.depth for rate in self.rates)
         if total > 1.0 + 1e-9:
             raise CtxAudioError(f"the depths of all rates sum to {total:g}; above 1 the envelope turns over")
-        if self.audio_band_hz is not None:
-            low_hz, high_hz = self.audio_band_hz
-            if not 20.0 <= low_hz < high_hz <= 20000.0 or high_hz < 1.2 * low_hz:
-                raise CtxAudioError(f"audio band {low_hz:g}-{high_hz:g} Hz: give 20-20000 Hz, at least a minor third")
-            if not self.rates:
-                raise CtxAudioError("an audio band limits rates of the sound itself, and this profile has none")
 
     def sham(self) -> Self:
         """The control without modulation: the same rates, carriers and tones at depth 0, so nothing moves."""
@@ -142,12 +132,10 @@ class ModulationProfile:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
-        band = content.get("audio_band_hz")
         return cls(
             tuple(Rate(**{**rate, "pulse": rate.get("pulse") and Pulse(**rate["pulse"])}) for rate in content["rates"]),
             tuple(Carrier(**carrier) for carrier in content["carriers"]),
             tuple(Tone(**{**tone, "pulse": Pulse(**tone["pulse"])}) for tone in content.get("tones", ())),
-            None if band is None else (band[0], band[1]),
         )
 
 
@@ -278,7 +266,7 @@ def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None
     '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
     """
     if schedule is not None and any(step.depth > 0.0 for step in schedule.steps):
-        moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=(), audio_band_hz=None)
+        moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=())
         steps = [(step.minute, moving.at(step.rate_hz, step.depth)) for step in schedule.steps]
         told = [f"{'none' if at == at.sham() else modulation_text(at)} from {minute:g} min" for minute, at in steps]
         return ", ".join([*told, *([modulation_text(steady)] if steady.carriers else [])])
@@ -289,10 +277,5 @@ def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None
     ]
     if not any(depth > 0.0 for _, depth, _ in everything):
         return f"none (sham of {', '.join(text for text, *_ in everything)})" if everything else "none"
-    said = [
-        f"{text} m {depth:.2g}" + (f" jittered by {jitter:g}" if jitter else "")
-        for text, depth, jitter in everything
-        if depth > 0.0
-    ]
-    band = profile.audio_band_hz
-    return ", ".join(said) + (f" (rates in {band[0]:g}-{band[1]:g} Hz only)" if band else "")
+    heard = [(f"{text} m {depth:.2g}", jitter) for text, depth, jitter in everything if depth > 0.0]
+    return ", ".join(text + (f" jittered by {jitter:g}" if jitter else "") for text, jitter in heard)

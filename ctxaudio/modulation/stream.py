@@ -88,8 +88,8 @@ class Modulator:
         self._layer = FrequencyModulationLayer(
             replace(modulation.profile, tones=()), sample_rate, schedule=modulation.schedule
         )
-        self._reach = max(len(kernel) // 2 for kernel in self._layer.kernels())
-        # what a kernel needs to either side of the next sample that goes out; there is silence before the first
+        self._reach = len(self._layer.emphasis()) // 2
+        # what the kernel needs to either side of the next sample that goes out; there is silence before the first
         self._waiting = np.zeros((channels, self._reach), dtype=np.float32)
         self._position = start_sample
         # a sound that goes to both ears is 3 dB louder for it (BS.1770 sums the channels)
@@ -122,7 +122,7 @@ class Modulator:
         return sound
 
     def flush(self) -> FloatArray:
-        """What the kernels still hold back."""
+        """What the kernel still holds back."""
         return self.process(np.zeros((len(self._waiting), self._reach), dtype=np.float32))
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,6 @@ METHODS = {
     "am 14.1 Hz m .3": method_profile("am", 14.1, 0.3),
     "am 40 Hz m .3": method_profile("am", 40.0, 0.3),
     "isochronic 10 Hz m .5": method_profile("isochronic", 10.0, 0.5),
-    "am 10 Hz m .8, 500-2000 Hz only": replace(method_profile("am", 10.0, 0.8), audio_band_hz=(500.0, 2000.0)),
     "monaural 6 Hz on 250 Hz": method_profile("monaural", 6.0),
     "binaural 6 Hz on 250 Hz": method_profile("binaural", 6.0),
 }
@@ -107,9 +105,6 @@ def row(name: str, sound: Array, profile: ModulationProfile, folder: Path) -> st
         error_db = decibels(depth / (2 / 3))
         return f"{name} | {found - rate_hz:+.5f} | {each}{depth:.4f} for 0.6667 ({error_db:+.3f} dB) | | {floor:.3f}"
     rate = profile.rates[0]
-    if profile.audio_band_hz:
-        plain, modulated = (band_of(x, profile.audio_band_hz) for x in (plain, modulated[0]))
-        own, modulated = hilbert_envelope(plain, RATE)[inner], modulated[None]
     moved = hilbert_envelope(modulated[0], RATE)[inner]
     wanted = expected_depth(rate)
     depth = envelope_depth(moved, RATE, rate.rate_hz)
@@ -119,13 +114,6 @@ def row(name: str, sound: Array, profile: ModulationProfile, folder: Path) -> st
         f"{name} | {found - rate.rate_hz:+.5f} | {depth:.4f} for {wanted:.4f} ({decibels(depth / wanted):+.2f} dB) "
         f"| {decibels(alone / wanted):+.3f} dB | {floor:.3f}"
     )
-
-
-def band_of(sound: Array, band_hz: tuple[float, float]) -> Array:
-    """Well inside the band, by an FFT mask: shares nothing with the kernel that modulated it."""
-    spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / RATE)
-    spectrum[(hz < 1.2 * band_hz[0]) | (hz > band_hz[1] / 1.2)] = 0
-    return np.fft.irfft(spectrum, len(sound))
 
 
 def main() -> None:

@@ -144,7 +144,6 @@ def test_the_file_says_where_it_comes_from(noise: Path, capsys: pytest.CaptureFi
         (["--schedule", "none.yaml"], "can't read none.yaml"),
         (["--method", "am", "--rate_hz", "6", "--control", "none"], "invalid choice: 'none'"),
         (["--method", "stereo", "--rate_hz", "6"], "invalid choice: 'stereo'"),
-        (["--profile", "sham", "--audio_band_hz", "200", "900"], "has none"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(

@@ -221,20 +221,10 @@ def test_the_layer_gives_pulses_their_depth_and_gradients(pulse):
     assert torch.autograd.gradcheck(apply, (layer.rate_depths,))
 
 
-def test_only_the_audio_band_asked_for_moves():
-    profile = ModulationProfile((Rate(8.0, 0.8),), audio_band_hz=(300.0, 1000.0))
-    layer = FrequencyModulationLayer(profile, RATE)
-    inside, outside = (layer(tone(hz, 4.0))[0].numpy() for hz in (600.0, 3000.0))
-    inner = slice(RATE // 4, -RATE // 4)
-    assert joint_depths(hilbert_envelope(inside, RATE)[inner], RATE, [8.0])[0] == pytest.approx(0.8, abs=5e-3)
-    assert joint_depths(hilbert_envelope(outside, RATE)[inner], RATE, [8.0])[0] < 2e-3
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ModulationProfile((Rate(6.0, 0.6), Rate(8.0, 0.6))), "sum to 1.2"),
-        (lambda: ModulationProfile(audio_band_hz=(500.0, 300.0)), "audio band"),
         (lambda: Tone("binaural", 6.0, 800.0), "on 200-500 Hz"),
         (lambda: Tone("binaural", 40.0), "not heard"),
         (lambda: Tone("binaural", 6.0, depth=0.5), "has no depth"),
