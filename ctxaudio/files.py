@@ -141,13 +141,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def only_one(lock: Path, busy: str) -> Iterator[None]:
-    """Hold the file `lock`, which the system frees when a process dies; `CtxAudioError(busy)` if another holds it."""
+def only_one(lock: Path, busy: str, wait: bool = False) -> Iterator[None]:
+    """Hold the file `lock`, which the system frees when a process dies; `CtxAudioError(busy)` if another holds it.
+
+    `wait`: print `busy` instead, and go on once the other is done.
+    """
     held = FileLock(lock)
     try:
         held.acquire(timeout=0)
     except Timeout as error:
-        raise CtxAudioError(busy) from error
+        if not wait:
+            raise CtxAudioError(busy) from error
+        print(busy, flush=True)
+        held.acquire()
     try:
         yield
     finally:

@@ -119,19 +119,16 @@ def cut(recording: Recording, label: str, split: str) -> list[Clip]:
 
 def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[Recording | LeftOut]:
     for path in _files(folder, apart_from):
-        relative = path.relative_to(folder)
-        name = relative.as_posix()
+        parts, name = path.relative_to(folder).parts, path.relative_to(folder).as_posix()
         # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
             yield LeftOut(ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text")
             continue
         try:
             sound = AudioReader(path)
+            yield Recording(name, path, parts[0] if len(parts) > 1 else "", sound.frames, sound.sample_rate)
         except ClipError as error:
             yield LeftOut(name, str(error).replace(str(path), name, 1))
-        else:
-            condition = relative.parts[0] if len(relative.parts) > 1 else ""
-            yield Recording(name, path, condition, sound.frames, sound.sample_rate)
 
 
 def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
@@ -151,17 +148,16 @@ def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
 
 
 def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int) -> None:
-    loose = next((recording for recording in recordings if not recording.condition), None)
-    nested = next((recording for recording in recordings if recording.condition), None)
+    by_place = {bool(recording.condition): recording.name for recording in recordings}
     if not looked_at:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not recordings:
         raise CtxAudioError(
             f"{folder} holds no readable audio ({looked_at} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
         )
-    if loose and nested:
+    if len(by_place) > 1:
         raise CtxAudioError(
-            f"{folder} holds audio both itself ({loose.name}) and in sub-folders ({nested.name}): "
+            f"{folder} holds audio both itself ({by_place[False]}) and in sub-folders ({by_place[True]}): "
             "move all into sub-folders, one a condition, or all out of them"
         )
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ctxaudio.data.fsd50k import LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray, read_json, writable_folder, write_json
+from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.filters import high_pass, resample
 
@@ -34,7 +31,7 @@ SHORTEST_S = 0.3
 SILENCE_DB = -80.0
 LEVEL_DB = -26.0
 CLIPS_PER_WORKER = 100
-UNFINISHED = ".preparing-"
+UNFINISHED = ".preparing"
 
 
 @dataclass(frozen=True)
@@ -94,9 +91,10 @@ def prepare_clips(
         raise CtxAudioError(f"sample_rate {sample_rate} must be positive and workers {workers} not negative")
     folder = cache_dir / _cache_key(selection, sample_rate)
     if not folder.exists():
-        with _only_writer(folder) as aside:
-            if aside is not None:
-                _write_cache(selection, aside, sample_rate, workers, progress)
+        busy = f"waiting for another run that is preparing clips in {cache_dir}"
+        with only_one(writable_folder(cache_dir) / ".lock", busy, wait=True):
+            if not folder.exists():
+                _write_cache(selection, folder, sample_rate, workers, progress)
     return _read_cache(selection, folder, sample_rate)
 
 
@@ -132,33 +130,33 @@ def _decode_or_reason(path: Path, sample_rate: int, start: int, stop: int | None
 
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
-    clips = [
-        (clip.clip_id, *_size_and_time(clip.path), clip.start, clip.stop, condition, clip.split)
-        for clip, condition in zip(selection.clips, selection.conditions, strict=True)
-    ]
+    clips: list[tuple[object, ...]] = []
+    for clip, condition in zip(selection.clips, selection.conditions, strict=True):
+        try:
+            status = clip.path.stat()
+            there = status.st_size, status.st_mtime_ns
+        except OSError:
+            there = 0, 0  # a clip that is missing now and appears later has to change the key
+        clips.append((clip.clip_id, *there, clip.start, clip.stop, condition, clip.split))
     context = selection.context
     content = json.dumps([FORMAT_VERSION, sample_rate, context.name, context.conditions, clips])
     return f"{context.name}-{sample_rate}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0  # a clip that is missing now and appears later has to change the key
-    return status.st_size, status.st_mtime_ns
-
-
 def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
+    """Write `folder` aside, in the place of what a killed call left; it takes its name once it is whole."""
+    chosen, aside = selection.clips, folder.with_name(UNFINISHED)
     clips: list[tuple[str, int, int]] = []
     skipped: list[tuple[str, str]] = []
-    chosen, total = selection.clips, 0
     tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in chosen)
     # A process takes a second or two to start, in which one decodes some hundred clips.
     parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(chosen) // CLIPS_PER_WORKER)), return_as="generator")
     bar = tqdm(total=len(chosen), desc="preparing clips", unit="clip", disable=not progress)
     try:
-        with (folder / SAMPLES).open("wb") as file, bar, closing(parallel(tasks)) as results:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        with (aside / SAMPLES).open("wb") as file, bar, closing(parallel(tasks)) as results:
+            total = 0
             for clip, decoded in zip(chosen, results, strict=True):
                 if isinstance(decoded, str):
                     skipped.append((clip.clip_id, decoded))
@@ -167,42 +165,17 @@ def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: 
                     clips.append((clip.clip_id, total, len(decoded)))
                     total += len(decoded)
                 bar.update()
+        if not clips:
+            none = f"none of the {len(chosen)} clips of context {selection.context.name!r} could be used"
+            raise CtxAudioError(f"{none}; the first: {skipped[0][1]}")
+        write_json(aside / "index.json", {"clips": clips, "skipped": skipped})
+        aside.rename(folder)
     except BrokenProcessPool as error:
         raise CtxAudioError(f"a worker process died, often for want of memory: use fewer than {workers}") from error
-    if not clips:
-        none = f"none of the {len(chosen)} clips of context {selection.context.name!r} could be used"
-        raise CtxAudioError(f"{none}; the first: {skipped[0][1]}")
-    write_json(folder / "index.json", {"clips": clips, "skipped": skipped})
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[Path | None]:
-    """Yield a folder to fill, which becomes `folder` only if the block succeeds; None where `folder` is there by now.
-
-    Waits until no other process writes beside it, and clears away what a killed one left half-written. The operating
-    system lets go of the lock when its holder dies, so whoever has it is the only one alive.
-    """
-    lock = FileLock(writable_folder(folder.parent) / ".lock")
-    aside = folder.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another run that is preparing clips in {folder.parent}", flush=True)
-            lock.acquire()
-        for left_behind in folder.parent.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(left_behind, ignore_errors=True)
-        if folder.exists():
-            yield None
-        else:
-            aside.mkdir()
-            yield aside
-            aside.rename(folder)
     except OSError as error:
         raise CtxAudioError(f"can't write {folder}: {error.strerror or error}; free space or move the cache") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        lock.release()
 
 
 def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> PreparedClips:

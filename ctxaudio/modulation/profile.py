@@ -101,7 +101,7 @@ class Tone(Options):
 
 @dataclass(frozen=True)
 class ModulationProfile:
-    """What to do to a sound; `CtxAudioError` for depths of rates that sum above 1, where the envelope would turn over."""
+    """What to do to a sound; `CtxAudioError` for depths of rates that sum above 1: the envelope would turn over."""
 
     rates: tuple[Rate, ...] = ()
     carriers: tuple[Carrier, ...] = ()

@@ -140,7 +140,7 @@ def write_finished(
         gain.applied_to(block)
         for block in shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
     )
-    if finish.lufs is not None and gain.true_peak_db > finish.true_peak_db:
+    if finish.lufs is not None and finish.limit_db and gain.true_peak_db > finish.true_peak_db:
         sound = limited(sound, finish.true_peak_db, layout.sample_rate)
         gain = replace(gain, true_peak_db=finish.true_peak_db)
     made = replace(made, reached=gain)

@@ -233,7 +233,7 @@ def test_what_a_killed_call_leaves_is_cleared_away_by_the_next(tmp_path: Path) -
         soundfile.write(folder / f"{i}.wav", noise(0.5, 8000, i), 8000)
     command = [sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(folder), str(cache)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
-    assert [path.name.startswith(".preparing-") for path in prepared_in(cache)] == [True]
+    assert [path.name for path in prepared_in(cache)] == [".preparing"]
     prepared = prepare_quietly(select_folder(folder, SLEEP), cache)
     assert len(prepared.clips) == 8
     assert [path.name.startswith("sleep-22050-") for path in prepared_in(cache)] == [True]
@@ -243,7 +243,7 @@ def test_what_a_living_call_is_writing_is_left_alone_and_waited_for(
     mixed: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "cache"
-    being_written = cache / ".preparing-other"
+    being_written = cache / ".preparing"
     being_written.mkdir(parents=True)
     with ThreadPoolExecutor(1) as pool:
         with FileLock(cache / ".lock"):

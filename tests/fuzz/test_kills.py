@@ -93,7 +93,7 @@ def test_a_kill_at_any_moment_loses_nothing(
                 names = {name for name, value in kept(here / "out").items() if value != wanted.get(name)}
                 names |= wanted.keys() - kept(here / "out").keys()
                 other.append(f"{job} {number} {moment}: {sorted(names)} {done.err[-300:]}")
-            left = [path.name for path in here.rglob(".writing-*")] + [path.name for path in here.rglob(".preparing-*")]
+            left = [path.name for path in here.rglob(".writing-*")] + [path.name for path in here.rglob(".preparing*")]
             torn += [f"{job} {number} {moment}: {left} is left"] if left else []
             shutil.rmtree(here)
     table(TABLE, (job, kills, working, len(torn), len(other)))
