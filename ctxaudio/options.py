@@ -48,7 +48,7 @@ def option(
     Args:
         default: `...` for an option that must be given.
         help: empty for a setting that is not on the command line.
-        choices: what is let through, besides None.
+        choices: what is let through, besides None; of several values each.
         metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
         flag: the name on the command line where it is another than the field's; without dashes a positional argument.
         limits: `above`, `least` or `most`, between which a value has to be.
@@ -76,8 +76,9 @@ class Options:
                 object.__setattr__(self, field.name, Path(value))
             if value is None or not about:
                 continue
-            if about["choices"] and value not in about["choices"]:
-                raise unknown(field.name, str(value), about["choices"])
+            given = value if isinstance(value, tuple) else (value,)
+            if wrong := [one for one in given if about["choices"] and one not in about["choices"]]:
+                raise unknown(field.name, str(wrong[0]), about["choices"])
             if not all(_MEETS[name](value, limit) for name, limit in about["limits"].items()):
                 said = " and ".join(f"{_SAID[name]} {limit}" for name, limit in about["limits"].items())
                 raise CtxAudioError(f"{field.name} {value} must be {said}")

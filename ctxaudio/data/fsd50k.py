@@ -9,7 +9,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -106,28 +106,22 @@ def _ground_truth(data_dir: Path, subset: Subset) -> Path:
     return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
 
 
-def read_index(data_dir: Path, subset: Subset = "dev") -> Index:
+def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Index:
     """Read the ground truth and metadata of `subset` under `data_dir`, and which clips lie there, without opening any.
 
     A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
-    uploaders are empty and licences "unknown". Clips of the eval set have the split "eval".
+    uploaders are empty and licences "unknown". Clips of the eval set have the split "eval". Without `look` the tables
+    are enough, as before a fetch.
 
     Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
     a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
+    table, folder = _ground_truth(data_dir, subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
         raise CtxAudioError(f"{data_dir}: no such folder; {_LAYOUT}")
-    folder = audio_folder(data_dir, subset)
-    if not folder.is_dir():
-        raise CtxAudioError(f"{folder.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    return replace(read_tables(data_dir, subset), on_disk=clips_on_disk(folder))
-
-
-def read_tables(data_dir: Path, subset: Subset = "dev") -> Index:
-    """`read_index` without looking for the clips: what `fetch` reads before there are any."""
-    table = _ground_truth(data_dir, subset)
-    if not table.is_file():
-        raise CtxAudioError(f"{table.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
+    for path, there in ((folder, folder.is_dir() or not look), (table, table.is_file())):
+        if not there:
+            raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
     vocabulary_path = table.with_name("vocabulary.csv")
     rows = _read_csv(vocabulary_path, ("index", "label", "mid"), header=False) if vocabulary_path.exists() else ()
     vocabulary = {row["label"]: row["mid"] for _, row in rows}
@@ -138,19 +132,17 @@ def read_tables(data_dir: Path, subset: Subset = "dev") -> Index:
         text, clip_id, split = row["labels"], row["fname"], row["split"] if subset == "dev" else "eval"
         if text not in labels_of:
             labels_of[text] = tuple(label.strip() for label in text.split(",") if label.strip())
-            unknown = sorted(set(labels_of[text]) - vocabulary.keys())
-            if vocabulary and unknown:
+            if vocabulary and (unknown := sorted(set(labels_of[text]) - vocabulary.keys())):
                 names = ", ".join(unknown)
                 raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
         if split not in _SPLITS_OF[subset]:
             raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
         try:
-            path = child_path(audio_folder(data_dir, subset), clip_id and f"{clip_id}.wav")
+            path = child_path(folder, clip_id and f"{clip_id}.wav")
+            clips.append(Clip(clip_id, path, labels_of[text], split, *metadata.get(clip_id, ("", "", "unknown"))))
         except ClipError as error:
             left_out.append(LeftOut(clip_id, str(error)))
-            continue
-        clips.append(Clip(clip_id, path, labels_of[text], split, *metadata.get(clip_id, ("", "", "unknown"))))
-    return Index(tuple(clips), tuple(left_out), None, vocabulary, data_dir)
+    return Index(tuple(clips), tuple(left_out), clips_on_disk(folder) if look else None, vocabulary, data_dir)
 
 
 def clips_on_disk(folder: Path) -> frozenset[str]:
@@ -164,13 +156,15 @@ def clips_on_disk(folder: Path) -> frozenset[str]:
         raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
 
 
-def read_ratings(data_dir: Path) -> Ratings:
+def read_ratings(index: Index) -> Ratings:
     """What the annotators voted, over dev and eval alike.
 
     1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
-    Raises `CtxAudioError` where the file is missing or not such a table.
+    Raises `CtxAudioError` where the file or the vocabulary is missing, or the file is not such a table.
     """
-    path = data_dir / "FSD50K.metadata" / RATINGS
+    if index.folder is None or not index.vocabulary:
+        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
+    path = index.folder / "FSD50K.metadata" / RATINGS
     if not path.exists():
         raise CtxAudioError(f"{path} is missing: it has the ratings; do without them")
     ratings = read_json(path)
@@ -203,25 +197,16 @@ def _read_csv(path: Path, columns: tuple[str, ...], header: bool = True) -> Iter
 
 
 def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, str]]:
-    """Title, uploader and licence of each clip."""
+    """Title, uploader and licence of each clip; a lone surrogate (half an emoji, cut off) becomes a question mark."""
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     found = {}
     for clip_id, entry in (read_json(path) if path.exists() else {}).items():
         if not isinstance(entry, dict):
             raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
         given = (entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown")
-        title, uploader, licence = (_valid_utf8(value) for value in given)
+        title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         found[clip_id] = (title, uploader, licence)
     return found
-
-
-def _valid_utf8(value: object) -> str:
-    """A text that can be written: a lone surrogate (half an emoji, cut off) becomes a question mark.
-
-    >>> _valid_utf8("rain \\ud83c")
-    'rain ?'
-    """
-    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def licence_name(uri: str) -> str:
@@ -236,15 +221,3 @@ def licence_name(uri: str) -> str:
     """
     match = _URI.fullmatch(unquote(uri).strip())
     return _NAMES.get(match.group(1).lower(), "unknown") if match else "unknown"
-
-
-def check_licences(names: Sequence[str]) -> tuple[str, ...]:
-    """`names` as a tuple, each once; raises `CtxAudioError` for one that is not in `LICENCES`, or for none at all.
-
-    >>> check_licences(["cc0", "cc-by", "cc0"])
-    ('cc0', 'cc-by')
-    """
-    unknown = [name for name in names if name not in LICENCES]
-    if unknown or not names:
-        raise CtxAudioError(f"licence {', '.join(unknown) or '(none)'} is not one of {', '.join(LICENCES)}")
-    return tuple(dict.fromkeys(names))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, check_licences, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licence_name, read_ratings
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
@@ -35,7 +35,7 @@ class SelectionOptions(Options):
 
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
     licences: tuple[str, ...] | None = option(
-        None, f"only these of {', '.join(LICENCES)}", metavar="A,B", flag="--licenses"
+        None, f"only these of {', '.join(LICENCES)}", choices=LICENCES, metavar="A,B", flag="--licenses"
     )
     min_seconds: float = option(0.0, "shortest duration of a clip", least=0.0, most=1e6)
     rating: Literal["present"] | None = option(
@@ -45,12 +45,11 @@ class SelectionOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.licences is not None:
-            object.__setattr__(self, "licences", check_licences(self.licences))
-        if self.labels is not None:
-            object.__setattr__(self, "labels", tuple(dict.fromkeys(self.labels)))
-            if not self.labels:
-                raise CtxAudioError("labels is empty: name one at least, or leave it out for the context's own")
+        for name in ("labels", "licences"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(dict.fromkeys(given)))
+                if not given:
+                    raise CtxAudioError(f"{name} is empty: name one at least, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     """
     options = options or SelectionOptions()
     context = wanted_context(context, options.labels, index.vocabulary)
-    ratings = _ratings_of(index) if options.rating is not None else None
+    ratings = read_ratings(index) if options.rating is not None else None
     clips, conditions, left_out = [], [], list(index.left_out)
     without_condition = not_fetched = 0
     seen: set[str] = set()
@@ -168,12 +167,6 @@ def _refusal(clip: Clip, options: SelectionOptions) -> str:
         return "excluded by --exclude"
     licence = licence_name(clip.licence)
     return "" if options.licences is None or licence in options.licences else f"licence {licence}"
-
-
-def _ratings_of(index: Index) -> Ratings:
-    if index.folder is None or not index.vocabulary:
-        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
-    return read_ratings(index.folder)
 
 
 def _is_predominant(clip: Clip, label: str, mids: Mapping[str, str], ratings: Ratings) -> bool:

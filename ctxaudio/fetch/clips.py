@@ -237,7 +237,7 @@ def fetch_clips(request: FetchRequest, network: Network, dry_run: bool = False) 
             fetch_tables(data_dir, network)
             manifest = Manifest(data_dir)
             manifest.forget_deleted()
-            plan = plan_fetch(request, fsd50k.read_tables(data_dir, request.subset), network)
+            plan = plan_fetch(request, fsd50k.read_index(data_dir, request.subset, look=False), network)
             fetched = Fetched(plan)
             if dry_run:
                 return fetched

@@ -116,7 +116,7 @@ def test_the_same_recording_is_heard_twice(corpus):
 
 
 def test_votes_tell_of_one_wrong_label_and_not_of_the_other(corpus, index):
-    ratings = read_ratings(corpus)
+    ratings = read_ratings(read_index(corpus))
     assert set(ratings) == {clip.clip_id for clip in index.clips}
     votes = [next(iter(ratings[name].values())) for name in planted_in(corpus).wrong]
     assert votes == [[0.5, 0.0], [1.0, 1.0]]

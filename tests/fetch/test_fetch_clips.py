@@ -409,8 +409,8 @@ def test_the_command_fetches_and_says_what_it_did(tmp_path: Path, serving: Servi
     ("arguments", "says"),
     [
         (["--context", "party"], "unknown context 'party'"),
-        (["--licenses", "gpl"], "licence gpl is not one of cc0"),
-        (["--licenses", ""], "licence (none)"),
+        (["--licenses", "gpl"], "unknown licences 'gpl': choose one of cc0"),
+        (["--licenses", ""], "licences is empty"),
         (["--max_clips", "0"], "max_clips 0 must be at least 1"),
         (["--min_seconds", "nan"], "min_seconds nan must be at least 0.0"),
         (["--labels", " , "], "labels is empty"),
