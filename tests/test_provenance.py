@@ -192,11 +192,7 @@ def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says
 
 
 def test_texts() -> None:
-    profile = ModulationProfile(
-        (Rate(16.0, 0.3, pulse=Pulse(), jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),), (500.0, 2000.0)
-    )
-    assert modulation_text(profile) == (
-        "16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1 (rates in 500-2000 Hz only)"
-    )
+    profile = ModulationProfile((Rate(16.0, 0.3, pulse=Pulse(), jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
+    assert modulation_text(profile) == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
     assert modulation_text(ModulationProfile()) == "none"
     assert licences_text({}) == "clips of unknown licence"

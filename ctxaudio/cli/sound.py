@@ -14,14 +14,13 @@ from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import (
     ModulationProfile,
-    Pulse,
     ToneKind,
     check_comfort,
     chosen_profile,
     method_profile,
     named_profile,
 )
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule, read_schedule
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
 from ctxaudio.options import Options, option, taking
 
 if TYPE_CHECKING:
@@ -68,8 +67,6 @@ class Asked:
     depth: float | None = option(None, "modulation index m, 0..1 (am, isochronic 0.5; beats 1; bands and targets 0.3)")
     carrier_hz: float | None = option(None, "carrier of a tone laid over the sound (beats: 250)")
     tone_db: float = option(-10.0, "loudness of that tone beside the sound's")
-    duty: float | None = option(None, "isochronic: share of the cycle that is on (0.5)")
-    ramp_s: float | None = option(None, "isochronic: raised-cosine ramps in seconds (0.01)")
     control: Literal["sham", "jittered"] | None = option(
         None, "same sound and loudness, no modulation or unstable rates"
     )
@@ -222,12 +219,13 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
     from ctxaudio.modulation.stream import Modulation, check_comfort_over_time
+    from ctxaudio.render.night import read_schedule
 
     if asked.schedule is not None:
+        if schedule is None and is_file(asked.schedule):
+            schedule = read_schedule(Path(asked.schedule))
         depth = DEFAULT_DEPTH if asked.depth is None else asked.depth
-        if schedule is None:
-            in_file = is_file(asked.schedule)
-            schedule = read_schedule(Path(asked.schedule)) if in_file else parse_schedule(asked.schedule, depth)
+        schedule = schedule or parse_schedule(asked.schedule, depth)
         asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
     profile = _profile_of(asked, context)
     if not asked.beyond_comfort:
@@ -241,7 +239,7 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
 
 def _profile_of(asked: Asked, context: str | None) -> ModulationProfile:
     if asked.method is None:
-        for name in ("rate_hz", "carrier_hz", "duty", "ramp_s"):
+        for name in ("rate_hz", "carrier_hz"):
             if getattr(asked, name) is not None:
                 raise CtxAudioError(f"--{name} goes with --method: am, isochronic, monaural or binaural")
         if context is None and asked.profile is None:
@@ -251,6 +249,4 @@ def _profile_of(asked: Asked, context: str | None) -> ModulationProfile:
         raise CtxAudioError("give --profile or --method (or a schedule), not both")
     if asked.rate_hz is None:
         raise CtxAudioError(f"--method {asked.method} needs --rate_hz, such as --rate_hz 6.0")
-    shape = {name: getattr(asked, name) for name in ("duty", "ramp_s") if getattr(asked, name) is not None}
-    pulse = Pulse(**shape) if shape else None
-    return method_profile(asked.method, asked.rate_hz, asked.depth, asked.carrier_hz, asked.tone_db, pulse)
+    return method_profile(asked.method, asked.rate_hz, asked.depth, asked.carrier_hz, asked.tone_db)

@@ -195,7 +195,6 @@ def method_profile(
     depth: float | None = None,
     carrier_hz: float | None = None,
     tone_db: float = -10.0,
-    pulse: Pulse | None = None,
 ) -> ModulationProfile:
     """One rate by one method.
 
@@ -206,14 +205,11 @@ def method_profile(
     >>> method_profile("am", 6.0).rates
     (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=None, jitter=0.0),)
     """
-    if pulse is not None and method != "isochronic":
-        raise CtxAudioError(f"duty and ramp are of isochronic pulses, not of {method}")
     beats = method in ("monaural", "binaural")
     m = (1.0 if beats else 0.5) if depth is None else depth
     if carrier_hz is None and not beats:
-        return ModulationProfile((Rate(rate_hz, m, 0.0, pulse or Pulse() if method == "isochronic" else None),))
-    carrier_hz = 250.0 if carrier_hz is None else carrier_hz
-    return ModulationProfile(tones=(Tone(method, rate_hz, carrier_hz, m, tone_db, pulse or Pulse()),))
+        return ModulationProfile((Rate(rate_hz, m, pulse=Pulse() if method == "isochronic" else None),))
+    return ModulationProfile(tones=(Tone(method, rate_hz, 250.0 if carrier_hz is None else carrier_hz, m, tone_db),))
 
 
 def check_comfort(rates: Iterable[tuple[float, float]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,13 +14,14 @@ import yaml
 
 from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import write_text
+from ctxaudio.files import why_unreadable, write_text
 from ctxaudio.modulation.profile import method_profile
-from ctxaudio.modulation.schedule import Schedule, Step, read_yaml, schedule_of
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, DEFAULT_GLIDE_S, Schedule, Step, step_of
 from ctxaudio.modulation.stream import Modulation, check_comfort_over_time
 from ctxaudio.render.session import Mixed
 
 ENTRIES = ("minutes", "fade_s", "glide_s", "steps", "mix")
+MOST_BYTES = 20_000  # a longer file is no night
 
 
 @dataclass(frozen=True)
@@ -63,28 +65,66 @@ class Night:
 
 
 def read_night(path: Path) -> Night:
-    """A night from YAML: `steps` and `glide_s` of a schedule, `minutes`, `fade_s`, and `mix`.
+    """A night from YAML, see `night_of`; raises `CtxAudioError` naming the file for anything else.
 
-    `mix` has entries of `file` (from the YAML's folder), `level_db` and `gap_s`. Raises `CtxAudioError` naming the file
-    for anything else.
+    All scalars are read as text, so that no tag, date or long number means anything.
     """
-    return night_of(read_yaml(path), path)
+    if reason := why_unreadable(path):
+        raise CtxAudioError(f"can't read {path}: {reason}")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
+        found = yaml.load(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)
+    except OSError as error:
+        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
+    return night_of(found if isinstance(found, dict) else {}, path)
+
+
+def read_schedule(path: Path) -> Schedule:
+    """The schedule of a YAML file that holds nothing else: the rest of a night is a session's."""
+    night = read_night(path)
+    if night != Night(night.schedule) or night.schedule.conditions():
+        raise CtxAudioError(f"{path} names a condition, minutes, fade_s or mix: only a session has those")
+    return night.schedule
 
 
 def night_of(found: Mapping[str, Any], path: Path) -> Night:
-    """A night from what YAML or TOML holds; errors begin with `path`, and recordings are named from its folder."""
-    schedule = schedule_of(found, path, ENTRIES)
+    """A night from what YAML or TOML holds: `ENTRIES`, of which only `steps` must be there.
+
+    A step has `minute`, `rate_hz` and/or `band`, and any other field of `Step`; an entry of `mix` has `file` (from the
+    folder of `path`), `level_db` and `gap_s`. Raises `CtxAudioError`, which begins with `path`, for anything else.
+    """
     try:
+        if not isinstance(found.get("steps"), list):
+            raise CtxAudioError("needs `steps:`, a list of entries with minute and rate_hz")
+        if unknown := found.keys() - set(ENTRIES):
+            raise CtxAudioError(f"unknown entry {reprlib.repr(min(unknown))}; known are {', '.join(ENTRIES)}")
+        schedule = Schedule(tuple(map(_step_of, found["steps"])), float(found.get("glide_s", DEFAULT_GLIDE_S)))
         minutes, fade_s = (None if found.get(name) is None else float(found[name]) for name in ("minutes", "fade_s"))
         mix = tuple(
             Mixed(path.parent / entry["file"], float(entry["level_db"]), float(entry.get("gap_s", 0.0)))
             for entry in found.get("mix", ())
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise CtxAudioError(
-            f"{path}: {str(error)[:200]}: give minutes and fade_s as numbers, mix as file, level_db, gap_s"
-        ) from error
+        wanted = "give times, rates, depths and levels as numbers, mix as file, level_db, gap_s"
+        raise CtxAudioError(f"{path}: {str(error)[:200]}: {wanted}") from error
+    except CtxAudioError as error:
+        raise CtxAudioError(f"{path}: {error}") from error
     return Night(schedule, minutes, fade_s, mix)
+
+
+def _step_of(entry: Any) -> Step:
+    if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"band", *Step.__dataclass_fields__}:
+        raise ValueError(f"{reprlib.repr(entry)} is not a step")
+    if entry.get("band") not in (None, *BANDS):
+        raise ValueError(f"unknown band {reprlib.repr(entry['band'])}, not one of {', '.join(BANDS)}")
+    if not isinstance(entry.get("condition"), str | None):
+        raise ValueError(f"{reprlib.repr(entry['condition'])} is no condition")
+    return step_of(**{"band": None, "rate_hz": None, "depth": DEFAULT_DEPTH} | entry)
 
 
 def example_nights(context: str) -> dict[str, Night]:

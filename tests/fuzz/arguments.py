@@ -39,7 +39,7 @@ YAML = (
     b"steps: {minute: 0, rate_hz: 6}\n",
     b"steps: 'x'\n[a]: 3\n",
 )
-MODULATION = "context depth rate_hz schedule lufs true_peak fade_s control carrier_hz tone_db duty ramp_s"
+MODULATION = "context depth rate_hz schedule lufs true_peak fade_s control carrier_hz tone_db"
 CLIPS = "labels licenses min_seconds rating exclude"
 #: Command lines that are fine, and the options of the command of which some get a word in place of what is there.
 COMMANDS = {
