@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxaudio import __version__
 from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
@@ -34,8 +34,7 @@ COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
 PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """One thing that a sound is made for or with, and the evidence for it."""
 
     subject: str
@@ -77,11 +76,8 @@ def claims_of(
 
 def evidence_line(claims: Iterable[Claim]) -> str:
     """What a person is told with every sound: the grade of each claim, and where to read more."""
-    return f"evidence grades: {_graded(claims)} (what they mean, and how to listen safely: ctxaudio contexts)"
-
-
-def _graded(claims: Iterable[Claim]) -> str:
-    return ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in claims) or "nothing claimed"
+    graded = ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in claims) or "nothing claimed"
+    return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
 
 @dataclass(frozen=True)
@@ -115,6 +111,7 @@ class Provenance:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
         model, reached = self.model, self.reached
         trained_on = licences_text(model.get("licences", {})) if model else ""
+        graded = ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in self.claims)
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
             f"context {self.context}" if self.context else "",
@@ -125,7 +122,7 @@ class Provenance:
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
             f"model {model['weights_sha256'][:12]}, trained on {trained_on}" if model else "",
             "credits in the JSON beside the file" if model or self.sources else "",
-            f"evidence grades: {_graded(self.claims)}" if self.claims else "",
+            f"evidence grades: {graded}" if graded else "",
         ]
         plain = ["".join(c if c.isprintable() else " " for c in part).split() for part in parts]
         said = [" ".join(words).encode("ascii", "backslashreplace").decode() for words in plain if words]
@@ -212,8 +209,7 @@ def licences_text(licences: Mapping[str, int]) -> str:
     return f"{clips.total()} clips ({', '.join(f'{count} {name}' for name, count in clips.most_common())})"
 
 
-@dataclass(frozen=True)
-class Credit:
+class Credit(NamedTuple):
     """Whose a clip is; `licence` is its URI, or what the metadata say instead."""
 
     clip_id: str
@@ -236,28 +232,26 @@ def attribution_text(credits: Iterable[Credit], about: str) -> str:
     """
     once = {credit.clip_id: credit for credit in credits}
     lines = ["# Attribution", "", about]
-    for name, title in LICENCES.items():
+    for name, heading in LICENCES.items():
         those = [credit for credit in once.values() if licence_name(credit.licence) == name]
         if those:
-            lines += ["", f"## {title}: {len(those)} clips", ""]
-            lines += map(_credit_line, sorted(those, key=lambda credit: credit.clip_id.zfill(20)))
+            lines += ["", f"## {heading}: {len(those)} clips", ""]
+        for credit in sorted(those, key=lambda credit: credit.clip_id.zfill(20)):
+            clip_id, title, uploader, licence = map(_without_markup, credit)
+            named = f'"{title}"' if title else "Untitled"
+            parts = [
+                f"{named} by {uploader or 'an unnamed uploader'}",
+                f"clip {clip_id}",
+                freesound_link(credit.clip_id),
+                licence or "unknown",
+            ]
+            lines.append(f"- {', '.join(filter(None, parts))}")
     return "\n".join(lines) + "\n"
 
 
 def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
     """Write `attribution_text`; raises `CtxAudioError` where `path` can't be written."""
     write_text(path, attribution_text(credits, about))
-
-
-def _credit_line(credit: Credit) -> str:
-    title = f'"{_without_markup(credit.title)}"' if credit.title else "Untitled"
-    parts = [
-        f"{title} by {_without_markup(credit.uploader) or 'an unnamed uploader'}",
-        f"clip {_without_markup(credit.clip_id)}",
-        freesound_link(credit.clip_id),
-        _without_markup(credit.licence) or "unknown",
-    ]
-    return f"- {', '.join(part for part in parts if part)}"
 
 
 def _without_markup(text: str) -> str:

@@ -124,7 +124,8 @@ def _step_of(entry: Any) -> Step:
         raise ValueError(f"unknown band {reprlib.repr(entry['band'])}, not one of {', '.join(BANDS)}")
     if not isinstance(entry.get("condition"), str | None):
         raise ValueError(f"{reprlib.repr(entry['condition'])} is no condition")
-    return step_of(**{"band": None, "rate_hz": None, "depth": DEFAULT_DEPTH} | entry)
+    given: dict[str, Any] = {"band": None, "rate_hz": None, "depth": DEFAULT_DEPTH} | entry
+    return step_of(**given)
 
 
 def example_nights(context: str) -> dict[str, Night]:
