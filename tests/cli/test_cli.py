@@ -127,7 +127,7 @@ def test_selection_options_reach_the_clips_and_are_not_for_own_sound(recordings:
     printed = capsys.readouterr().out
     assert "1 excluded by --exclude" in printed and "prepared 7 clips" in printed
     assert "none of" in one_line_and_two([*prepare, "--licenses", "cc-by-nc"], capsys)
-    assert "licence free" in one_line_and_two([*prepare, "--licenses", "free"], capsys)
+    assert "unknown licences 'free'" in one_line_and_two([*prepare, "--licenses", "free"], capsys)
     write_own_sound(tmp_path / "own")
     own = ["prepare", "--data_dir", str(tmp_path / "own"), "--output_dir", str(tmp_path / "out")]
     assert "is your own sound" in one_line_and_two([*own, "--licenses", "cc0"], capsys)
