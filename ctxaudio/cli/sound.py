@@ -120,7 +120,7 @@ def generate(run: Common, asked: Generation) -> int:
     if asked.bands is not None or asked.targets is not None:
         profile = chosen_profile(context, asked.bands, asked.targets)
     if not asked.beyond_comfort:
-        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
+        check_comfort(profile.rates)
     count = asked.num_samples
     clips = generate_clips(generator, count, run.duration, asked.focus_condition, run.seed, profile)
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
@@ -134,10 +134,8 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(tit
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
     from ctxaudio.render.finish import modulate_file
 
-    modulation, finish = modulation_of(asked, asked.context), finish_of(level)
-    return _told(
-        modulate_file(files.input, files.output, modulation, finish, asked.context, on_a_terminal()), files.output
-    )
+    asked_for = modulation_of(asked, asked.context), finish_of(level), asked.context
+    return _told(modulate_file(files.input, files.output, *asked_for, on_a_terminal()), files.output)
 
 
 def session(
@@ -146,8 +144,9 @@ def session(
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
+    from ctxaudio.render.beds import RecordingBed
     from ctxaudio.render.night import read_night
-    from ctxaudio.render.session import generated_source, plan_session, recorded_source, render_session
+    from ctxaudio.render.session import Source, generated_source, plan_session, render_session
     from ctxaudio.signal.audio import audio_format
 
     if asked.model_path is not None and asked.input is not None:
@@ -165,7 +164,8 @@ def session(
     if asked.input is None:
         source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
     else:
-        source = recorded_source(asked.input, channels, seed, minutes, modulating.context)
+        bed = RecordingBed(asked.input, channels, seed, 60.0 * minutes)
+        source = Source(bed, modulating.context, recording=asked.input)
     modulation = modulation_of(modulating, source.context, schedule)
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
@@ -218,7 +218,7 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
-    from ctxaudio.modulation.stream import Modulation, check_comfort_over_time
+    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.night import read_schedule
 
     if asked.schedule is not None:
@@ -229,9 +229,7 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
         asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
     profile = _profile_of(asked, context)
     if not asked.beyond_comfort:
-        check_comfort((rate.rate_hz, rate.depth) for rate in profile.rates)
-        if schedule and profile.rates:
-            check_comfort_over_time(schedule)
+        check_comfort(profile.rates, schedule)
     if asked.control:
         profile = profile.sham() if asked.control == "sham" else profile.jittered()
     return Modulation(profile, schedule)

@@ -29,8 +29,7 @@ from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.signal.partials import find_partials, partials_spectrum
-from ctxaudio.signal.stft import griffin_lim, stft
+from ctxaudio.signal.stft import find_partials, griffin_lim, partials_spectrum, stft
 
 STYLE_WIDTH = 128
 POOLED_BANDS = 24

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Literal, Self, get_args
 
 from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, Context, context_named
@@ -212,19 +213,21 @@ def method_profile(
     return ModulationProfile(tones=(Tone(method, rate_hz, 250.0 if carrier_hz is None else carrier_hz, m, tone_db),))
 
 
-def check_comfort(rates: Iterable[tuple[float, float]]) -> None:
-    """Raise `CtxAudioError` where (hertz, depth) of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
+def check_comfort(rates: Iterable[Rate], schedule: Schedule | None = None) -> None:
+    """Raise `CtxAudioError` where the depths of `rates`, summed over each range of `COMFORT_LIMITS`, pass its limit.
 
-    Tones lie under the sound at a level of their own and are not limited.
+    With a schedule, which moves one rate, the depths are those of its steps. Tones lie under the sound at a level of their own and are not limited.
 
-    >>> check_comfort([(40.0, 0.2), (60.0, 0.2)])
+    >>> check_comfort([Rate(40.0, 0.2), Rate(60.0, 0.2)])
     Traceback (most recent call last):
     ...
     ctxaudio.errors.CtxAudioError: depth 0.4 at 30 Hz and above is over 0.3 (roughness): less, or --beyond_comfort
     """
-    pairs = list(rates)
+    at_once = [[(rate.rate_hz, rate.depth) for rate in rates]]
+    if schedule is not None and at_once[0]:
+        at_once = [[(step.rate_hz, step.depth)] for step in schedule.steps]
     highs = [*(low_hz for low_hz, _, _ in COMFORT_LIMITS[1:]), float("inf")]
-    for (low_hz, limit, beyond), high_hz in zip(COMFORT_LIMITS, highs, strict=True):
+    for pairs, ((low_hz, limit, beyond), high_hz) in product(at_once, zip(COMFORT_LIMITS, highs, strict=True)):
         total = sum(depth for rate_hz, depth in pairs if low_hz <= rate_hz < high_hz)
         if total > limit + 1e-9:
             where = f"{low_hz:g} Hz and above" if high_hz == float("inf") else f"{low_hz:g}-{high_hz:g} Hz"

@@ -15,7 +15,7 @@ import torch
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.layer import FrequencyModulationLayer, Track, envelope_gain
-from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone, check_comfort
+from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.signal.loudness import integrated_lufs
 
@@ -56,12 +56,6 @@ class Modulation:
     def channels(self, of_sound: int) -> int:
         """Channels that come out: two for a binaural tone, else those of the sound."""
         return max([of_sound, *(tone.channels for tone in self.profile.tones)])
-
-
-def check_comfort_over_time(schedule: Schedule) -> None:
-    """`check_comfort` for each step of `schedule`, which moves one rate."""
-    for step in schedule.steps:
-        check_comfort([(step.rate_hz, step.depth)])
 
 
 class Modulator:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -208,25 +208,17 @@ def with_channels(sound: FloatArray, channels: int) -> FloatArray:
     return np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound[:2]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A bed at `level_db` beside -27 LUFS."""
 
     bed: Bed
     level_db: float = 0.0
 
 
-def mixed_blocks(layers: Sequence[Layer], first: int = 0) -> Iterator[FloatArray]:
-    """The sum of the layers' blocks from number `first` on, each at its level."""
-    gains = [np.float32(10.0 ** (layer.level_db / 20.0)) for layer in layers]
-    for blocks in zip(*(layer.bed.blocks(first) for layer in layers), strict=True):
-        yield np.sum([gain * block for gain, block in zip(gains, blocks, strict=True)], axis=0, dtype=np.float32)
-
-
 def rendered_blocks(
     layers: Sequence[Layer], modulation: Modulation, total_samples: int, start_sample: int = 0
 ) -> Iterator[FloatArray]:
-    """Modulated blocks `[channels, T]` that join up to the samples `start_sample` .. `total_samples`.
+    """Modulated blocks `[channels, T]` of the sum of `layers`, the samples `start_sample` .. `total_samples`.
 
     Taken up in the middle, it begins with the block before, so that no kernel misses its past.
     """
@@ -235,8 +227,10 @@ def rendered_blocks(
     begins = first * bed.block_samples
     modulator = Modulator(modulation, bed.sample_rate, bed.channels, LUFS + layers[0].level_db, begins)
     skip, left = start_sample - begins, total_samples - start_sample
-    for block in mixed_blocks(layers, first):
-        ready = modulator.process(block)
+    gains = [np.float32(10.0 ** (layer.level_db / 20.0)) for layer in layers]
+    for blocks in zip(*(layer.bed.blocks(first) for layer in layers), strict=True):
+        mixed = np.sum([gain * block for gain, block in zip(gains, blocks, strict=True)], axis=0, dtype=np.float32)
+        ready = modulator.process(np.asarray(mixed))
         kept = ready[:, skip : skip + left]
         skip = max(0, skip - ready.shape[1])
         left -= kept.shape[1]

@@ -32,8 +32,7 @@ READ_S = 30.0
 BYTES = 2
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """The bed of a session: a trained generator, or a recording."""
 
     bed: Bed
@@ -61,11 +60,6 @@ def generated_source(
     bed = GeneratedBed(generator, condition, channels, seed, *crossings)
     names = dict.fromkeys(generator.config.conditions[index] for _, index in bed.crossings)
     return Source(bed, about["context"], tuple(names), about)
-
-
-def recorded_source(path: Path, channels: int, seed: int, minutes: float, context: str | None) -> Source:
-    """A recording, from start to end or in excerpts (`RecordingBed`)."""
-    return Source(RecordingBed(path, channels, seed, 60.0 * minutes), context, recording=path)
 
 
 class Mixed(NamedTuple):
@@ -104,12 +98,7 @@ class Session(Options):
 
 
 def plan_session(
-    source: Source,
-    modulation: Modulation,
-    minutes: float,
-    finish: Finish,
-    mix: Sequence[Mixed] = (),
-    seed: int = 0,
+    source: Source, modulation: Modulation, minutes: float, finish: Finish, mix: Sequence[Mixed] = (), seed: int = 0
 ) -> Session:
     """A session of `source`, with recordings mixed in.
 

@@ -184,6 +184,12 @@ def test_a_schedule_from_yaml_is_followed(noise: Path) -> None:
         assert envelope_depth(hilbert_envelope(part, RATE), RATE, rate_hz) == pytest.approx(depth, abs=0.03)
 
 
+def test_with_a_schedule_the_depths_of_its_steps_are_what_comfort_limits(noise: Path) -> None:
+    out = noise.parent / "a.wav"
+    assert main(["modulate", str(noise), str(out), "--schedule", "0:gamma 40 0.2"]) == 0
+    assert main(["modulate", str(noise), str(out), "--schedule", "0:alpha 10 0.2, 0.1:gamma 40 0.5"]) == 2
+
+
 def test_a_session_from_a_generator_and_from_a_recording(
     trained: Run, noise: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

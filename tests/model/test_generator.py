@@ -12,7 +12,7 @@ from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import SHORTEST_S, Generator, GeneratorConfig, unit_courses
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, Rate, modulation_profile
-from ctxaudio.signal.partials import find_partials, steadiness
+from ctxaudio.signal.stft import find_partials, steadiness
 
 
 @pytest.fixture(scope="module")
