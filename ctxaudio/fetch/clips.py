@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from multiprocessing.pool import ThreadPool  # its threads don't hold up a Ctrl-C
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ctxaudio.contexts import Context
 from ctxaudio.data import fsd50k
 from ctxaudio.data.fsd50k import Clip, Index, LeftOut, Subset, licence_name
-from ctxaudio.data.selection import Selection, SelectionOptions, left_out_lines, select_clips, text_table
+from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, bytes_bar
 from ctxaudio.fetch.zenodo import check_space, fetch_tables
@@ -50,8 +50,7 @@ class FetchRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A clip that could be fetched: its condition (an index), and url, bytes and sha256 (hex) of the file."""
 
     clip: Clip
@@ -61,33 +60,25 @@ class Candidate:
     sha256: str
 
 
-@dataclass(frozen=True)
-class FetchPlan:
-    """The clips `chosen`; `available` counts, by condition, those that could be.
+@dataclass
+class Fetched:
+    """What is fetched: the clips `chosen` of `context`, and `plan`, which says why these, as a table.
 
-    `selection` says what was left out before; its conditions are those of the request's labels. `commit` is the hub's.
+    `commit` is the hub's. Of the clips, so many are `brought` now or were `there_before`; so many bytes came.
     """
 
-    request: FetchRequest
-    selection: Selection
+    context: Context
     chosen: tuple[Candidate, ...]
-    available: Mapping[int, int]
+    plan: str
     commit: str
+    brought: int = 0
+    there_before: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Counts, hours, bytes and licences per condition, and what was left out, as a table."""
-        context = self.selection.context
-        licences = [name for name in fsd50k.LICENCES if any(licence_name(c.clip.licence) == name for c in self.chosen)]
-        rows: list[list[object]] = [["condition", "clips", "of", "hours", "MB", *licences]]
-        for i, name in enumerate([*context.conditions, "all"]):
-            clips = [c for c in self.chosen if name == "all" or c.condition == i]
-            available = sum(self.available.values()) if name == "all" else self.available[i]
-            hours, megabytes = sum(seconds_of(c.size) for c in clips) / 3600, sum(c.size for c in clips) / 1e6
-            counted = Counter(licence_name(c.clip.licence) for c in clips)
-            counts = (counted[name] for name in licences)
-            rows.append([name, len(clips), available, f"{hours:.2f}", f"{megabytes:.1f}", *counts])
-        head = f"context {context.name}, {self.request.subset}: {len(self.chosen)} of {rows[-1][2]} clips"
-        return "\n".join([head, *text_table(rows), *left_out_lines(self.selection)])
+        there = f", {self.there_before} were there already" if self.there_before else ""
+        return f"fetched {self.brought} clips, {self.bytes / 1e6:.1f} MB in {self.seconds:.0f} s{there}"
 
 
 def seconds_of(size: int) -> float:
@@ -99,15 +90,15 @@ def seconds_of(size: int) -> float:
     return max(0, size - 44) / 88_200
 
 
-def plan_fetch(request: FetchRequest, index: Index, network: Network) -> FetchPlan:
+def plan_fetch(request: FetchRequest, index: Index, network: Network) -> Fetched:
     """Choose the clips: those of `index` that the request selects and that the hub has; `CtxAudioError` for none."""
     # Durations are known from the hub's sizes only; and the split to record is FSD50K's own.
     selection = select_clips(index, request.context, replace(request.options, min_seconds=0.0))
+    context, left_out = selection.context, list(selection.left_out)
     own_split = {clip.clip_id: clip for clip in reversed(index.clips)}
     paths = [f"clips/{request.subset}/{clip.clip_id}.wav" for clip in selection.clips]
     commit, files = look_up(paths, network)
-    left_out = list(selection.left_out)
-    queues: dict[int, list[Candidate]] = {i: [] for i in range(len(selection.context.conditions))}
+    queues: dict[int, list[Candidate]] = {i: [] for i in range(len(context.conditions))}
     for path, clip, condition in zip(paths, selection.clips, selection.conditions, strict=True):
         if path not in files:
             left_out.append(LeftOut(clip.clip_id, "not in the hub's copy"))
@@ -117,13 +108,27 @@ def plan_fetch(request: FetchRequest, index: Index, network: Network) -> FetchPl
             url = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}/{quote(path)}"
             queues[condition].append(Candidate(own_split[clip.clip_id], condition, url, *files[path]))
     queues = {i: in_order_of_preference(queue, request.seed) for i, queue in queues.items()}
-    chosen = balanced(queues, request.max_clips)
+    chosen = tuple(balanced(queues, request.max_clips))
     # moved and not_apart speak of the whole selection, not of what will be fetched
-    selection = replace(selection, left_out=tuple(left_out), moved=0, not_apart=0)
+    why = left_out_lines(replace(selection, left_out=tuple(left_out), moved=0, not_apart=0))
     if not chosen:
-        reasons = "; ".join(left_out_lines(selection)[1:])
-        raise CtxAudioError(f"no clip of context {request.context.name!r} can be fetched: {reasons}")
-    return FetchPlan(request, selection, tuple(chosen), {i: len(queue) for i, queue in queues.items()}, commit)
+        raise CtxAudioError(f"no clip of context {request.context.name!r} can be fetched: {'; '.join(why[1:])}")
+    available = {name: len(queues[i]) for i, name in enumerate(context.conditions)}
+    head = f"context {context.name}, {request.subset}: {len(chosen)} of {sum(available.values())} clips"
+    return Fetched(context, chosen, "\n".join([head, *_table(chosen, available), *why]), commit)
+
+
+def _table(chosen: Sequence[Candidate], available: Mapping[str, int]) -> list[str]:
+    """Counts, hours, bytes and licences per condition, and of how many."""
+    licence_of = {candidate: licence_name(candidate.clip.licence) for candidate in chosen}
+    licences = [name for name in fsd50k.LICENCES if name in licence_of.values()]
+    rows: list[list[object]] = [["condition", "clips", "of", "hours", "MB", *licences]]
+    for i, (name, of) in enumerate([*available.items(), ("all", sum(available.values()))]):
+        those = [candidate for candidate in chosen if i in (candidate.condition, len(available))]
+        hours, megabytes = sum(seconds_of(c.size) for c in those) / 3600, sum(c.size for c in those) / 1e6
+        counted = Counter(licence_of[candidate] for candidate in those)
+        rows.append([name, len(those), of, f"{hours:.2f}", f"{megabytes:.1f}", *(counted[name] for name in licences)])
+    return text_table(rows)
 
 
 def look_up(paths: Sequence[str], network: Network) -> tuple[str, dict[str, tuple[int, str]]]:
@@ -167,21 +172,6 @@ def balanced(queues: Mapping[int, Sequence[Candidate]], max_clips: int) -> list[
     """
     turns = zip_longest(*queues.values())
     return [candidate for turn in turns for candidate in turn if candidate is not None][:max_clips]
-
-
-@dataclass
-class Fetched:
-    """What a fetch did: clips brought now and there before, and bytes that came."""
-
-    plan: FetchPlan
-    brought: int = 0
-    there_before: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        there = f", {self.there_before} were there already" if self.there_before else ""
-        return f"fetched {self.brought} clips, {self.bytes / 1e6:.1f} MB in {self.seconds:.0f} s{there}"
 
 
 class Manifest:
@@ -237,16 +227,14 @@ def fetch_clips(request: FetchRequest, network: Network, dry_run: bool = False) 
             fetch_tables(data_dir, network)
             manifest = Manifest(data_dir)
             manifest.forget_deleted()
-            plan = plan_fetch(request, fsd50k.read_index(data_dir, request.subset, look=False), network)
-            fetched = Fetched(plan)
+            fetched = plan_fetch(request, fsd50k.read_index(data_dir, request.subset, look=False), network)
             if dry_run:
                 return fetched
-            absent = [candidate.size for candidate in plan.chosen if not candidate.clip.path.is_file()]
+            absent = [candidate.size for candidate in fetched.chosen if not candidate.clip.path.is_file()]
             check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
-            manifest.source = {"repository": REPOSITORY, "commit": plan.commit, "record": RECORD_DOI}
-            context = plan.selection.context
-            for chosen in plan.chosen:
-                selected = {context.name: context.conditions[chosen.condition]}
+            manifest.source = {"repository": REPOSITORY, "commit": fetched.commit, "record": RECORD_DOI}
+            for chosen in fetched.chosen:
+                selected = {fetched.context.name: fetched.context.conditions[chosen.condition]}
                 manifest.add(chosen.clip, request.subset, chosen.sha256, chosen.size, selected)
             manifest.write()
             _bring_all(fetched, network)
@@ -257,14 +245,12 @@ def fetch_clips(request: FetchRequest, network: Network, dry_run: bool = False) 
 
 
 def _bring_all(fetched: Fetched, network: Network) -> None:
-    chosen = fetched.plan.chosen
-
     def bring(candidate: Candidate) -> tuple[int, bool]:
         return candidate.size, network.download(candidate.url, candidate.clip.path, candidate.size, candidate.sha256)
 
-    bar = bytes_bar("fetching clips", sum(candidate.size for candidate in chosen), network.progress)
+    bar = bytes_bar("fetching clips", sum(candidate.size for candidate in fetched.chosen), network.progress)
     with bar, ThreadPool(WORKERS) as pool:
-        for size, came in pool.imap_unordered(bring, chosen):
+        for size, came in pool.imap_unordered(bring, fetched.chosen):
             fetched.brought += came
             fetched.there_before += not came
             fetched.bytes += size if came else 0

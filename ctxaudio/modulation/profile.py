@@ -216,7 +216,8 @@ def method_profile(
 def check_comfort(rates: Iterable[Rate], schedule: Schedule | None = None) -> None:
     """Raise `CtxAudioError` where the depths of `rates`, summed over each range of `COMFORT_LIMITS`, pass its limit.
 
-    With a schedule, which moves one rate, the depths are those of its steps. Tones lie under the sound at a level of their own and are not limited.
+    With a schedule, which moves one rate, the depths are those of its steps. Tones lie under the sound at a level of
+    their own and are not limited.
 
     >>> check_comfort([Rate(40.0, 0.2), Rate(60.0, 0.2)])
     Traceback (most recent call last):

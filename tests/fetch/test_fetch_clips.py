@@ -124,7 +124,7 @@ def test_a_dry_run_tells_and_brings_no_clip(tmp_path: Path, serving: Serving) ->
     with serving(small) as server:
 
         def planned() -> str:
-            return str(fetch_clips(request, quick(server), dry_run=True).plan)
+            return fetch_clips(request, quick(server), dry_run=True).plan
 
         told = planned()
         assert {path.name for path in request.data_dir.glob("[!.]*")} == {"FSD50K.ground_truth", "FSD50K.metadata"}
