@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -110,27 +110,23 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     Raises `CtxAudioError` for a label without a recipe, for no labels or fewer than one clip, and for a folder
     that holds something else.
     """
-    unknown = [label for label in labels if label not in RECIPES]
-    if unknown:
+    if unknown := [label for label in labels if label not in RECIPES]:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
     if not labels or clips_per_label < 1:
-        raise CtxAudioError(
-            f"{len(labels)} labels of {clips_per_label} clips make no corpus: ask for one or more of each"
-        )
+        asked = f"{len(labels)} labels of {clips_per_label} clips make no corpus"
+        raise CtxAudioError(f"{asked}: ask for one or more of each")
     rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
-    names = [row.name for row in rows]
-    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
-    manifest |= {"clips": names, "whole": True}
-    path, audio = folder / MANIFEST, audio_folder(folder, "dev")
+    path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
     if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
         raise CtxAudioError(f"{folder} holds files but no embedded corpus: choose an empty or new folder for it")
-    before = read_json(path) if path.is_file() else {}
-    if before == manifest and all((audio / f"{name}.wav").is_file() for name in names):
+    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
+    manifest |= {"clips": list(files), "whole": True}
+    if path.is_file() and read_json(path) == manifest and all(file.is_file() for file in files.values()):
         return folder
     # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
     write_json(writable_folder(folder) / MANIFEST, {**manifest, "whole": False})
     for row in rows:
-        write_audio(audio / f"{row.name}.wav", _heard(row, seed), SAMPLE_RATE)
+        write_audio(files[row.name], _heard(row, seed), SAMPLE_RATE)
     _write_tables(folder, rows)
     write_json(path, manifest)
     return folder
@@ -172,61 +168,58 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         }
         for row in rows
     }
-    mids = {label: row["mid"] for label, row in _LABELS.items()}
     metadata, truth = folder / "FSD50K.metadata", folder / "FSD50K.ground_truth"
     write_json(metadata / "dev_clips_info_FSD50K.json", info)
+    mids = {label: row["mid"] for label, row in _LABELS.items()}
     votes = {row.name: {mids[label]: list(row.votes) for label in row.labels} for row in rows if row.votes}
     (metadata / RATINGS).unlink(missing_ok=True)
     if votes:
         write_json(metadata / RATINGS, votes)
-    # FSD50K smears labels upwards: after each come its parents. No label comes twice.
-    smeared = [
-        list(dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split())))
-        for row in rows
-    ]
-    used = sorted({label for labels in smeared for label in labels})
-    write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{mids[label]}\n" for i, label in enumerate(used)))
-    lines = [
-        f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n'
-        for row, labels in zip(rows, smeared, strict=True)
-    ]
+    lines, used = list[str](), set[str]()
+    for row in rows:
+        # FSD50K smears labels upwards: after each come its parents. No label comes twice.
+        labels = dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split()))
+        used |= labels.keys()
+        lines.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
+    vocabulary = (f"{i},{label},{mids[label]}\n" for i, label in enumerate(sorted(used)))
+    write_text(truth / "vocabulary.csv", "".join(vocabulary))
     write_text(truth / "dev.csv", "fname,labels,mids,split\n" + "".join(lines))
 
 
 def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple[list[Row], Planted]:
     """The clips of a corpus of `labels`: a quarter of each label's are `val`. Under eight of each nothing misleads."""
     first_val = clips_per_label - (max(1, clips_per_label // 4) if clips_per_label > 1 else 0)
-    rows = [
-        Row(f"{label}-{index:03d}", (label,), ((label, index),), "train" if index < first_val else "val")
+    own = {
+        label: [
+            Row(f"{label}-{i:03d}", (label,), ((label, i),), "train" if i < first_val else "val")
+            for i in range(clips_per_label)
+        ]
         for label in labels
-        for index in range(clips_per_label)
-    ]
-    misleading = clips_per_label >= PLANTED_FROM
-    seconds = {
-        label: _COMPANIONS[label] for label in labels if label == "Rain" or (misleading and label in _COMPANIONS)
     }
-    vetoed = [_of_two(second, label) for label, second in seconds.items()]
+    misleading = clips_per_label >= PLANTED_FROM
+    vetoed = [
+        Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
+        for label, second in ((label, _COMPANIONS.get(label)) for label in labels)
+        if second and (misleading or label == "Rain")
+    ]
     if not misleading:
-        return [*rows, *vetoed], Planted({}, [], [])
+        return [*itertools.chain(*own.values()), *vetoed], Planted({}, [], [])
     rng = np.random.default_rng([seed, PLANTED_FROM])
     people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(list(LICENCES)).tolist())
-    rows = [row for number, label in enumerate(labels) for row in _recorded(rows, label, number, people, rng)]
-    extra, planted = _extra(rows, labels, clips_per_label, people, rng)
-    others = [label for label in (*TEXTURES, *NOTES) if label not in (*labels, "Thunder")]
+    recorded = {name: _recorded(clips, name, n, people, rng) for n, (name, clips) in enumerate(own.items())}
+    extra, planted = _extra(recorded, clips_per_label, people, rng)
+    others = [label for label in RECIPES if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),), "train") for label in others[:: max(1, len(others) // 3)]]
+    rows = list(itertools.chain(*recorded.values()))
     rows += [_credited(row, *next(people)) for row in (*vetoed, *extra, *useless) if not row.title]
     rows += [row for row in extra if row.title]
     return [row if row.votes else replace(row, votes=(1.0, 1.0)) for row in rows], planted
 
 
-def _of_two(second: str, label: str) -> Row:
-    return Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
-
-
 def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> Iterator[tuple[str, str]]:
     """Invented uploaders, each with the one licence they give: `licences` once each, then by their shares."""
     shares = np.array(list(LICENCES.values()))
-    for lap in count():
+    for lap in itertools.count():
         for name in names:
             licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
             yield f"invented_{name}{lap + 1 if lap else ''}", str(licence)
@@ -238,10 +231,9 @@ def _credited(row: Row, uploader: str, licence: str, title: str = "") -> Row:
 
 
 def _recorded(
-    rows: Sequence[Row], label: str, number: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
+    own: Sequence[Row], label: str, number: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
 ) -> list[Row]:
     """The clips of a label with uploaders of one to three clips, one of whom is in train and val alike."""
-    own = [row for row in rows if row.labels == (label,)]
     train = [row for row in own if row.split == "train"]
     val = [row for row in own if row.split == "val"]
     # Of every second label the uploader on both sides has more clips in val, so that sides are changed both ways.
@@ -265,26 +257,22 @@ def _recorded(
 
 
 def _extra(
-    rows: Sequence[Row], labels: Sequence[str], index: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
+    recorded: Mapping[str, Sequence[Row]], index: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
 ) -> tuple[list[Row], Planted]:
-    """Two recordings once more, and two clips with a wrong label, numbered from `index`."""
-    twice, reuploaded, *rest = np.resize(rng.permutation(labels), max(4, len(labels))).tolist()
-    train = {label: [row for row in rows if row.labels == (label,) and row.split == "train"] for label in labels}
-    first = train[twice][int(rng.integers(2))]
-    second = train[reuploaded][2 + int(rng.integers(2))]
-    again = replace(first, name=f"{twice}-{index:03d}", title=f"{first.title}, cut", later_s=_LATER_S, rumble=0.0)
-    stolen = replace(second, name=f"{reuploaded}-{index + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
-    stolen = _credited(stolen, *next(people))
-    wrong = [_wrong(label, index + 2 + number, rng) for number, label in enumerate(rest[:2])]
-    heard = {row.name: row.sounds[0][0] for row in wrong}
-    same = [[first.name, again.name], [second.name, stolen.name]]
-    planted = Planted(heard, same, [row.name for row in rows if row.rumble])
+    """Two recordings once more, and two clips with a wrong label (tones as a texture or the other way round), numbered
+    from `index`."""
+    twice, stolen, *rest = np.resize(rng.permutation(list(recorded)), max(4, len(recorded))).tolist()
+    train = {label: [row for row in rows if row.split == "train"] for label, rows in recorded.items()}
+    first, second = train[twice][int(rng.integers(2))], train[stolen][2 + int(rng.integers(2))]
+    cut = f"{first.title}, cut"
+    again = replace(first, name=f"{twice}-{index:03d}", title=cut, later_s=_LATER_S, rumble=0.0)
+    other = replace(second, name=f"{stolen}-{index + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
+    extra, heard = [again, _credited(other, *next(people))], {}
     # Of one wrong label a vote tells; the other went unnoticed.
-    wrong = [replace(row, votes=votes) for row, votes in zip(wrong, ((0.5, 0.0), (1.0, 1.0)), strict=True)]
-    return [again, stolen, *wrong], planted
-
-
-def _wrong(label: str, index: int, rng: np.random.Generator) -> Row:
-    """A clip of tones that is labelled a texture, or the other way round."""
-    heard = ("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")
-    return Row(f"{label}-{index:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), "train")
+    for number, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), index + 2):
+        sound = str(rng.choice(("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")))
+        extra.append(Row(f"{label}-{number:03d}", (label,), ((sound, _OTHER_TAKE),), "train", votes=votes))
+        heard[extra[-1].name] = sound
+    same = [[first.name, again.name], [second.name, other.name]]
+    loud = [row.name for rows in recorded.values() for row in rows if row.rumble]
+    return extra, Planted(heard, same, loud)

@@ -148,7 +148,7 @@ def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
 
 
 def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int) -> None:
-    by_place = {bool(recording.condition): recording.name for recording in recordings}
+    by_place = {bool(recording.condition): recording.name for recording in reversed(recordings)}
     if not looked_at:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not recordings:
