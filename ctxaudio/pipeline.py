@@ -60,9 +60,8 @@ def find_data(run: Run) -> DataSource:
     if given or holds_sound(folder):
         return DataSource(folder, False, f"data: your own sound in {folder}", own=True)
     folder = write_embedded_corpus(run.output_dir / "embedded_corpus", run.about.conditions, run.seed)
-    return DataSource(
-        folder, True, f"data: embedded corpus, synthesised, no recordings (no FSD50K in {run.data_dir}; set data_dir)"
-    )
+    told = f"synthesised, no recordings (no FSD50K in {run.data_dir}; set data_dir)"
+    return DataSource(folder, True, f"data: embedded corpus, {told}")
 
 
 def select_context(run: Run, source: DataSource, options: SelectionOptions | None = None) -> Selection:
@@ -171,10 +170,8 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
     generator, _ = load_model(run)
     trained = generator.config.conditions
     if trained != clips.condition_names:
-        raise CtxAudioError(
-            f"{run.model_path} knows the conditions {', '.join(trained)}, the clips are of "
-            f"{', '.join(clips.condition_names)}: take the clips it was trained on, or train again"
-        )
+        others = f"the clips are of {', '.join(clips.condition_names)}: take those it was trained on, or train again"
+        raise CtxAudioError(f"{run.model_path} knows the conditions {', '.join(trained)}, {others}")
     real = held_out_sound(clips, find_data(run).folder, REAL_CLIPS)
     figures = figures_of_merit(generator, real, run.seed)
     write_json(run.analysis_dir / "figures_of_merit.json", figures)
@@ -191,9 +188,8 @@ def check_context_of_model(run: Run) -> None:
     """Refuse to train over a model of another context; one of an earlier format is no obstacle."""
     described = run.model_path.with_suffix(".json")
     if described.exists() and (context := read_json(described).get("context", run.context)) != run.context:
-        raise CtxAudioError(
-            f"{run.model_path} is of context {context!r}: choose another output_dir for {run.context!r}"
-        )
+        other = f"{run.model_path} is of context {context!r}"
+        raise CtxAudioError(f"{other}: choose another output_dir for {run.context!r}")
 
 
 def only_one_training(folder: Path) -> AbstractContextManager[None]:

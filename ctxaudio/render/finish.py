@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.ndimage
@@ -50,8 +50,7 @@ class Finish(Options):
     limit_db: float = 0.0
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """Sample rate in hertz, channels and samples a channel of what is to be written."""
 
     sample_rate: int
@@ -78,12 +77,7 @@ def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterat
 
 
 def modulate_file(
-    source: Path,
-    path: Path,
-    modulation: Modulation,
-    finish: Finish,
-    context: str | None = None,
-    progress: bool = True,
+    source: Path, path: Path, modulation: Modulation, finish: Finish, context: str | None = None, progress: bool = True
 ) -> Provenance:
     """Write `source` with `modulation` to `path`: as long as it was, mono or stereo.
 
@@ -136,10 +130,8 @@ def write_finished(
     if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:
         print(f"turned down by {gain.true_peak_db - CLIPPING_DB:.1f} dB: at its own level it would clip", flush=True)
         gain = meter.gain_to(gain.lufs, CLIPPING_DB)
-    sound: Iterator[FloatArray] = (
-        gain.applied_to(block)
-        for block in shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
-    )
+    again = shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
+    sound: Iterator[FloatArray] = map(gain.applied_to, again)
     if finish.lufs is not None and finish.limit_db and gain.true_peak_db > finish.true_peak_db:
         sound = limited(sound, finish.true_peak_db, layout.sample_rate)
         gain = replace(gain, true_peak_db=finish.true_peak_db)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,7 +17,9 @@ from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.provenance import Provenance, claims_of, json_beside
+from ctxaudio.modulation.stream import Modulation
+from ctxaudio.provenance import json_beside
+from ctxaudio.render.finish import provenance_of
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order
@@ -38,24 +40,18 @@ def model_for(
     """
     path = BASE if path is None else path
     if path == BASE:
-        named = context_named(context or "sleep")
-        print(
-            f"model: the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for "
-            f"{named.name})",
-            flush=True,
-        )
-        generator, about = base_for(named)
+        generator, about = base_for(context_named(context or "sleep"))
+        told = "the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for"
+        print(f"model: {told} {about['context']})", flush=True)
     else:
         generator, about = load_generator(path)
         print(f"model: {path}", flush=True)
-    config = generator.config
-    for name, given, trained in (
-        ("context", context, about["context"]),
-        ("sample_rate", sample_rate, config.sample_rate),
-        ("latent_dim", latent_dim, config.latent_dim),
-    ):
-        if given not in (None, trained):
-            raise CtxAudioError(f"{path.name} was trained with {name} {trained}, not {given}: leave out --{name}")
+    given = {"context": context, "sample_rate": sample_rate, "latent_dim": latent_dim}
+    known = asdict(generator.config) | {"context": about["context"]}
+    for name, value in given.items():
+        if value not in (None, known[name]):
+            told = f"{path.name} was trained with {name} {known[name]}, not {value}"
+            raise CtxAudioError(f"{told}: leave out --{name}")
     return generator, about
 
 
@@ -66,8 +62,7 @@ def base_for(context: Context) -> tuple[Generator, dict[str, Any]]:
     return generator, {**about, "context": context.name}
 
 
-@dataclass(frozen=True)
-class GeneratedClip:
+class GeneratedClip(NamedTuple):
     """`samples` `[T]` in -1..1, the condition and modulation they are of, and the levels reached."""
 
     samples: FloatArray
@@ -149,69 +144,40 @@ def write_clips(
 ) -> list[Path]:
     """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
-    `about` is what stands beside the model's weights. `generated.json` lists the clips and what they share. All are
-    written aside and moved into `folder` once the last is there; `overwrite` then removes those of an earlier call.
+    `about` is what stands beside the model's weights. `generated.json` lists the clips. All are written aside and moved
+    into `folder` once the last is there; `overwrite` then removes those of an earlier call.
 
     Raises `CtxAudioError` where such clips are there and `overwrite` is not, and where a JSON of someone else's would
     be overwritten.
     """
     earlier = earlier_clips(writable_folder(folder))
     if earlier and not overwrite:
-        raise CtxAudioError(
-            f"{folder} holds {len(earlier)} clips of an earlier generate: pass --overwrite to replace them, or choose "
-            "another --output_dir"
-        )
-    aside = folder / ".generating"
+        there = f"{folder} holds {len(earlier)} clips of an earlier generate"
+        raise CtxAudioError(f"{there}: pass --overwrite to replace them, or choose another --output_dir")
+    aside, context, entries, profile = folder / ".generating", about["context"], [], ModulationProfile()
     shutil.rmtree(aside, ignore_errors=True)  # what a killed call left
     try:
-        names = _write_aside(clips, aside, about)
+        for number, clip in enumerate(clips, 1):
+            profile, name = clip.profile, f"{context}_{number:02d}_{clip.condition}.wav"
+            facts: dict[str, Any] = {"conditions": (clip.condition,), "seed": clip.seed, "model": about}
+            facts |= {"settings": {"clip": number}, "reached": clip.reached}
+            made = provenance_of("generate", Modulation(profile), context, **facts)
+            json_beside(folder / name)
+            write_audio(child_path(aside, name), clip.samples, clip.sample_rate, made.comment())
+            made.write_beside(aside / name)
+            levels = {"lufs": round(clip.reached.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}
+            entries.append({"file": name, "condition": clip.condition, "seed": clip.seed, **levels})
+        write_json(aside / "generated.json", {"context": context, "profile": asdict(profile), "clips": entries})
         for written in aside.iterdir():
             written.replace(folder / written.name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    paths = [folder / str(entry["file"]) for entry in entries]
     for path in earlier:
-        if path.name not in names:
+        if path not in paths:
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink()
-    return [folder / name for name in names]
-
-
-def _write_aside(clips: Iterable[GeneratedClip], aside: Path, about: dict[str, Any]) -> list[str]:
-    """Write the clips and their JSON into `aside`, a new folder in the one where they are to be; their names."""
-    context = context_named(about["context"])
-    entries, profile = [], ModulationProfile()
-    for number, clip in enumerate(clips, 1):
-        profile = clip.profile
-        made = Provenance(
-            "generate",
-            claims_of(context, profile),
-            profile,
-            context.name,
-            (clip.condition,),
-            clip.seed,
-            about,
-            settings={"clip": number},
-            reached=clip.reached,
-        )
-        path = child_path(aside, f"{context.name}_{number:02d}_{clip.condition}.wav")
-        json_beside(aside.parent / path.name)
-        write_audio(path, clip.samples, clip.sample_rate, made.comment())
-        made.write_beside(path)
-        levels = {"lufs": round(clip.reached.lufs, 2), "true_peak_db": round(clip.reached.true_peak_db, 2)}
-        entries.append({"file": path.name, "condition": clip.condition, "seed": clip.seed, **levels})
-    write_json(
-        aside / "generated.json",
-        {
-            "context": context.name,
-            "evidence": asdict(context.evidence),
-            "profile": asdict(profile),
-            "model_sha256": about["weights_sha256"],
-            "ctxaudio": about["ctxaudio"],
-            "licences": about.get("licences", {}),
-            "clips": entries,
-        },
-    )
-    return [str(entry["file"]) for entry in entries]
+    return paths
 
 
 def earlier_clips(folder: Path) -> list[Path]:

@@ -112,23 +112,11 @@ def plan_session(
         more = RecordingBed(mixed.path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate, mixed.gap_s)
         layers.append(Layer(more, mixed.level_db))
     recordings = [*([source.recording] if source.recording else []), *(mixed.path for mixed in mix)]
-    made = provenance_of(
-        "session",
-        modulation,
-        source.context,
-        conditions=source.conditions,
-        seed=seed,
-        model=source.model,
-        sources=tuple(source_file(path) for path in recordings),
-        settings={
-            "minutes": minutes,
-            "channels": bed.channels,
-            "sample_rate": bed.sample_rate,
-            "mix_db": [mixed.level_db for mixed in mix],
-            "mix_gap_s": [mixed.gap_s for mixed in mix],
-            "finish": asdict(finish),
-        },
-    )
+    settings: dict[str, Any] = {"minutes": minutes, "channels": bed.channels, "sample_rate": bed.sample_rate}
+    settings |= {"mix_db": [mixed.level_db for mixed in mix], "mix_gap_s": [mixed.gap_s for mixed in mix]}
+    facts: dict[str, Any] = {"conditions": source.conditions, "seed": seed, "model": source.model}
+    facts |= {"sources": tuple(map(source_file, recordings)), "settings": settings | {"finish": asdict(finish)}}
+    made = provenance_of("session", modulation, source.context, **facts)
     return Session(layers, modulation, minutes, finish, made)
 
 
@@ -177,9 +165,8 @@ def _taken_up(aside: Path, session: Session, restart: bool) -> int:
     if restart:
         _emptied(aside)
     if described.exists() and read_json(described).get("identity") != session.identity:
-        raise CtxAudioError(
-            f"{aside} holds an unfinished session with other settings: finish it with those, or pass --restart"
-        )
+        other = f"{aside} holds an unfinished session with other settings"
+        raise CtxAudioError(f"{other}: finish it with those, or pass --restart")
     if not described.exists():
         write_json(described, {"identity": session.identity, "settings": session.made.settings})
     sound = aside / "sound.pcm"
@@ -203,9 +190,8 @@ def _render(session: Session, sound: Path, done: int, progress: bool) -> None:
                     raise CtxAudioError("the sound is not finite: try another seed, or train the generator again")
                 file.write(block.T.astype("<f2").tobytes())
     except OSError as error:
-        raise CtxAudioError(
-            f"can't write {sound}: {error.strerror or error}; free space and start again: what is there is kept"
-        ) from error
+        reason = f"{error.strerror or error}; free space and start again: what is there is kept"
+        raise CtxAudioError(f"can't write {sound}: {reason}") from error
 
 
 def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
