@@ -39,7 +39,7 @@ def option(
     help: str,
     *,
     choices: Collection[str] = (),
-    metavar: str | tuple[str, ...] | None = None,
+    metavar: str | None = None,
     flag: str = "",
     **limits: float,
 ) -> Any:
@@ -89,8 +89,8 @@ def add_dataclass(
 ) -> None:
     """Add the options of a dataclass, or those of `names` only, with other `defaults` where given.
 
-    What the parser has already stays as it is: two dataclasses may share an option. A bool is a switch,
-    `tuple[float, float]` takes two values, any other tuple as many as follow.
+    What the parser has already stays as it is: two dataclasses may share an option. A bool is a switch, a tuple takes
+    as many values as follow.
     """
     add = parser.add_argument_group(title).add_argument if title else parser.add_argument
     hints = get_type_hints(cls)
@@ -110,7 +110,7 @@ def add_dataclass(
         add(flag, **arguments)
 
 
-def _values_of(hint: Any, metavar: Any) -> dict[str, Any]:
+def _values_of(hint: Any, metavar: str | None) -> dict[str, Any]:
     """How argparse reads values of that type."""
     if hint is bool:
         return {"action": "store_true"}
@@ -120,10 +120,9 @@ def _values_of(hint: Any, metavar: Any) -> dict[str, Any]:
         return shown | {"choices": get_args(kind)}
     if get_origin(kind) is not tuple:
         return shown | {"type": kind}
-    if isinstance(metavar, str) and "," in metavar:
+    if metavar and "," in metavar:
         return shown | {"type": listed}
-    inner = get_args(kind)
-    return shown | {"type": inner[0], "nargs": "*" if Ellipsis in inner else len(inner)}
+    return shown | {"type": get_args(kind)[0], "nargs": "*"}
 
 
 def from_options(cls: type[Settings], options: argparse.Namespace) -> Settings:

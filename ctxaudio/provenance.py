@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +133,15 @@ class Provenance:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; the loudness of silence is null."""
-        reached, model = self.reached, self.model
+        model = self.model and {
+            "sha256": self.model["weights_sha256"],
+            "ctxaudio": self.model["ctxaudio"],
+            "context": self.model["context"],
+            "licences": self.model.get("licences", {}),
+            "attribution": self.model.get("attribution", ()),
+        }
+        reached = self.reached
+        lufs, true_peak_db = (reached.lufs, reached.true_peak_db) if reached else (nan, nan)
         return {
             "made_by": f"ctxaudio {self.made_by}",
             "ctxaudio": __version__,
@@ -143,19 +151,12 @@ class Provenance:
             "profile": asdict(self.profile),
             "schedule": self.schedule and asdict(self.schedule),
             "settings": dict(self.settings),
-            "lufs": _rounded(reached.lufs) if reached else None,
-            "true_peak_db": _rounded(reached.true_peak_db) if reached else None,
+            "lufs": round(lufs, 2) if isfinite(lufs) else None,
+            "true_peak_db": round(true_peak_db, 2) if isfinite(true_peak_db) else None,
             "evidence": [{"subject": claim.subject, **asdict(claim.evidence)} for claim in self.claims],
             "safe_listening": SAFE_LISTENING,
             "sources": [dict(source) for source in self.sources],
-            "model": model
-            and {
-                "sha256": model["weights_sha256"],
-                "ctxaudio": model["ctxaudio"],
-                "context": model["context"],
-                "licences": model.get("licences", {}),
-                "attribution": model.get("attribution", ()),
-            },
+            "model": model,
         }
 
     def summary(self, audio: Path) -> str:
@@ -258,7 +259,3 @@ def _without_markup(text: str) -> str:
     """Text from the metadata, in one line and with nothing that Markdown or HTML would act on."""
     line = " ".join(text.split())
     return line if re.fullmatch(r"https?://[\w./+%-]+", line) else _MARKUP.sub(r"\\\1", line)
-
-
-def _rounded(level_db: float) -> float | None:
-    return round(level_db, 2) if isfinite(level_db) else None

@@ -58,12 +58,6 @@ def test_high_pass_takes_any_length_and_removes_a_constant(length: int, level: f
     np.testing.assert_allclose(filtered, 0.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cutoff_hz", [0.0, -5.0, 4000.0, float("nan")])
-def test_high_pass_refuses_a_cutoff_outside_the_band(cutoff_hz: float) -> None:
-    with pytest.raises(CtxAudioError, match="half the sample rate 8000"):
-        high_pass(tone(440, 8000), 8000, cutoff_hz)
-
-
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(44100, 22050), (48000, 22050), (8000, 22050), (22050, 44100)])
 def test_a_resampled_tone_is_the_tone_at_the_new_rate(from_rate: int, to_rate: int) -> None:
     resampled = resample(tone(1000, from_rate), from_rate, to_rate)
@@ -100,8 +94,6 @@ def test_bad_input_is_named() -> None:
         resample(tone(440, 8000), 8000, 0)
     for samples in (np.zeros((2, 100), np.float32), np.zeros(0, np.float32)):
         with pytest.raises(CtxAudioError, match="mono"):
-            high_pass(samples, 8000)
-        with pytest.raises(CtxAudioError, match="mono"):
             resample(samples, 8000, 4000)
 
 
@@ -122,10 +114,3 @@ def test_a_fade_goes_from_nothing_to_all_and_its_reverse_is_the_other(rising: in
     assert np.array_equal(gain[::-1], fade_gain(0, 1200, 1200, falling, rising))
     # no step above what the steepest point of the cosine has
     assert np.abs(np.diff(gain)).max() <= np.pi / 2 / min(rising, falling) + 1e-6
-
-
-def test_fades_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(CtxAudioError, match="don't fit into a sound of 100"):
-        fade_gain(0, 10, 100, 60, 41)
-    with pytest.raises(CtxAudioError, match="samples 95 to 105"):
-        fade_gain(95, 10, 100, 0, 0)
