@@ -160,10 +160,11 @@ class Provenance:
         }
 
     def summary(self, audio: Path) -> str:
-        """A line for the command line: the file, its modulation and the levels reached."""
+        """For the command line: the file, its modulation and the levels reached, and below it `evidence_line`."""
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
-        return f"{audio}: modulation {modulation_text(self.profile, self.schedule)}{levels}"
+        told = f"{audio}: modulation {modulation_text(self.profile, self.schedule)}{levels}"
+        return f"{told}\n{evidence_line(self.claims)}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""

@@ -25,7 +25,6 @@ from ctxaudio.options import Options, option, taking
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.provenance import Provenance
     from ctxaudio.render.finish import Finish
     from ctxaudio.render.session import Mixed
 
@@ -135,7 +134,8 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(tit
     from ctxaudio.render.finish import modulate_file
 
     asked_for = modulation_of(asked, asked.context), finish_of(level), asked.context
-    return _told(modulate_file(files.input, files.output, *asked_for, on_a_terminal()), files.output)
+    print(modulate_file(files.input, files.output, *asked_for, on_a_terminal()).summary(files.output))
+    return 0
 
 
 def session(
@@ -169,14 +169,7 @@ def session(
     modulation = modulation_of(modulating, source.context, schedule)
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
-    return _told(render_session(planned, path, asked.restart, on_a_terminal()), path)
-
-
-def _told(made: Provenance, path: Path) -> int:
-    from ctxaudio.provenance import evidence_line
-
-    print(made.summary(path))
-    print(evidence_line(made.claims))
+    print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
     return 0
 
 
@@ -192,9 +185,9 @@ def parse_mix(text: str) -> Mixed:
     try:
         level_db = float(level)
     except ValueError:
-        level_db = float("nan")
-    if not name or not -60.0 <= level_db <= 20.0:
-        raise CtxAudioError(f"{text!r} is not FILE=DB with DB in -60..20, such as birds.wav=-6")
+        name = ""
+    if not name:
+        raise CtxAudioError(f"{text!r} is not FILE=DB, such as birds.wav=-6")
     return Mixed(Path(name), level_db)
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from ctxaudio.data.batches import seamless_loop
-from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
@@ -164,8 +163,6 @@ class RecordingBed(Bed):
         lufs = loudness_of(map(self._converted, reader.blocks(BLOCK_S)), self.sample_rate, channels, path)
         self.gain = np.float32(10.0 ** ((LUFS - lufs) / 20.0))
         self.needed = round((BLOCK_S + FADE_S) * self.native_rate)
-        if not 0.0 <= gap_s <= 3600.0:
-            raise CtxAudioError(f"{path}: a gap of {gap_s:g} s is outside 0-3600 s")
         self.every = 1 + math.ceil(gap_s / BLOCK_S)
         self.goes_on = self.from_start_to_end = self.every == 1 and self.frames >= (seconds + FADE_S) * self.native_rate
 

@@ -51,7 +51,7 @@ class Night:
         """Write it as YAML, whole or not at all; recordings are named from the file's folder."""
         mix = [
             {"file": mixed.path.as_posix() if mixed.path.is_absolute() else _from(path.parent, mixed.path)}
-            | {name: value for name, value in mixed._asdict().items() if name != "path"}
+            | {"level_db": mixed.level_db, "gap_s": mixed.gap_s}
             for mixed in self.mix
         ]
         content = {

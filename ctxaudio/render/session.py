@@ -62,12 +62,13 @@ def generated_source(
     return Source(bed, about["context"], tuple(names), about)
 
 
-class Mixed(NamedTuple):
+@dataclass(frozen=True)
+class Mixed(Options):
     """A recording beside the bed: `level_db` to it, and if `gap_s` is not 0, now and then (`RecordingBed`)."""
 
     path: Path
-    level_db: float
-    gap_s: float = 0.0
+    level_db: float = option(..., "", least=-60, most=20)
+    gap_s: float = option(0.0, "", least=0, most=3600)
 
 
 @dataclass(frozen=True)
