@@ -11,8 +11,8 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,24 +31,9 @@ LICENCE = "own"
 _SAFE_NAME = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])")
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A readable audio file: `name` is its path inside the folder; `condition` is empty in the folder itself."""
-
-    name: str
-    path: Path
-    condition: str
-    frames: int
-    sample_rate: int
-
-    @property
-    def duration_s(self) -> float:
-        return self.frames / self.sample_rate
-
-
 def holds_sound(folder: Path) -> bool:
     """Whether there is an audio file that libsndfile reads in `folder` or below it."""
-    return folder.is_dir() and any(isinstance(found, Recording) for found in _look_at_files(folder, None))
+    return folder.is_dir() and any(isinstance(found, AudioReader) for _, found in _look_at_files(folder, None))
 
 
 def select_folder(folder: Path, context: Context, apart_from: Path | None = None) -> Selection:
@@ -64,71 +49,67 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
     """
     if not folder.is_dir():
         raise CtxAudioError(f"{folder}: no such folder")
-    found = list(_look_at_files(folder, apart_from))
-    recordings = [one for one in found if isinstance(one, Recording)]
-    left_out = [one for one in found if isinstance(one, LeftOut)]
-    conditions = sorted({recording.condition for recording in recordings})
-    _check_layout(folder, recordings, len(found))
-    silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - set(conditions)
+    left_out, by_place = [], dict[str, dict[str, AudioReader]]()  # sub-folder -> name of the file -> file
+    for name, found in _look_at_files(folder, apart_from):
+        if isinstance(found, AudioReader):
+            by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
+        else:
+            left_out.append(LeftOut(name, found))
+    _check_layout(folder, by_place, len(left_out))
+    silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - by_place.keys()
     left_out += [LeftOut(name, f"{name}: a sub-folder without readable audio") for name in sorted(silent)]
-    names = [condition or folder.resolve().name for condition in conditions]
-    _check_names(folder, names)
+    conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
+    _check_names(folder, conditions)
     clips, indices = [], []
-    for i, condition in enumerate(conditions):
-        own = [recording for recording in recordings if recording.condition == condition]
-        validation = held_out(own)
-        for recording in own:
-            pieces = cut(recording, names[i], "val" if recording.name in validation else "train")
-            clips += pieces
+    for i, (label, sounds) in enumerate(conditions.items()):
+        validation = held_out({name: sound.duration_s for name, sound in sounds.items()})
+        for name, sound in sounds.items():
+            about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", LICENCE
+            pieces = cut(sound.frames, sound.sample_rate)
+            ids = [f"{name}#{n}" if len(pieces) > 1 else name for n in range(1, len(pieces) + 1)]
+            clips += [Clip(clip_id, *about, *piece) for clip_id, piece in zip(ids, pieces, strict=True)]
             indices += [i] * len(pieces)
-    context = replace(context, conditions=tuple(names), vetoes=())
+    context = replace(context, conditions=tuple(conditions), vetoes=())
     return Selection(context, tuple(clips), tuple(indices), tuple(left_out))
 
 
-def held_out(recordings: Sequence[Recording]) -> frozenset[str]:
-    """Names of the files of one condition kept for validation: whole files, so that no recording is on both sides.
+def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
+    """Of the files of one condition, by name, those kept for validation: whole, so that no recording is on both sides.
 
     One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: where
     that leaves none (a single file, two of the same length), all is for training and nothing is held out.
     """
-    wanted = max(1, len(recordings) // VALIDATION_SHARE)
-    most_s = sum(recording.duration_s for recording in recordings) / 3 + 1e-6
+    wanted, most_s = max(1, len(durations_s) // VALIDATION_SHARE), sum(durations_s.values()) / 3 + 1e-6
     chosen: set[str] = set()
-    for recording in sorted(recordings, key=lambda one: hashlib.sha256(one.name.encode()).digest()):
-        if len(chosen) < wanted and recording.duration_s <= most_s:
-            chosen.add(recording.name)
-            most_s -= recording.duration_s
+    for name in sorted(durations_s, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if len(chosen) < wanted and durations_s[name] <= most_s:
+            chosen.add(name)
+            most_s -= durations_s[name]
     return frozenset(chosen)
 
 
-def cut(recording: Recording, label: str, split: str) -> list[Clip]:
-    """The recording as clips of at most 30 s, all of the same length.
+def cut(frames: int, sample_rate: int) -> list[tuple[int, int]]:
+    """Where pieces of at most 30 s, all of the same length, begin and end in a file of so many frames.
 
-    >>> minute = Recording("rain.wav", Path("rain.wav"), "", frames=61 * 8000, sample_rate=8000)
-    >>> [(clip.clip_id, clip.start, clip.stop) for clip in cut(minute, "rain", "train")]
-    [('rain.wav#1', 0, 162666), ('rain.wav#2', 162666, 325333), ('rain.wav#3', 325333, 488000)]
+    >>> cut(61 * 8000, 8000)
+    [(0, 162666), (162666, 325333), (325333, 488000)]
     """
-    count = math.ceil(recording.duration_s / LONGEST_CLIP_S)
-    edges = [recording.frames * i // count for i in range(count + 1)]
-    name, path = recording.name, recording.path
-    return [
-        Clip(f"{name}#{i}" if count > 1 else name, path, (label,), split, path.name, "", LICENCE, start, stop)
-        for i, (start, stop) in enumerate(pairwise(edges), 1)
-    ]
+    count = math.ceil(frames / sample_rate / LONGEST_CLIP_S)
+    return list(pairwise(frames * i // count for i in range(count + 1)))
 
 
-def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[Recording | LeftOut]:
+def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[tuple[str, AudioReader | str]]:
+    """The path inside `folder` of each file, and the file, or why it can't be used."""
     for path in _files(folder, apart_from):
-        parts, name = path.relative_to(folder).parts, path.relative_to(folder).as_posix()
+        name = path.relative_to(folder).as_posix()
         # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-            yield LeftOut(ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text")
+            yield ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text"
             continue
         try:
-            sound = AudioReader(path)
-            yield Recording(name, path, parts[0] if len(parts) > 1 else "", sound.frames, sound.sample_rate)
+            yield name, AudioReader(path)
         except ClipError as error:
-            yield LeftOut(name, str(error).replace(str(path), name, 1))
+            yield name, str(error).replace(str(path), name, 1)
 
 
 def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
@@ -147,22 +128,22 @@ def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _check_layout(folder: Path, recordings: Sequence[Recording], looked_at: int) -> None:
-    by_place = {bool(recording.condition): recording.name for recording in reversed(recordings)}
-    if not looked_at:
+def _check_layout(folder: Path, by_place: Mapping[str, Mapping[str, AudioReader]], others: int) -> None:
+    if not by_place and not others:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
-    if not recordings:
+    if not by_place:
         raise CtxAudioError(
-            f"{folder} holds no readable audio ({looked_at} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
+            f"{folder} holds no readable audio ({others} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
         )
-    if len(by_place) > 1:
+    if "" in by_place and len(by_place) > 1:
+        nested = next(place for place in by_place if place)
+        where = f"both itself ({next(iter(by_place['']))}) and in sub-folders ({next(iter(by_place[nested]))})"
         raise CtxAudioError(
-            f"{folder} holds audio both itself ({by_place[False]}) and in sub-folders ({by_place[True]}): "
-            "move all into sub-folders, one a condition, or all out of them"
+            f"{folder} holds audio {where}: move all into sub-folders, one a condition, or all out of them"
         )
 
 
-def _check_names(folder: Path, names: Sequence[str]) -> None:
+def _check_names(folder: Path, names: Iterable[str]) -> None:
     alike: dict[str, str] = {}
     for name in names:
         if not _SAFE_NAME.fullmatch(name) or len(name.encode()) > LONGEST_CONDITION_BYTES:

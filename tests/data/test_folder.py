@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import Recording, cut, held_out, holds_sound, select_folder
+from ctxaudio.data.folder import cut, held_out, holds_sound, select_folder
 from ctxaudio.data.prepare import decode_clip, prepare_clips
 from ctxaudio.data.selection import Selection
 from ctxaudio.errors import CtxAudioError
@@ -91,12 +91,11 @@ def test_a_long_file_is_cut_into_even_pieces_that_make_up_the_whole(own: Path):
 
 @given(st.integers(1, 10**9), st.sampled_from([8000, 44100, 192000]))
 def test_pieces_are_whole_even_and_at_most_30_s(frames: int, sample_rate: int):
-    clips = cut(Recording("a.wav", Path("a.wav"), "", frames, sample_rate), "a", "train")
-    assert clips[0].start == 0 and clips[-1].stop == frames
-    assert all(a.stop == b.start for a, b in itertools.pairwise(clips))
-    lengths = [clip.stop - clip.start for clip in clips]
+    pieces = cut(frames, sample_rate)
+    assert pieces[0][0] == 0 and pieces[-1][1] == frames
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(pieces))
+    lengths = [stop - start for start, stop in pieces]
     assert 0 < min(lengths) <= max(lengths) <= min(lengths) + 1 <= 30 * sample_rate + 1
-    assert len({clip.clip_id for clip in clips}) == len(clips)
 
 
 def test_a_piece_is_decoded_without_reading_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -116,19 +115,11 @@ def test_a_piece_is_decoded_without_reading_the_rest(tmp_path: Path, monkeypatch
     np.testing.assert_allclose(samples, decode_clip(tmp_path / "part.wav", 8000), atol=1e-6)
 
 
-def recordings(*durations_s: float) -> list[Recording]:
-    return [
-        Recording(f"{i}.wav", Path(f"{i}.wav"), "", round(8000 * duration_s), 8000)
-        for i, duration_s in enumerate(durations_s)
-    ]
-
-
 @given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=40))
 def test_at_most_a_third_is_held_out_and_never_all(durations_s: list[float]):
-    files = recordings(*durations_s)
+    files = {f"{i}.wav": duration_s for i, duration_s in enumerate(durations_s)}
     chosen = held_out(files)
-    seconds = sum(one.duration_s for one in files if one.name in chosen)
-    assert seconds <= sum(one.duration_s for one in files) / 3 + 1e-5
+    assert sum(files[name] for name in chosen) <= sum(durations_s) / 3 + 1e-5
     assert len(chosen) <= max(1, len(files) // 5)
 
 
@@ -136,7 +127,7 @@ def test_at_most_a_third_is_held_out_and_never_all(durations_s: list[float]):
     ("durations_s", "count"), [([600], 0), ([9, 9], 0), ([9, 9, 9], 1), ([9] * 25, 5), ([90, 9], 1)]
 )
 def test_a_fifth_of_the_files_is_held_out_where_there_are_enough(durations_s: list[float], count: int):
-    assert len(held_out(recordings(*durations_s))) == count
+    assert len(held_out({f"{i}.wav": duration_s for i, duration_s in enumerate(durations_s)})) == count
 
 
 def test_no_recording_is_on_both_sides_and_a_single_one_is_for_training(own: Path):
