@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -120,23 +120,6 @@ def context_named(name: str) -> Context:
     if name not in CONTEXTS and name != ALL.name:
         raise unknown("context", name, [*CONTEXTS, ALL.name])
     return CONTEXTS.get(name, ALL)
-
-
-def condition_index(conditions: Sequence[str], asked: str | int) -> int:
-    """The index of the condition that `--focus_condition` asks for, by name or index; -1 is random.
-
-    >>> condition_index(("Rain", "Wind"), "wind"), condition_index(("Rain", "Wind"), "0")
-    (1, 0)
-
-    Raises `CtxAudioError` naming the choices for any other.
-    """
-    by_name = {name.casefold(): i for i, name in enumerate(conditions)}
-    given = str(asked).strip().casefold()
-    if given in by_name:
-        return by_name[given]
-    if given == "-1" or (given.isdecimal() and int(given) < len(conditions)):
-        return int(given)
-    raise unknown("focus_condition", str(asked), ["-1 random", *(f"{i} {name}" for i, name in enumerate(conditions))])
 
 
 def catalogue() -> dict[str, Any]:

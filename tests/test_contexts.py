@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctxaudio.cli import main
-from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS, VETOES_EVERYWHERE, catalogue, condition_index, context_named
+from ctxaudio.contexts import BANDS, CONTEXTS, TARGETS, VETOES_EVERYWHERE, catalogue, context_named
 from ctxaudio.errors import CtxAudioError
 
 VOCABULARY = Path(__file__).parents[2] / "shared" / "facts" / "fsd50k_vocabulary.csv"
@@ -69,13 +69,6 @@ def test_every_claim_has_a_grade_and_a_source():
 def test_unknown_names_are_answered_with_the_choices():
     with pytest.raises(CtxAudioError, match=r"context 'slep' \(did you mean sleep\?\): choose one of sleep, focus"):
         context_named("slep")
-    labels = CONTEXTS["sleep"].conditions
-    for wrong in (9, -2, "", "1.0", "²"):
-        with pytest.raises(CtxAudioError, match=f"focus_condition '{wrong}'.*: choose one of -1 random, 0 Rain"):
-            condition_index(labels, wrong)
-    with pytest.raises(CtxAudioError, match="did you mean 3 Cricket"):
-        condition_index(labels, "Crickets")
-    assert [condition_index(labels, asked) for asked in (-1, "-1", 2, "2", "waves_and_surf")] == [-1, -1, 2, 2, 1]
 
 
 def test_the_command_prints_the_catalogue_as_json_and_as_text():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ctxaudio.contexts import Context, condition_index, context_named
+from ctxaudio.contexts import Context, context_named
 from ctxaudio.errors import CtxAudioError, did_you_mean
 from ctxaudio.files import FloatArray, child_path, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
@@ -81,10 +81,9 @@ def trained_conditions(generator: Generator) -> list[int]:
 def trained_condition(generator: Generator, asked: int | str) -> int:
     """The index of a condition asked for by name or index; -1 is any. `CtxAudioError` for one that has no styles."""
     names, trained = generator.config.conditions, trained_conditions(generator)
-    try:
-        index = condition_index(names, asked)
-    except CtxAudioError:
-        index = len(names)
+    by_name = {name.casefold(): i for i, name in enumerate(names)}
+    given = str(asked).strip().casefold()
+    index = by_name.get(given, int(given) if given == "-1" or given.isdecimal() else None)
     if index != -1 and index not in trained:
         known = ", ".join(f"{i} {names[i]}" for i in trained)
         meant = did_you_mean(str(asked), [names[i] for i in trained])

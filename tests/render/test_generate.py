@@ -11,7 +11,7 @@ from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate, chosen_profile
-from ctxaudio.render.generate import GeneratedClip, generate_clips, write_clips
+from ctxaudio.render.generate import GeneratedClip, generate_clips, trained_condition, write_clips
 from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
@@ -44,6 +44,10 @@ def test_minus_one_goes_round_the_trained_conditions_and_an_index_stays(generato
 def test_a_condition_without_training_clips_is_refused(generator):
     with pytest.raises(CtxAudioError, match="no clip of condition 4: choose from -1 random, 0 Rain, 2 Wind, 3 Cricket"):
         next(generate_clips(generator, 1, focus_condition=4))
+    for wrong in (9, -2, "", "1.0", "²", "Waves_and_surf"):
+        with pytest.raises(CtxAudioError, match=f"condition {wrong}.*: choose from -1 random, 0 Rain"):
+            trained_condition(generator, wrong)
+    assert [trained_condition(generator, asked) for asked in (-1, "-1", 2, "2", "wind")] == [-1, -1, 2, 2, 2]
 
 
 def test_the_modulation_asked_for_is_in_the_sound_and_sham_has_none(generator):
