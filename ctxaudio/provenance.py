@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ctxaudio import __version__
-from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence
+from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence, context_named
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
-from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone, modulation_text
-from ctxaudio.modulation.schedule import Schedule
+from ctxaudio.modulation.profile import Rate, Tone, modulation_text
+from ctxaudio.modulation.stream import Modulation
 from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
@@ -34,49 +34,41 @@ COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
 PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
 
 
-class Claim(NamedTuple):
-    """One thing that a sound is made for or with, and the evidence for it."""
-
-    subject: str
-    evidence: Evidence
-
-
-def claims_of(
-    context: Context | None, profile: ModulationProfile, other_rates_hz: Sequence[float] = ()
-) -> tuple[Claim, ...]:
-    """The claims behind a sound: its context, and every target, band and method that its modulation touches.
+def claims_of(context: Context | None, modulation: Modulation) -> dict[str, Evidence]:
+    """The claims behind a sound, each with its evidence: its context, and every target, band and method that its
+    modulation touches.
 
     A rate that is a target's is that target; any other counts for its band. What has depth 0 is not there.
-    `other_rates_hz` are those that the profile does not name, of a schedule for example.
 
     >>> from ctxaudio.contexts import CONTEXTS
     >>> from ctxaudio.modulation.profile import context_profile
-    >>> sleep = CONTEXTS["sleep"]
-    >>> [(claim.subject, claim.evidence.grade) for claim in claims_of(sleep, context_profile(sleep))]
-    [('context sleep', 'D'), ('target deep_sleep (2.5 Hz)', 'D'), ('band delta (1-4 Hz)', 'B')]
+    >>> claims = claims_of(CONTEXTS["sleep"], Modulation(context_profile(CONTEXTS["sleep"])))
+    >>> {claim: evidence.grade for claim, evidence in claims.items()}
+    {'context sleep': 'D', 'target deep_sleep (2.5 Hz)': 'D', 'band delta (1-4 Hz)': 'B'}
     """
+    profile, steps = modulation.at_start, modulation.schedule.steps if modulation.schedule else ()
     parts: tuple[Rate | Tone, ...] = (*profile.rates, *profile.tones)
     moving = [part for part in parts if part.depth > 0.0]
-    rates_hz = {*(part.rate_hz for part in moving), *other_rates_hz}
+    rates_hz = {part.rate_hz for part in (*moving, *(step for step in steps if step.depth > 0.0))}
     carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
     carriers_hz |= {tone.carrier_hz for tone in profile.tones}
-    claims = [Claim(f"context {context.name}", context.evidence)] if context is not None else []
+    claims = {f"context {context.name}": context.evidence} if context is not None else {}
     for target in TARGETS.values():
         given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
         if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
-            claims.append(Claim(f"target {target.name} ({target.frequency_hz:g} Hz)", target.evidence))
+            claims[f"target {target.name} ({target.frequency_hz:g} Hz)"] = target.evidence
             given -= met
     for band in BANDS.values():
         if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
-            claims.append(Claim(f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)", band.evidence))
+            claims[f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)"] = band.evidence
     kinds = {part.kind if isinstance(part, Tone) else part.pulse and "isochronic" for part in moving}
     used = {f"{kind} {'pulses' if kind == 'isochronic' else 'beats'}" for kind in kinds}
-    return (*claims, *(Claim(name, evidence) for name, evidence in METHODS.items() if name in used))
+    return claims | {name: evidence for name, evidence in METHODS.items() if name in used}
 
 
-def evidence_line(claims: Iterable[Claim]) -> str:
+def evidence_line(claims: Mapping[str, Evidence]) -> str:
     """What a person is told with every sound: the grade of each claim, and where to read more."""
-    graded = ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in claims) or "nothing claimed"
+    graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in claims.items()) or "nothing claimed"
     return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
 
@@ -86,18 +78,15 @@ class Provenance:
 
     Args:
         made_by: the command: generate, modulate or session.
-        claims: from `claims_of`.
         conditions: the labels that were generated.
         model: what stands beside the generator's weights, whose clips are in it among them.
         sources: recordings that the sound is made from, each as `source_file` describes it.
         settings: whatever else it takes to make the file again, ready for JSON.
         reached: loudness and true peak of the file.
-        schedule: how rate and depth change; `profile` then is that of minute 0.
     """
 
     made_by: str
-    claims: tuple[Claim, ...]
-    profile: ModulationProfile
+    modulation: Modulation
     context: str | None = None
     conditions: tuple[str, ...] = ()
     seed: int | None = None
@@ -105,18 +94,22 @@ class Provenance:
     sources: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reached: LoudnessGain | None = None
-    schedule: Schedule | None = None
+
+    @property
+    def claims(self) -> dict[str, Evidence]:
+        return claims_of(None if self.context is None else context_named(self.context), self.modulation)
 
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
         model, reached = self.model, self.reached
         trained_on = licences_text(model.get("licences", {})) if model else ""
-        graded = ", ".join(f"{claim.subject} {claim.evidence.grade}" for claim in self.claims)
+        graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
+        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
             f"context {self.context}" if self.context else "",
             f"condition {', '.join(self.conditions)}" if self.conditions else "",
-            f"modulation {modulation_text(self.profile, self.schedule)}",
+            f"modulation {modulation}",
             f"from {', '.join(str(source['file']) for source in self.sources)}" if self.sources else "",
             f"seed {self.seed}" if self.seed is not None else "",
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
@@ -148,12 +141,12 @@ class Provenance:
             "context": self.context,
             "conditions": list(self.conditions),
             "seed": self.seed,
-            "profile": asdict(self.profile),
-            "schedule": self.schedule and asdict(self.schedule),
+            "profile": asdict(self.modulation.at_start),
+            "schedule": self.modulation.schedule and asdict(self.modulation.schedule),
             "settings": dict(self.settings),
             "lufs": round(lufs, 2) if isfinite(lufs) else None,
             "true_peak_db": round(true_peak_db, 2) if isfinite(true_peak_db) else None,
-            "evidence": [{"subject": claim.subject, **asdict(claim.evidence)} for claim in self.claims],
+            "evidence": [{"subject": claim, **asdict(evidence)} for claim, evidence in self.claims.items()],
             "safe_listening": SAFE_LISTENING,
             "sources": [dict(source) for source in self.sources],
             "model": model,
@@ -163,8 +156,8 @@ class Provenance:
         """For the command line: the file, its modulation and the levels reached, and below it `evidence_line`."""
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
-        told = f"{audio}: modulation {modulation_text(self.profile, self.schedule)}{levels}"
-        return f"{told}\n{evidence_line(self.claims)}"
+        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
+        return f"{audio}: modulation {modulation}{levels}\n{evidence_line(self.claims)}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""

@@ -17,7 +17,6 @@ from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate,
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
-    Claim,
     Credit,
     Provenance,
     claims_of,
@@ -42,10 +41,10 @@ MODEL = {
 
 
 def provenance(**changes) -> Provenance:
-    profile = context_profile(SLEEP)
+    modulation = Modulation(context_profile(SLEEP))
     settings = {"minutes": 480.0}
     values = {"context": "sleep", "conditions": ("Rain",), "seed": 3, "model": MODEL, "settings": settings, **changes}
-    return Provenance("session", claims_of(SLEEP, profile), profile, reached=LoudnessGain(0.5, -27.0, -9.3), **values)
+    return Provenance("session", modulation, reached=LoudnessGain(0.5, -27.0, -9.3), **values)
 
 
 @pytest.mark.parametrize("name", ["night.wav", "night.flac"])
@@ -88,9 +87,8 @@ def test_the_comment_is_short_ascii_whatever_it_is_told(
 ) -> None:
     told = Provenance(
         "session",
-        tuple(Claim(condition, SLEEP.evidence) for condition in conditions),
-        ModulationProfile(tuple(Rate(1.0 + k, 0.01) for k in range(60))),
-        context,
+        Modulation(ModulationProfile(tuple(Rate(1.0 + k, 0.01) for k in range(60)))),
+        "sleep",
         tuple(conditions),
         model=MODEL | {"context": context, "licences": licences},
         sources=({"file": file},),
@@ -110,7 +108,7 @@ def test_text_that_no_file_can_hold_is_credited_all_the_same(tmp_path: Path) -> 
     write_attribution(tmp_path / "A.md", [Credit(half, half, half, half)], half)
     assert "rain ?" in (tmp_path / "A.md").read_text(encoding="utf-8")
     model = MODEL | {"context": half, "licences": {half: 1}, "attribution": [{"title": half}]}
-    told = provenance(context=half, conditions=(half,), model=model, sources=({"file": half},))
+    told = provenance(conditions=(half,), model=model, sources=({"file": half},))
     assert told.comment().isascii()
     assert read_json(told.write_beside(tmp_path / "night.flac"))["conditions"] == ["rain ?"]
 
@@ -131,8 +129,8 @@ def test_a_source_is_known_by_its_hash(tmp_path: Path) -> None:
         source_file(tmp_path / "b.wav")
 
 
-def subjects(profile: ModulationProfile, *other_rates_hz: float) -> list[str]:
-    return [claim.subject for claim in claims_of(None, profile, other_rates_hz)]
+def subjects(profile: ModulationProfile, schedule: str = "") -> list[str]:
+    return list(claims_of(None, Modulation(profile, parse_schedule(schedule) if schedule else None)))
 
 
 def test_every_target_is_graded_where_it_is_used() -> None:
@@ -152,7 +150,7 @@ def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
         "isochronic pulses",
     ]
     assert subjects(ModulationProfile(tones=(Tone("isochronic", 10.0),)))[-1] == "isochronic pulses"
-    assert subjects(ModulationProfile(), 10.0, 6.0, 2.6) == [
+    assert subjects(ModulationProfile((Rate(9.0, 0.1),)), "0:10, 1:6, 2:2.6, 3:40 0") == [
         "target meditation (6 Hz)",
         "band delta (1-4 Hz)",
         "band alpha (8-13 Hz)",
@@ -162,7 +160,7 @@ def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
 
 
 def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> None:
-    line = evidence_line(claims_of(SLEEP, context_profile(SLEEP)))
+    line = evidence_line(claims_of(SLEEP, Modulation(context_profile(SLEEP))))
     assert "context sleep D, target deep_sleep (2.5 Hz) D, band delta (1-4 Hz) B" in line
     assert "ctxaudio contexts" in line and "\n" not in line
 
@@ -186,9 +184,8 @@ def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> N
 def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says, named) -> None:
     heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3"))
     assert modulation_text(heard.at_start, heard.schedule) == says
-    claims = claims_of(None, heard.at_start, heard.scheduled_rates_hz)
-    subjects = " ".join(claim.subject for claim in claims)
-    assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in subjects} == named
+    claims = " ".join(claims_of(None, heard))
+    assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in claims} == named
 
 
 def test_texts() -> None:

@@ -107,6 +107,7 @@ def generate(run: Common, asked: Generation) -> int:
     """Generate WAV files with a trained generator."""
     from tqdm import tqdm
 
+    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.provenance import claims_of, evidence_line
     from ctxaudio.render.generate import generate_clips, model_for, write_clips
 
@@ -125,7 +126,7 @@ def generate(run: Common, asked: Generation) -> int:
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
-    print(evidence_line(claims_of(context, profile)))
+    print(evidence_line(claims_of(context, Modulation(profile))))
     return 0
 
 

@@ -48,11 +48,6 @@ class Modulation:
             return self.profile
         return self.profile.at(self.schedule.steps[0].rate_hz, self.schedule.steps[0].depth)
 
-    @property
-    def scheduled_rates_hz(self) -> tuple[float, ...]:
-        """The rates of the schedule that are heard, most of which the profile does not name."""
-        return tuple(step.rate_hz for step in self.schedule.steps if step.depth > 0.0) if self.schedule else ()
-
     def channels(self, of_sound: int) -> int:
         """Channels that come out: two for a binaural tone, else those of the sound."""
         return max([of_sound, *(tone.channels for tone in self.profile.tones)])

@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.ndimage
 import scipy.signal
 from tqdm import tqdm
 
-from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.options import Options, option
-from ctxaudio.provenance import Provenance, claims_of, json_beside, source_file
+from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer
 from ctxaudio.signal.filters import fade_gain, resample
 from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
@@ -58,13 +57,6 @@ class Format(NamedTuple):
     samples: int
 
 
-def provenance_of(made_by: str, modulation: Modulation, context: str | None, **facts: Any) -> Provenance:
-    """How a file comes about that `modulation` goes into; `facts` are further fields of `Provenance`."""
-    named = None if context is None else context_named(context)
-    claims = claims_of(named, modulation.at_start, modulation.scheduled_rates_hz)
-    return Provenance(made_by, claims, modulation.at_start, context, schedule=modulation.schedule, **facts)
-
-
 def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterator[FloatArray]:
     """`blocks`, with raised-cosine fades at the two ends of the whole, each at most half of it."""
     at, fade = 0, min(round(fade_s * layout.sample_rate), layout.samples // 2)
@@ -94,7 +86,7 @@ def modulate_file(
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
     settings = {"finish": asdict(finish)}
-    made = provenance_of("modulate", modulation, context, sources=(source_file(source),), settings=settings)
+    made = Provenance("modulate", modulation, context, sources=(source_file(source),), settings=settings)
     heard = reader.blocks(BLOCK_S)
     lufs = loudness_of(heard, sample_rate, channels, source) if modulation.profile.tones else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +18,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.provenance import json_beside
-from ctxaudio.render.finish import provenance_of
+from ctxaudio.provenance import Provenance, json_beside
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
 from ctxaudio.workers import made_in_order
@@ -158,9 +157,8 @@ def write_clips(
     try:
         for number, clip in enumerate(clips, 1):
             profile, name = clip.profile, f"{context}_{number:02d}_{clip.condition}.wav"
-            facts: dict[str, Any] = {"conditions": (clip.condition,), "seed": clip.seed, "model": about}
-            facts |= {"settings": {"clip": number}, "reached": clip.reached}
-            made = provenance_of("generate", Modulation(profile), context, **facts)
+            made = Provenance("generate", Modulation(profile), context, (clip.condition,), clip.seed, about)
+            made = replace(made, settings={"clip": number}, reached=clip.reached)
             json_beside(folder / name)
             write_audio(child_path(aside, name), clip.samples, clip.sample_rate, made.comment())
             made.write_beside(aside / name)

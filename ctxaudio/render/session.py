@@ -25,7 +25,7 @@ from ctxaudio.modulation.stream import Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish, Format, provenance_of, shown, write_finished
+from ctxaudio.render.finish import Finish, Format, shown, write_finished
 from ctxaudio.render.generate import model_for
 
 READ_S = 30.0
@@ -117,7 +117,7 @@ def plan_session(
     settings |= {"mix_db": [mixed.level_db for mixed in mix], "mix_gap_s": [mixed.gap_s for mixed in mix]}
     facts: dict[str, Any] = {"conditions": source.conditions, "seed": seed, "model": source.model}
     facts |= {"sources": tuple(map(source_file, recordings)), "settings": settings | {"finish": asdict(finish)}}
-    made = provenance_of("session", modulation, source.context, **facts)
+    made = Provenance("session", modulation, source.context, **facts)
     return Session(layers, modulation, minutes, finish, made)
 
 

@@ -25,8 +25,9 @@ from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
 from ctxaudio.modulation.stream import Modulation
+from ctxaudio.provenance import Provenance
 from ctxaudio.render.beds import GeneratedBed, Layer
-from ctxaudio.render.finish import Finish, modulate_file, provenance_of
+from ctxaudio.render.finish import Finish, modulate_file
 from ctxaudio.render.generate import generate_clips, write_clips
 from ctxaudio.render.session import Session, render_session
 from ctxaudio.signal.audio import AudioReader, audio_writer, rounded
@@ -97,7 +98,7 @@ def test_a_training_step_of_sixteen_crops(benchmark: Benchmark, generator: Gener
 
 def test_a_session_of_ten_minutes_of_stereo(benchmark: Benchmark, generator: Generator, tmp_path: Path) -> None:
     modulation = Modulation(context_profile(SLEEP))
-    made = provenance_of("session", modulation, "sleep")
+    made = Provenance("session", modulation, "sleep")
     session = Session([Layer(GeneratedBed(generator, 0, 2, 0))], modulation, 10.0, Finish(fade_s=10.0), made)
     out = tmp_path / "night.flac"
     benchmark.pedantic(lambda: render_session(session, out, progress=False), rounds=3)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ctxaudio.files import FloatArray
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.modulation.stream import Modulation
+from ctxaudio.provenance import Provenance
 from ctxaudio.render import finish
-from ctxaudio.render.finish import REACH_S, Finish, Format, provenance_of, write_finished
+from ctxaudio.render.finish import REACH_S, Finish, Format, write_finished
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
 RATE = 16000
@@ -63,7 +64,7 @@ def test_quiet_sound_passes_unchanged() -> None:
 def test_a_few_peaks_do_not_make_the_whole_quieter(tmp_path) -> None:
     sound = crackle(30.0)
     layout = Format(RATE, 2, sound.shape[1])
-    made = provenance_of("modulate", Modulation(ModulationProfile()), None)
+    made = Provenance("modulate", Modulation(ModulationProfile()), None)
     reached = {
         limit_db: write_finished(
             lambda: iter(np.array_split(sound, 4, axis=1)), layout, Finish(-20.0, limit_db=limit_db),

@@ -20,7 +20,7 @@ from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish, provenance_of
+from ctxaudio.render.finish import Finish
 from ctxaudio.render.session import Mixed, Session, preview, render_session
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
@@ -39,7 +39,7 @@ class NoiseBed(Bed):
 
 
 def told(modulation: Modulation, seed: int = 3, **settings: object) -> Provenance:
-    return provenance_of("session", modulation, None, seed=seed, settings=settings)
+    return Provenance("session", modulation, None, seed=seed, settings=settings)
 
 
 def noise_session(minutes: float = 0.5, channels: int = 1, profile: ModulationProfile | None = None) -> Session:
