@@ -25,13 +25,7 @@ from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig
-from ctxaudio.training.start import (
-    begin_training,
-    check_device,
-    facts_of,
-    load_given,
-    write_credits,
-)
+from ctxaudio.training.start import begin_training, check_device, facts_of, load_given, write_credits
 from ctxaudio.training.state import LATEST, Training, checkpoint
 
 #: Real clips of a condition that a generator is judged by.

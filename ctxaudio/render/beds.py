@@ -148,13 +148,7 @@ class RecordingBed(Bed):
     """
 
     def __init__(
-        self,
-        path: Path,
-        channels: int,
-        seed: int,
-        seconds: float,
-        sample_rate: int | None = None,
-        gap_s: float = 0.0,
+        self, path: Path, channels: int, seed: int, seconds: float, sample_rate: int | None = None, gap_s: float = 0.0
     ) -> None:
         reader = AudioReader(path)
         self.native_rate, self.frames = reader.sample_rate, reader.frames

@@ -35,10 +35,7 @@ class Night:
 
     def length_and_fade(self, minutes: float, fade_s: float) -> tuple[float, float]:
         """Its length in minutes and its fades in seconds: what is given, where it does not say."""
-        return (
-            minutes if self.minutes is None else self.minutes,
-            fade_s if self.fade_s is None else self.fade_s,
-        )
+        return (minutes if self.minutes is None else self.minutes, fade_s if self.fade_s is None else self.fade_s)
 
     @property
     def modulation(self) -> Modulation:
