@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ctxaudio.cli.main import Common
+from ctxaudio.cli.arguments import Common
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
 from ctxaudio.options import Options, option
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ctxaudio.cli.main import on_a_terminal
+from ctxaudio.cli.arguments import on_a_terminal
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, option
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ctxaudio.cli.main import Common, on_a_terminal
+from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ctxaudio.cli.main import Common, on_a_terminal
+from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import CONTEXTS, context_named
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, Subset
 from ctxaudio.data.selection import SelectionOptions
