@@ -13,7 +13,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctxaudio import __version__
@@ -39,14 +39,9 @@ MOST_PHASE_ROUNDS = 100
 def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False) -> Path:
     """Write `path` (safetensors) and the same name with `.json`: configuration, modulation, hash and `facts`.
 
-    `facts` says how the model came about: steps, seconds, clips per condition, licences. `half` stores 16-bit floats,
-    but for the partials' frequencies.
+    `facts` says how the model came about: steps, seconds, clips per condition, licences. `half` as `encoded_weights`.
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    if half:
-        exact = ("bank.partials_hz",)
-        weights = {n: t.half() if t.is_floating_point() and n not in exact else t for n, t in weights.items()}
-    encoded = safetensors.torch.save(weights)
+    encoded = encoded_weights(generator, half)
     content = {
         "format": FORMAT,
         "ctxaudio": __version__,
@@ -60,6 +55,16 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
         aside.write_bytes(encoded)
         write_json(path.with_suffix(".json"), content)  # what can't be written as JSON leaves the earlier model alone
     return path
+
+
+def encoded_weights(network: nn.Module, half: bool) -> bytes:
+    """The network's weights as the bytes of a safetensors file; `half` stores 16-bit floats, but for the partials'
+    frequencies."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if half:
+        exact = ("bank.partials_hz",)
+        weights = {n: t.half() if t.is_floating_point() and n not in exact else t for n, t in weights.items()}
+    return safetensors.torch.save(weights)
 
 
 def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
@@ -205,9 +210,8 @@ def rows_for(rows: Tensor, names: Sequence[str], conditions: Sequence[str]) -> T
 
 def save_discriminator(path: Path, discriminator: Discriminator) -> None:
     """Write a discriminator's weights in 16 bits."""
-    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in discriminator.state_dict().items()}
     with written_whole(path) as aside:
-        aside.write_bytes(safetensors.torch.save(weights))
+        aside.write_bytes(encoded_weights(discriminator, half=True))
 
 
 def load_discriminator(
