@@ -54,24 +54,23 @@ def find_copies(
     Without held-out clips only the fixed limit counts: steady rhythms may then be named without being copies.
     """
 
-    def courses(clips: Mapping[str, FloatArray]) -> dict[str, Array]:
+    def courses(clips: Mapping[str, FloatArray]) -> dict[str, tuple[Array, float]]:
         heard = {name: clip for name, clip in clips.items() if len(clip) >= SHORTEST_PIECE_S * sample_rate}
-        return {name: time_course(clip, sample_rate)[0] for name, clip in heard.items()}
+        return {name: time_course(clip, sample_rate) for name, clip in heard.items()}
 
-    def most_alike(name: str, course: Array) -> Copy:
+    def most_alike(name: str, course: Array, course_hz: float) -> Copy:
         width = min(course.shape[1], round(PIECE_S * course_hz))
         pieces = [course[:, at : at + width] for at in range(0, course.shape[1] - width + 1, max(1, width // 2))]
-        best = {name: max(best_correlation(piece, other) for piece in pieces) for name, other in learnt.items()}
-        found = max(best, key=lambda name: best[name])
+        best = {of: max(best_correlation(piece, other) for piece in pieces) for of, (other, _) in learnt.items()}
+        found = max(best, key=lambda of: best[of])
         return Copy(name, found, best[found])
 
     learnt = courses(training)
     if not learnt:
         return []
-    course_hz = time_course(next(iter(training.values())), sample_rate)[1]
-    usual = [most_alike(name, course).correlation for name, course in courses(held_out).items()]
+    usual = [most_alike(name, *course).correlation for name, course in courses(held_out).items()]
     limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
-    found = [most_alike(name, course) for name, course in courses(generated).items()]
+    found = [most_alike(name, *course) for name, course in courses(generated).items()]
     return sorted((copy for copy in found if copy.correlation > limit), key=lambda copy: -copy.correlation)
 
 
