@@ -170,9 +170,7 @@ def points(
         shape = "." if panels else MARKERS[(number // len(COLOURS) + number) % len(MARKERS)]
         axis.plot(*np.asarray(places).T, shape, color=COLOURS[number % len(COLOURS)], alpha=0.6, label=spaced(name))
         label_axis(axis, name if panels else title, labels[0], labels[1] if axis is axes[0] else "")
-    for number, place in enumerate(ringed, start=1):
-        axes[0].plot(*np.asarray(place), "o", markersize=15, markerfacecolor="none", markeredgecolor=INK)
-        axes[0].annotate(str(number), place, (9, 7), textcoords="offset points", color=INK, fontweight="bold")
+    _number_rings(axes[0], ringed)
     if panels:
         reach = 1.25 * float(np.abs(np.asarray(next(iter(groups.values())))).max())
         for axis in axes:
@@ -180,6 +178,25 @@ def points(
     else:
         picture.legend(loc="outside right upper", frameon=False)
     return picture
+
+
+def _number_rings(axis: Axes, ringed: Sequence[npt.ArrayLike]) -> None:
+    """A ring and a number at each place, the number on the side that is farthest from all dots and other numbers."""
+    axis.autoscale_view()
+    points_a_pixel = 72.0 / axis.figure.dpi
+    taken = np.concatenate([line.get_xydata() for line in axis.lines])
+    taken = points_a_pixel * axis.transData.transform(taken)  # [N, 2], in points
+    angles = np.pi / 4 * np.arange(8)
+    sides = 17.0 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    for number, place in enumerate(ringed, start=1):
+        x, y = np.asarray(place, dtype=np.float64)
+        axis.plot(x, y, "o", markersize=15, markerfacecolor="none", markeredgecolor=INK)
+        tried = points_a_pixel * axis.transData.transform((x, y)) + sides
+        clear = np.linalg.norm(tried[:, None] - taken, axis=2).min(axis=1).argmax()
+        taken = np.vstack([taken, tried[clear]])
+        side, middle = (float(sides[clear, 0]), float(sides[clear, 1])), "center"
+        label = axis.annotate(str(number), (x, y), side, textcoords="offset points", ha=middle, va=middle)
+        label.set(color=INK, fontweight="bold")
 
 
 def strips(rows: Mapping[str, Mapping[str, npt.ArrayLike]], across: str, title: str = "", log: bool = False) -> Picture:
@@ -232,4 +249,11 @@ def _rows(alt: str, names: Sequence[str], across: str, title: str, log: bool = F
     if log:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between_decades(axis, value)))
     return picture, axis
+
+
+def _between_decades(axis: Axes, value: float) -> str:
+    """The number at a small tick of a logarithmic axis: at 2 and 5 of each decade where the axis has few."""
+    low, high = axis.get_xlim()
+    return f"{value:g}" if high < 100.0 * low and f"{value:.0e}"[0] in "25" else ""

@@ -245,7 +245,8 @@ def picture_of_scores(trials: int, scores: Mapping[str, AbxScore]) -> Picture:
     top = 1.2 * chances.max()
     for name, (correct, _) in scores.items():
         side = "left" if correct < trials / 4 else "right" if correct > trials * 3 / 4 else "center"
-        said = (correct, top * (0.98 if correct < needed else 0.55))
+        edge = {"left": -0.5, "center": correct, "right": trials + 0.6}[side]  # clear of the dashed line
+        said = (edge, top * (0.98 if correct < needed else 0.55))
         arrow = {"arrowstyle": "->", "color": BLUE}
         axis.annotate(name, (correct, chances[correct]), said, ha=side, va="top", color=BLUE, arrowprops=arrow)
     axis.set(ylim=(0.0, top), xlim=(-0.7, trials + 0.7), xticks=right[:: max(1, trials // 20)])

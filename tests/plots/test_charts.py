@@ -75,6 +75,29 @@ def test_points_tell_groups_apart_and_number_the_ringed() -> None:
     assert legend(figure) == ["Rain", "Cat purr"] and figure.alt == "Map: Rain 2, Cat_purr 2"
 
 
+def test_the_numbers_of_rings_keep_clear_of_dots_and_of_each_other() -> None:
+    crowd = np.random.default_rng(0).normal(0.0, 0.1, (60, 2))
+    figure = plots.points({"Rain": crowd, "Wind": np.array([[5.0, 5.0]])}, ringed=[crowd[0], crowd[1], crowd[2]])
+    axis = figure.axes[0]
+    figure.canvas.draw()
+    dots = axis.transData.transform(np.concatenate([line.get_xydata() for line in axis.lines[:2]]))
+    numbers = [axis.transData.transform(text.xy) + np.array(text.xyann) * figure.dpi / 72 for text in axis.texts]
+    usual = [axis.transData.transform(text.xy) + np.array((9, 7)) * figure.dpi / 72 for text in axis.texts]
+
+    def nearest(places: list[np.ndarray]) -> float:
+        others = [np.vstack([dots, *(p for k, p in enumerate(places) if k != i)]) for i in range(len(places))]
+        return min(np.linalg.norm(them - place, axis=1).min() for them, place in zip(others, places, strict=True))
+
+    assert nearest(numbers) > nearest(usual)
+
+
+def test_small_ticks_of_a_logarithmic_axis_are_plain_numbers() -> None:
+    few = plots.intervals({"Rain": {"ratio": (0.5, 0.2, 3.0)}}, "ratio", at=1.0, log=True).axes[0]
+    wide = plots.intervals({"Rain": {"ratio": (0.5, 1e-4, 3.0)}}, "ratio", at=1.0, log=True).axes[0]
+    assert [few.xaxis.get_minor_formatter()(value) for value in (0.2, 0.3, 0.5, 2.0)] == ["0.2", "", "0.5", "2"]
+    assert wide.xaxis.get_minor_formatter()(0.2) == ""
+
+
 def test_points_in_panels_share_the_scale_of_the_first() -> None:
     groups = {"real": np.array([[1.0, -2.0]]), "made": np.array([[0.1, 0.2], [9.0, 9.0]])}
     figure = plots.points(groups, panels=True)
