@@ -83,11 +83,11 @@ def test_a_clip_is_taken_where_one_context_takes_it(labels: tuple[str, ...], con
     assert condition or "vetoed by its label" in reasons["asked"]
 
 
-def test_labels_stay_with_the_contexts_that_have_them_and_new_ones_go_to_all_that_allow_them() -> None:
+def test_labels_of_ones_own_make_one_context_of_all() -> None:
     clips = {"a": ("Rain", "Bird"), "b": ("Rain",), "c": ("Thunder",), "d": ("Meow", "Bird"), "e": ("Wind",)}
     index = Index(tuple(clip(clip_id, labels) for clip_id, labels in clips.items()))
     selection = select_clips(index, ALL, SelectionOptions(labels=("Thunder", "Rain", "Meow")))
-    assert placed(selection) == {"b": "Rain", "c": "Thunder", "d": "Meow"}
+    assert placed(selection) == {"a": "Rain", "b": "Rain", "c": "Thunder", "d": "Meow"}
     assert selection.context.conditions == ("Thunder", "Rain", "Meow")
     with pytest.raises(CtxAudioError, match="label Dog is kept out of context 'all'"):
         select_clips(index, ALL, SelectionOptions(labels=("Rain", "Dog")))

@@ -20,7 +20,7 @@ from ctxaudio.options import from_options, parameters_of
 #: In which module of `ctxaudio.cli`, imported when it is asked for, a function of that name is, and what it is for.
 COMMANDS = {
     "demo": ("course", "make every context's sound within seconds, and a page to listen to it"),
-    "fetch": ("training", "fetch the FSD50K clips that a context needs"),
+    "fetch": ("fetch", "fetch the FSD50K clips that a context needs"),
     "prepare": ("training", "decode a context's clips once"),
     "train": ("training", "train a generator"),
     "pretrain": ("training", "train the base that ships with ctxaudio"),

@@ -10,9 +10,8 @@ from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
 from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licence_name, read_ratings
-from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, option
-from ctxaudio.signal.audio import AudioReader
 
 SPLITS = ("train", "val", "eval")
 _REASONS_SHOWN = 12
@@ -37,7 +36,6 @@ class SelectionOptions(Options):
     licences: tuple[str, ...] | None = option(
         None, f"only these of {', '.join(LICENCES)}", choices=LICENCES, metavar="A,B", flag="--licenses"
     )
-    min_seconds: float = option(0.0, "shortest duration of a clip", least=0.0, most=1e6)
     rating: Literal["present"] | None = option(
         None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
@@ -102,8 +100,6 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             left_out.append(LeftOut(clip.clip_id, "not rated as present and predominant by all"))
         elif index.on_disk is not None and clip.clip_id not in index.on_disk:
             not_fetched += 1
-        elif options.min_seconds > 0.0 and _seconds(clip) < options.min_seconds:
-            left_out.append(LeftOut(clip.clip_id, f"shorter than {options.min_seconds:g} s"))
         else:
             clips.append(clip)
             conditions.append(context.conditions.index(label))
@@ -124,29 +120,17 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
 
 
 def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
-    """`context` with `labels` as its conditions (None: as it is).
-
-    In a context of several a label stays with the parts that have it; one that none has goes to all that don't veto it.
+    """`context` with `labels` as its conditions (None: as it is), and of several contexts as one.
 
     Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
     """
     if labels is None:
         return context
-    unknown = [label for label in labels if vocabulary and label not in vocabulary]
-    if unknown:
+    if unknown := [label for label in labels if vocabulary and label not in vocabulary]:
         raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
-
-    def takes(part: Context, label: str) -> bool:
-        return label in part.conditions if label in context.conditions else label not in part.vetoes
-
-    parts = tuple(
-        replace(part, conditions=tuple(label for label in labels if takes(part, label)))
-        for part in context.parts or (context,)
-    )
-    taken = {label for part in parts for label in part.conditions} - set(VETOES_EVERYWHERE)
-    if vetoed := [label for label in labels if label not in taken]:
+    if vetoed := [label for label in labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
         raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-    return replace(context, conditions=labels, parts=parts if context.parts else ())
+    return replace(context, conditions=labels, parts=())
 
 
 def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
@@ -174,14 +158,6 @@ def _is_predominant(clip: Clip, label: str, mids: Mapping[str, str], ratings: Ra
     given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
     votes = given.get(mids[label]) or [vote for child in children for vote in given.get(mids[child], [])]
     return bool(votes) and all(vote == 1.0 for vote in votes)
-
-
-def _seconds(clip: Clip) -> float:
-    """Duration of the file; infinite for what can't be read: preparing says what is wrong with it."""
-    try:
-        return AudioReader(clip.path).duration_s
-    except ClipError:
-        return float("inf")
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:

@@ -1,7 +1,8 @@
 """FSD50K's record on Zenodo: the tables alone, or everything, checked by md5 and CRC.
 
 The audio is in split zips (`zip -s`): one archive cut into parts, where each offset in the directory counts from the
-start of the part in which the entry begins (PKWARE APPNOTE 6.3.10, 4.3 and 8.5), which `zipfile` doesn't expect.
+start of the part in which the entry begins (PKWARE APPNOTE 6.3.10, 4.3 and 8.5), which `zipfile` doesn't expect. The
+parts are joined to one file as they come.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import shutil
 import struct
 import zipfile
 import zlib
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -129,70 +129,36 @@ def check_space(data_dir: Path, needed: int) -> None:
 
 
 class SplitZip(zipfile.ZipFile):
-    """A zip that is split into the files `parts`, in order. Raises `zipfile.BadZipFile` where it is damaged."""
+    """A split zip joined to the file `path`, in which part n begins at byte `starts[n]`.
 
-    def __init__(self, parts: Sequence[Path]) -> None:
-        row = _Row(parts)
-        super().__init__(row)
-        here = row.starts[row.number_at(self.start_dir)]  # zipfile takes every offset to count from here
+    Raises `zipfile.BadZipFile` where it is damaged.
+    """
+
+    def __init__(self, path: Path, starts: Sequence[int]) -> None:
+        with path.open("r+b") as file:  # mend a zip64 locator that counts in parts: zipfile refuses it
+            file.seek(max(0, path.stat().st_size - _END_BYTES - _LOCATOR64.size))
+            if (locator := file.read(_LOCATOR64.size)).startswith(b"PK\x06\x07"):
+                mark, number, offset, _ = _LOCATOR64.unpack(locator)
+                file.seek(-_LOCATOR64.size, io.SEEK_CUR)
+                file.write(_LOCATOR64.pack(mark, 0, starts[min(number, len(starts) - 1)] + offset, 1))
+        super().__init__(path)
+        here = max(
+            start for start in starts if start <= self.start_dir
+        )  # zipfile takes every offset to count from here
         for entry in self.infolist():
-            entry.header_offset += row.starts[min(entry.volume, len(parts))] - here
+            entry.header_offset += starts[min(entry.volume, len(starts) - 1)] - here
             if not 0 <= entry.header_offset < self.start_dir:
                 raise zipfile.BadZipFile(f"entry {entry.filename!r} begins outside the archive")
             if hasattr(entry, "_end_offset"):  # newer Pythons compare it with the entry's own end
                 entry._end_offset = self.start_dir
 
-    def close(self) -> None:
-        if self.fp is not None:
-            self.fp.close()
-        super().close()
 
-
-class _Row(io.RawIOBase):
-    """Files one after the other as one that `zipfile` can read. `starts`: where each begins, and the end."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._files: list[BinaryIO] = [path.open("rb") for path in paths]
-        sizes = [path.stat().st_size for path in paths]
-        self._at, self.starts = 0, [0, *accumulate(sizes)]
-        # The end records come from memory: zipfile refuses a zip64 locator that counts in parts.
-        tail = min(sizes[-1], _LOCATOR64.size + _END_BYTES)
-        self._files[-1].seek(-tail, io.SEEK_END)
-        end = self._files[-1].read()
-        if end.startswith(b"PK\x06\x07"):
-            mark, number, offset, _ = _LOCATOR64.unpack(end[: _LOCATOR64.size])
-            at = self.starts[min(number, len(paths))] + offset
-            end = _LOCATOR64.pack(mark, 0, at, 1) + end[_LOCATOR64.size :]
-        self._files.append(io.BytesIO(end))
-        self.starts[-1:] = [self.starts[-1] - tail, self.starts[-1]]
-
-    def number_at(self, at: int) -> int:
-        """The number of the file that byte `at` of the row lies in."""
-        return bisect_right(self.starts, at) - 1
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.starts[-1]}[whence] + offset
-        if at < 0:
-            raise OSError(f"can't seek to {at}")
-        self._at = at
-        return at
-
-    def read(self, size: int = -1) -> bytes:
-        stop, pieces = self.starts[-1] if size < 0 else min(self._at + size, self.starts[-1]), []
-        while self._at < stop:
-            number = self.number_at(self._at)
-            self._files[number].seek(self._at - self.starts[number])
-            pieces.append(self._files[number].read(min(stop, self.starts[number + 1]) - self._at))
-            self._at += len(pieces[-1])
-        return b"".join(pieces)
-
-    def close(self) -> None:
-        for file in self._files:
-            file.close()
-        super().close()
+def append(part: Path, whole: Path, start: int) -> None:
+    """Move `part` to byte `start` of `whole`, in place of what an interrupted call left there."""
+    with part.open("rb") as come, whole.open("ab") as file:
+        file.truncate(start)
+        shutil.copyfileobj(come, file, 1 << 20)
+    part.unlink()
 
 
 def expected_entries(zipped: zipfile.ZipFile, archive: Archive) -> list[zipfile.ZipInfo]:
@@ -221,27 +187,28 @@ def is_unpacked(path: Path, size: int, crc: int) -> bool:
 
 
 def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
-    listing = _listing(archive, data_dir)
+    listing, whole = _listing(archive, data_dir), data_dir / ARCHIVES_DIR / f"{archive.name}.joined"
     there = read_json(listing) if listing.is_file() else {}
     if there and all(is_unpacked(data_dir / name, size, crc) for name, (size, crc) in there.items()):
         return
-    paths = [data_dir / ARCHIVES_DIR / part.name for part in archive.parts]
-    for path, part in zip(paths, archive.parts, strict=True):
-        url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-        network.download(url, path, part.size, part.md5, progress=True)
-    for left in data_dir.glob(f"{archive.name}/**/.writing-*"):  # by a killed run, see `written_whole`
-        left.unlink(missing_ok=True)
+    *starts, _ = accumulate((part.size for part in archive.parts), initial=0)
     try:
-        with SplitZip(paths) as zipped:
+        for part, start in zip(archive.parts, starts, strict=True):
+            if not whole.is_file() or whole.stat().st_size < start + part.size:
+                url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
+                network.download(url, whole.with_name(part.name), part.size, part.md5, progress=True)
+                append(whole.with_name(part.name), whole, start)
+        with SplitZip(whole, starts) as zipped:
             entries = expected_entries(zipped, archive)
             for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not network.progress):
                 if not is_unpacked(data_dir / entry.filename, entry.file_size, entry.CRC):
                     unpack(zipped, entry, data_dir)
+        write_json(listing, {entry.filename: [entry.file_size, entry.CRC] for entry in entries})
+        whole.unlink()
     except _DAMAGED as error:
-        raise CtxAudioError(f"{paths[-1]} or a part of it is damaged: {error}; remove all and fetch again") from error
-    write_json(listing, {entry.filename: [entry.file_size, entry.CRC] for entry in entries})
-    for path in paths:
-        path.unlink()
+        raise CtxAudioError(f"{whole} is damaged: {error}; remove it and fetch again") from error
+    except OSError as error:
+        raise CtxAudioError(f"can't write {whole}: {error.strerror}; free space and fetch again") from error
 
 
 def _listing(archive: Archive, data_dir: Path) -> Path:

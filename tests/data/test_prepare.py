@@ -8,7 +8,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 import soundfile
@@ -254,24 +253,6 @@ def test_what_a_living_call_is_writing_is_left_alone_and_waited_for(
         assert len(second.result().clips) == 3
     assert not being_written.exists()
     assert "waiting for another run" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_dask_workers_give_the_same_files(mixed: list[Path], tmp_path: Path, processes: bool) -> None:
-    distributed = pytest.importorskip("distributed", reason="dask.distributed is an extra")
-    alone = prepare_quietly(select(mixed), tmp_path / "alone")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-        joblib.parallel_config(backend="dask"),
-    ):
-        shared = prepare_quietly(select(mixed), tmp_path / "shared")
-        done = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.transition_log))
-    assert done > 0
-    assert (shared.clips, shared.skipped) == (alone.clips, alone.skipped)
-    np.testing.assert_array_equal(shared.samples, alone.samples)
 
 
 def test_nothing_usable_is_an_error_and_leaves_no_cache(mixed: list[Path], tmp_path: Path) -> None:

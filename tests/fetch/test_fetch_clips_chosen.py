@@ -19,12 +19,12 @@ CANDIDATES = st.lists(
 )
 
 
-def queues_of(rows: list[tuple[int, str, str]], seed: int) -> dict[int, list[Candidate]]:
+def queues_of(rows: list[tuple[int, str, str]], seed: int) -> list[list[Candidate]]:
     every = [
         Candidate(clip(str(i), split, who.strip()), condition, "", 1000, str(i))
         for i, (condition, who, split) in enumerate(rows)
     ]
-    return {c: in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)}
+    return [in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)]
 
 
 @given(CANDIDATES, st.integers(1, 70), st.integers(0, 3))
@@ -37,7 +37,7 @@ def test_a_plan_is_balanced_the_same_each_time_and_begins_every_longer_plan(
     assert plan == balanced(queues_of(rows, seed), max_clips)
     count = Counter(candidate.condition for candidate in plan)
     most = max(count.values(), default=0)
-    assert all(count[c] >= most - 1 for c, queue in queues.items() if len(queue) > count[c])
+    assert all(count[c] >= most - 1 for c, queue in enumerate(queues) if len(queue) > count[c])
     assert balanced(queues, max_clips + 5)[: len(plan)] == plan
 
 
@@ -45,7 +45,7 @@ def test_a_plan_is_balanced_the_same_each_time_and_begins_every_longer_plan(
 def test_every_beginning_of_a_queue_has_its_share_of_val_and_many_uploaders(
     rows: list[tuple[int, str, str]], seed: int
 ) -> None:
-    for queue in queues_of(rows, seed).values():
+    for queue in queues_of(rows, seed):
         in_val = [candidate.clip.split == "val" for candidate in queue]
         for n in range(1, len(queue) + 1):
             assert sum(in_val[:n]) == n * sum(in_val) // len(queue)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from split_archives import SMALLEST_PART, ZIP, split_parts, zipped
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import zenodo
-from ctxaudio.fetch.zenodo import Archive, SplitZip, expected_entries, is_unpacked, unpack
+from ctxaudio.fetch.zenodo import Archive, SplitZip, append, expected_entries, is_unpacked, unpack
 
 needs_zip = pytest.mark.skipif(ZIP is None, reason="Debian's zip is not installed")
 NOISE = np.random.default_rng(0)
@@ -34,8 +35,19 @@ def written(folder: Path, contents: list[bytes]) -> list[Path]:
     return paths
 
 
+def joined(paths: list[Path]) -> SplitZip:
+    """What the parts hold together; they stay."""
+    whole, starts = paths[0].with_name("joined"), [0]
+    for path in paths:
+        part = Path(shutil.copy(path, path.with_name("part")))
+        append(part, whole, starts[-1])
+        assert not part.exists()
+        starts.append(whole.stat().st_size)
+    return SplitZip(whole, starts[:-1])
+
+
 def read_all(paths: list[Path]) -> dict[str, bytes]:
-    with SplitZip(paths) as archive:
+    with joined(paths) as archive:
         return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
 
 
@@ -69,7 +81,7 @@ def test_what_zip_writes_is_read(tmp_path: Path, count: int, size: int) -> None:
     assert len(paths) > 3
     assert read_all(paths) == contents
     if count == 1500:
-        assert SplitZip(paths).start_dir < sum(path.stat().st_size for path in paths[:-1]), "the directory is split too"
+        assert joined(paths).start_dir < sum(path.stat().st_size for path in paths[:-1]), "the directory is split too"
 
 
 @needs_zip
@@ -87,6 +99,14 @@ def test_an_unsplit_zip_is_read(tmp_path: Path) -> None:
     assert read_all([tmp_path / "a.zip"]) == contents
 
 
+def test_what_an_interrupted_call_appended_is_written_again(tmp_path: Path) -> None:
+    whole, part = tmp_path / "joined", tmp_path / "a.z02"
+    whole.write_bytes(b"first" + b"sec")
+    part.write_bytes(b"second")
+    append(part, whole, 5)
+    assert whole.read_bytes() == b"firstsecond"
+
+
 def three_parts(folder: Path) -> list[Path]:
     contents = {f"a/{i}.wav": noise(900) for i in range(6)}
     return written(folder, split_parts(zipped(contents), [2000, 2000]))
@@ -96,7 +116,7 @@ def three_parts(folder: Path) -> list[Path]:
 def test_swapped_parts_are_noticed_and_nothing_is_unpacked(tmp_path: Path, wrong: list[int]) -> None:
     paths = three_parts(tmp_path)
     with pytest.raises((CtxAudioError, zipfile.BadZipFile)):
-        archive = SplitZip([paths[number] for number in wrong])
+        archive = joined([paths[number] for number in wrong])
         unpack_all(archive, tmp_path / "out", 1 << 20)
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
@@ -105,7 +125,7 @@ def test_an_archive_without_its_end_is_refused(tmp_path: Path) -> None:
     paths = three_parts(tmp_path)
     paths[2].write_bytes(paths[2].read_bytes()[:-10])
     with pytest.raises(zipfile.BadZipFile):
-        SplitZip(paths)
+        joined(paths)
 
 
 @pytest.mark.parametrize("where", [b"PK\x01\x02", b"PK\x06\x06"])
@@ -113,7 +133,7 @@ def test_a_damaged_directory_is_noticed(tmp_path: Path, where: bytes) -> None:
     parts = split_parts(zipped({"a/1.wav": noise(500)}), [200], zip64=True)
     parts[-1] = parts[-1].replace(where, b"XXXX")
     with pytest.raises(zipfile.BadZipFile):
-        SplitZip(written(tmp_path, parts))
+        joined(written(tmp_path, parts))
 
 
 def archive_of(*entries: tuple[zipfile.ZipInfo | str, bytes]) -> zipfile.ZipFile:
