@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +17,8 @@ Made = TypeVar("Made")
 
 WORKERS = 2
 AHEAD = 3
+#: `man mallopt`: from how many bytes on memory is mapped, how many are kept at the end of a heap, how many heaps.
+MALLOC = {-3: 2**25, -1: 2**29, -8: 1}
 
 
 def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: int = WORKERS) -> Iterator[Made]:
@@ -25,6 +29,7 @@ def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: 
     >>> list(islice(made_in_order(lambda number: number**2, range(10)), 4))
     [0, 1, 4, 9]
     """
+    keep_freed_memory()
     left = iter(numbers)
     waiting: list[Future[Made]] = []
     with ThreadPoolExecutor(workers) as pool, one_torch_thread_each():
@@ -37,6 +42,29 @@ def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: 
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
+    """`items` in order, the next one already under way in a thread; none of them may be None.
+
+    >>> list(made_ahead(iter("abc")))
+    ['a', 'b', 'c']
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, items, None)
+        while (made := waiting.result()) is not None:
+            waiting = pool.submit(next, items, None)
+            yield made
+
+
+def keep_freed_memory() -> None:
+    """Keep what tensors free for the next ones, where the C library is glibc.
+
+    To fetch it from the system again, page by page, takes .025 of the .156 s of processor that 10 s of a session take.
+    """
+    if os.name == "posix" and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        for parameter, value in MALLOC.items():
+            library.mallopt(parameter, value)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer
 from ctxaudio.signal.filters import fade_gain, resample
 from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
+from ctxaudio.workers import made_ahead
 
 #: A true peak of the oversampled waveform; the samples themselves then stay inside -1..1.
 CLIPPING_DB = -0.1
@@ -115,7 +116,7 @@ def write_finished(
     audio_format(path, layout.sample_rate)
     json_beside(path)
     meter = LevelMeter(layout.sample_rate, layout.channels)
-    for block in shown(faded(blocks(), layout, finish.fade_s), layout, "measuring", progress):
+    for block in shown(made_ahead(faded(blocks(), layout, finish.fade_s)), layout, "measuring", progress):
         meter.add(block)
     limit_db = finish.true_peak_db + finish.limit_db
     gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, limit_db)
@@ -129,7 +130,7 @@ def write_finished(
         gain = replace(gain, true_peak_db=finish.true_peak_db)
     made = replace(made, reached=gain)
     with audio_writer(path, layout.sample_rate, layout.channels, made.comment(), frames=layout.samples) as writer:
-        for block in sound:
+        for block in made_ahead(sound):
             writer.write(block)
     made.write_beside(path)
     return made

@@ -200,4 +200,4 @@ def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
     step = round(READ_S * layout.sample_rate) * layout.channels
     with sound.open("rb") as file:
         for _ in range(0, layout.samples * layout.channels, step):
-            yield np.fromfile(file, "<f2", step).reshape(-1, layout.channels).T.astype(np.float32)
+            yield np.fromfile(file, "<f2", step).astype(np.float32).reshape(-1, layout.channels).T

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from array import array
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,8 +153,10 @@ class LevelMeter(LoudnessMeter):
         self.true_peak = TruePeakMeter(channels)
 
     def add(self, block: FloatArray) -> None:
-        super().add(block)
-        self.true_peak.add(block)
+        with ThreadPoolExecutor(1) as pool:  # both meters leave the interpreter to others while they filter
+            measured = pool.submit(self.true_peak.add, block)
+            super().add(block)
+            measured.result()
 
     def unchanged(self) -> LoudnessGain:
         """A gain of 1, with the levels as they are; the loudness of under 0.4 s is not a number."""
