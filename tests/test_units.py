@@ -20,6 +20,7 @@ UNITS = ("01", "02", "03", "04", "05", "06", "07", "08")
 MOST_CELLS, MOST_WORDS, MOST_LINES = 40, 1600, 20
 FEWEST_EXERCISES, FEWEST_PREDICTIONS = 4, 4
 LARGEST_PLAYER_KB, LARGEST_NOTEBOOK_MB = 45, 1.4
+MOST_OPEN_PARAMETERS = 10
 HIDDEN = {"check", "solution", "claim"}
 
 
@@ -57,10 +58,21 @@ def test_it_opens_with_goals_minutes_and_needs_and_ends_with_summary_cheat_sheet
     assert "lesson.score()" in cells[-1].source
 
 
-def test_what_would_spoil_an_answer_is_collapsed_and_nothing_else_is(cells):
+def test_the_map_of_the_course_gives_the_minutes_of_each_notebook():
+    course = (FOLDER / "README.md").read_text()
+    for number in UNITS:
+        (path,) = FOLDER.glob(f"{number}_*.ipynb")
+        minutes = re.search(r"\*\*Time\*\* (\d+) minutes", nbformat.read(path, as_version=4).cells[0].source)[1]
+        assert 30 <= int(minutes) <= 60
+        assert re.search(rf"\({path.name}\) \|[^|]*\| {minutes} \|", course), path.name
+
+
+def test_what_would_spoil_an_answer_or_fill_the_first_page_is_collapsed_and_nothing_else_is(cells):
     for cell in cells:
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
-        assert hidden == has_tag(cell, *HIDDEN), cell.source
+        many = has_tag(cell, "parameters") and len(cell.source.splitlines()) > MOST_OPEN_PARAMETERS
+        assert hidden == (has_tag(cell, *HIDDEN) or many), cell.source
+        assert not hidden or cell.source.startswith("# "), "JupyterLab shows the first line of a collapsed cell"
 
 
 def written(source: str) -> list[tuple[str, str]]:

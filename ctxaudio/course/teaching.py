@@ -26,6 +26,17 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 COPY = "my_notebooks"
 #: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
 STORED = Path(__file__).parents[1] / "stored_results.csv"
+#: Its variants in words.
+VARIANTS = {
+    "base": "base, not tuned",
+    "base_off": "base, network off",
+    "no_adversarial": "without the adversarial loss",
+    "no_texture": "without the texture loss",
+    "off": "network off",
+    "off_at_rates": "noise at its rates",
+    "real": "real clips",
+    "scratch": "from scratch",
+}
 
 
 def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.course.teaching import STORED, compared
+from ctxaudio.course.teaching import STORED, VARIANTS, compared
 
 
 def rows(**kad: list[float]) -> pd.DataFrame:
@@ -28,6 +28,8 @@ def test_every_stored_row_is_of_a_condition_of_its_context_and_in_range() -> Non
         assert row.condition in CONTEXTS[row.context].conditions
         assert 0.0 <= row.hit5 <= 1.0 and 0.0 <= row.hit5_real <= 1.0 and row.clips > 0
     assert not stored.duplicated(["context", "condition", "variant"]).any()
+    shown = {variant for variant in stored["variant"] if variant != "tuned" and "_seed" not in variant}
+    assert shown <= set(VARIANTS), "each variant of the figure is named in words"
 
 
 def test_variants_are_compared_condition_by_condition_not_in_the_mean() -> None:

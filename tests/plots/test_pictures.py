@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ctxaudio import plots
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.plots import charts
 
 RATE = 16000
 TIME_S = np.arange(2 * RATE) / RATE
@@ -155,6 +156,18 @@ def test_distances_go_from_the_floor_to_noise_and_leave_out_what_is_unknown() ->
     }
     assert [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()] == [[37.0, 47.0]]
     assert figure.alt == "kernel distances to real clips: Rain 42"
+
+
+def test_distances_have_the_shapes_and_colours_that_the_capstone_names() -> None:
+    found = {"generated": 42.0, "real_floor": 3.0, "matched_noise": 90.0}
+    looks = [
+        (one.get_label(), one.get_marker(), one.get_color()) for one in plots.distances({"Rain": found}).axes[0].lines
+    ]
+    assert looks[:3] == [  # "the red diamond is what your model made", says notebook 8
+        ("other real clips (floor)", "o", charts.BLUE),
+        ("generated", "D", charts.RED),
+        ("noise of the same spectrum (ceiling)", "^", charts.GREEN),
+    ]
 
 
 def test_a_timeline_has_the_plan_as_lines_and_measures_as_dots() -> None:
