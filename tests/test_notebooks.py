@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import papermill
 import pytest
 
 from ctxaudio.cli import command_parser
@@ -45,6 +46,23 @@ def test_its_links_lead_somewhere(notebook):
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     local = [link for link in re.findall(r"\]\(([^)#]+)", prose) if "://" not in link and not link.startswith("mailto")]
     assert local and [link for link in local if not (FOLDER / link).exists()] == []
+
+
+def test_its_links_elsewhere_are_well_formed(notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for link in re.findall(r"\]\(([^)\s]+://[^)\s]+)\)", prose):
+        assert re.fullmatch(r"https://[\w.-]+\.[a-z]+(/[^\s<>\"]*)?", link), link
+        if "doi.org" in link:
+            assert re.fullmatch(r"https://doi\.org/10\.\d{4,9}/[\w.;()/:-]+", link), link
+        if "arxiv.org" in link:
+            assert re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}", link), link
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_papermill_knows_each_of_its_parameters(path):
+    cells = nbformat.read(path, as_version=4).cells
+    (cell,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    assert list(papermill.inspect_notebook(str(path))) == assigned_names(cell.source)
 
 
 def test_its_parameters_are_one_typed_line_each_with_help(notebook):
@@ -94,6 +112,13 @@ def test_an_unknown_papermill_parameter_is_found():
     cells = ["", "context: str = 'sleep'  # help\nseed: int = 0  # help", "# Parameters\ncontext = 'focus'\nsede = 1"]
     assert unknown_parameters(cells) == ["sede"]
     assert unknown_parameters(cells[:2]) == []
+    assert unknown_parameters(["", "# Parameters to change\ncontext: str = 'sleep'  # help"]) == []
+
+
+def test_no_parameter_of_a_notebook_is_unknown(notebook):
+    sources = [cell.source for cell in code(notebook)]
+    injected = "# Parameters\n" + "\n".join(f"{name} = 1" for name in assigned_names(sources[0]))
+    assert unknown_parameters(["", sources[0], injected, *sources[1:]]) == []
 
 
 def parameters(**changed):

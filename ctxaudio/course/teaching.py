@@ -71,7 +71,7 @@ def unknown_parameters(cells: Sequence[str]) -> list[str]:
     ['contxt']
     """
     for before, cell in itertools.pairwise(cells):
-        if cell.startswith("# Parameters"):
+        if cell.startswith("# Parameters\n"):
             return [name for name in assigned_names(cell) if name not in assigned_names(before)]
     return []
 
