@@ -26,7 +26,6 @@ from ctxaudio.options import Options, option, taking
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.finish import Finish
-    from ctxaudio.render.session import Mixed
 
 #: Rare peaks of a long night may be limited by this much.
 LIMIT_DB = 6.0
@@ -95,7 +94,6 @@ class SessionAsked(Options):
     seed: int = option(0, "the same seed gives the same session", least=0, most=2**31 - 1)
     focus_condition: str = option("-1", "name or index of the condition; -1: one by the seed", metavar="CONDITION")
     channels: int = option(2, "2: decorrelated stereo", least=1, most=2)
-    mix: tuple[str, ...] = option((), "recordings to mix in, at DB beside the bed", metavar="FILE=DB")
     restart: bool = option(False, "throw an unfinished session of this name away")
     given: frozenset[str] = frozenset()
 
@@ -155,10 +153,10 @@ def session(
     path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
     audio_format(path)
     json_beside(path)
-    mix, schedule = [parse_mix(text) for text in asked.mix], None
+    mix, schedule = (), None
     if is_file(modulating.schedule):
         night = read_night(Path(str(modulating.schedule)))
-        mix, schedule = [*mix, *night.mix], night.schedule
+        mix, schedule = night.mix, night.schedule
         own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
         minutes = minutes if "minutes" in asked.given else own_minutes
         level = level if "fade_s" in asked.given else replace(level, fade_s=own_fade_s)
@@ -172,24 +170,6 @@ def session(
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
     print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
     return 0
-
-
-def parse_mix(text: str) -> Mixed:
-    """`FILE=-6`: a recording and its level in dB beside the bed.
-
-    >>> parse_mix("birds.wav=-6").level_db
-    -6.0
-    """
-    from ctxaudio.render.session import Mixed
-
-    name, _, level = text.rpartition("=")
-    try:
-        level_db = float(level)
-    except ValueError:
-        name = ""
-    if not name:
-        raise CtxAudioError(f"{text!r} is not FILE=DB, such as birds.wav=-6")
-    return Mixed(Path(name), level_db)
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:

@@ -19,10 +19,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ctxaudio.data import notes, textures
 from ctxaudio.data.fsd50k import RATINGS, audio_folder
-from ctxaudio.data.notes import NOTES
 from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, fade
-from ctxaudio.data.textures import TEXTURES
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, write_text
 from ctxaudio.signal.audio import write_audio
@@ -30,11 +29,15 @@ from ctxaudio.signal.audio import write_audio
 VERSION = 3
 MANIFEST = "embedded_corpus.json"
 
-#: How each label sounds.
-RECIPES: Mapping[str, Callable[[Sound], Samples]] = MappingProxyType(TEXTURES | NOTES)
-
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
+_CALLED = {label.lower().replace("-", "_"): label for label in _LABELS}
+
+#: How each label sounds: the functions that are called as it is.
+TEXTURES, NOTES = (
+    {_CALLED[name]: recipe for name, recipe in vars(module).items() if name in _CALLED} for module in (textures, notes)
+)
+RECIPES: Mapping[str, Callable[[Sound], Samples]] = MappingProxyType(TEXTURES | NOTES)
 
 #: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
 PLANTED_FROM = 8
@@ -107,14 +110,10 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     A quarter of each label's clips are `val`, the rest `train`. With Rain comes one clip of rain and thunder,
     which a veto on thunder drops. A folder that already holds this very corpus is left as it is.
 
-    Raises `CtxAudioError` for a label without a recipe, for no labels or fewer than one clip, and for a folder
-    that holds something else.
+    Raises `CtxAudioError` for a label without a recipe and for a folder that holds something else.
     """
     if unknown := [label for label in labels if label not in RECIPES]:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
-    if not labels or clips_per_label < 1:
-        asked = f"{len(labels)} labels of {clips_per_label} clips make no corpus"
-        raise CtxAudioError(f"{asked}: ask for one or more of each")
     rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
     path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
     if not path.is_file() and folder.is_dir() and any(folder.iterdir()):

@@ -24,7 +24,7 @@ PENTATONIC = (0, 2, 4, 7, 9)
 BELL = np.array((0.5, 1.0, 1.183, 1.506, 2.0, 2.514, 2.662, 3.011, 4.166, 5.433, 6.796))  # hum, prime, tierce, ...
 
 
-def chirps(s: Sound) -> Samples:
+def chirp_and_tweet(s: Sound) -> Samples:
     """Birdsong: phrases of short whistled sweeps, each bird repeating a few syllables of its own."""
     total = np.zeros(s.length)
     for bird in range(int(s.integers(1, 4))):
@@ -136,7 +136,7 @@ def organ(s: Sound) -> Samples:
     return s.room(total + 0.015 * wind * np.abs(total).max(), 2.0, 0.35)
 
 
-def bowed_string(s: Sound) -> Samples:
+def bowed_string_instrument(s: Sound) -> Samples:
     """A violin, viola or cello: a sawtooth of harmonics with vibrato, bow noise and the resonances of a body."""
     root_hz, total, now = s.log_uniform(90, 400), np.zeros(s.length), 0.0
     gains = s.uniform(0.5, 1.5, 30) / np.arange(1, 31) ** s.uniform(0.6, 0.9)
@@ -206,21 +206,6 @@ def pattern(s: Sound, times_s: Samples, hit: Samples, *chances: float) -> Sample
     return total
 
 
-def bass_drum(s: Sound) -> Samples:
-    return s.room(pattern(s, beats(s), kick_hit(s), 1, 0, 0, 0.1), 0.3, 0.05)
-
-
-def snare_drum(s: Sound) -> Samples:
-    chances = (1, 0.1, 0.4, 0.2) if s.rng.random() < 0.5 else (0, 0, 0, 0, 1, 0, 0, 0.15)
-    return s.room(pattern(s, beats(s), snare_hit(s), *chances), 0.5, 0.15)
-
-
-def hi_hat(s: Sound) -> Samples:
-    times_s, closed_s = beats(s), s.log_uniform(0.02, 0.05)
-    closed = pattern(s, times_s, hat_hit(s, closed_s), 1, 0.3, 0.9, 0.3)
-    return closed + pattern(s, times_s, hat_hit(s, s.uniform(0.12, 0.25)), 0, 0, 0.15, 0)
-
-
 def drum_kit(s: Sound) -> Samples:
     """Bass drum on one and three, snare on two and four, hi-hat on eighths."""
     times_s = beats(s)
@@ -230,25 +215,22 @@ def drum_kit(s: Sound) -> Samples:
     return s.room(kick + 0.8 * snare + 0.35 * hat, 0.4, 0.1)
 
 
+def snare_drum(s: Sound) -> Samples:
+    chances = (1, 0.1, 0.4, 0.2) if s.rng.random() < 0.5 else (0, 0, 0, 0, 1, 0, 0, 0.15)
+    return s.room(pattern(s, beats(s), snare_hit(s), *chances), 0.5, 0.15)
+
+
+def bass_drum(s: Sound) -> Samples:
+    return s.room(pattern(s, beats(s), kick_hit(s), 1, 0, 0, 0.1), 0.3, 0.05)
+
+
+def hi_hat(s: Sound) -> Samples:
+    times_s, closed_s = beats(s), s.log_uniform(0.02, 0.05)
+    closed = pattern(s, times_s, hat_hit(s, closed_s), 1, 0.3, 0.9, 0.3)
+    return closed + pattern(s, times_s, hat_hit(s, s.uniform(0.12, 0.25)), 0, 0, 0.15, 0)
+
+
 def tabla(s: Sound) -> Samples:
     times_s, (na, tin, ge) = beats(s), tabla_hits(s)
     total = pattern(s, times_s, na, 0.9, 0.1, 0.5, 0.2) + pattern(s, times_s, tin, 0.1, 0.4, 0.2, 0.4)
     return s.room(total + pattern(s, times_s, ge, 0.9, 0, 0.1, 0.1, 0.2, 0, 0.4, 0), 0.4, 0.1)
-
-
-NOTES = {
-    "Chirp_and_tweet": chirps,
-    "Gong": gong,
-    "Bell": bell,
-    "Church_bell": church_bell,
-    "Wind_chime": wind_chime,
-    "Harp": harp,
-    "Electric_guitar": electric_guitar,
-    "Organ": organ,
-    "Bowed_string_instrument": bowed_string,
-    "Drum_kit": drum_kit,
-    "Snare_drum": snare_drum,
-    "Bass_drum": bass_drum,
-    "Hi-hat": hi_hat,
-    "Tabla": tabla,
-}

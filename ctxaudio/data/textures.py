@@ -29,7 +29,7 @@ def rain(s: Sound) -> Samples:
     return at_level(bed, 1.0) * swell + at_level(near, s.uniform(0.4, 1.0)) + at_level(heavy, s.uniform(0.1, 0.4))
 
 
-def waves(s: Sound) -> Samples:
+def waves_and_surf(s: Sound) -> Samples:
     """Swells that build slowly, break and run out in foam, over the roar of the shore."""
     seconds = seconds_of(s.length)
     total = 0.25 * s.octaves(-14, -8, -4, -2, -3, -7, -13, -20, -27, -38)
@@ -82,7 +82,7 @@ def cricket(s: Sound) -> Samples:
     return total + at_level(chorus, s.uniform(0.25, 0.7)) + s.uniform(0.01, 0.03) * night
 
 
-def fan(s: Sound) -> Samples:
+def mechanical_fan(s: Sound) -> Samples:
     """Air and motor: the hum of the blades passing, its harmonics, and a broad rush coloured by the housing."""
     air = s.octaves(-30, -18, -8, -3, -2, -5, -9, -13, -18, -30)
     for _ in range(6):
@@ -105,7 +105,7 @@ def stream(s: Sound) -> Samples:
     return surge * (at_level(bed, s.uniform(0.9, 1.8)) + at_level(small, 1.0) + at_level(large, s.uniform(0.2, 0.6)))
 
 
-def trickle(s: Sound) -> Samples:
+def trickle_and_dribble(s: Sound) -> Samples:
     """A thin fall of water: fewer and larger bubbles than a stream's, each of them heard."""
     bed = s.octaves(-60, -50, -40, -28, -14, -6, -2, 0, -2, -8)
     total = at_level(s.bubbles(s.log_uniform(60, 160), (0.0012, 0.006), 0.4), 1.0)
@@ -113,7 +113,7 @@ def trickle(s: Sound) -> Samples:
     return total * np.exp(0.3 * s.curve(2.0)) + at_level(bed, s.uniform(0.15, 0.4))
 
 
-def keyboard(s: Sound) -> Samples:
+def computer_keyboard(s: Sound) -> Samples:
     """Typing: each key clicks down, thumps the desk and clicks again when let go, in uneven runs."""
     clicks, thumps, times_s = np.zeros(s.length), np.zeros(s.length), []
     now, pace_s = s.uniform(0.0, 0.2), s.uniform(0.09, 0.17)
@@ -200,20 +200,3 @@ def thunder(s: Sound) -> Samples:
         total += s.uniform(0.3, 1.0) * np.where(since < 0, 0.0, dying) * s.octaves(*levels)
     rumble = s.noise({20: -6, 60: 0, 150: -4, 600: -30, 4000: -70})
     return total * np.exp(0.4 * s.curve(6.0)) + 0.15 * rumble * fade(s.length, 0.8, 0.8)
-
-
-TEXTURES = {
-    "Rain": rain,
-    "Waves_and_surf": waves,
-    "Wind": wind,
-    "Cricket": cricket,
-    "Mechanical_fan": fan,
-    "Stream": stream,
-    "Trickle_and_dribble": trickle,
-    "Computer_keyboard": keyboard,
-    "Tick-tock": tick_tock,
-    "Crackle": crackle,
-    "Purr": purr,
-    "Clapping": clapping,
-    "Thunder": thunder,
-}

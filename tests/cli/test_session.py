@@ -30,7 +30,8 @@ def test_a_night_is_rendered_as_its_file_says_and_arguments_go_before(tmp_path: 
     made = read_json(tmp_path / "a.json")
     assert made["conditions"] == ["Rain", "Waves_and_surf"] and made["sources"][0]["file"] == "bell.wav"
     assert (made["settings"]["minutes"], made["settings"]["finish"]["fade_s"]) == (0.4, 2.0)
-    assert made["settings"]["mix_gap_s"] == [10.0] and made["schedule"]["steps"][1]["level_db"] == -6.0
+    assert (made["settings"]["mix_db"], made["settings"]["mix_gap_s"]) == ([-10.0], [10.0])
+    assert made["schedule"]["steps"][1]["level_db"] == -6.0
     sound, sample_rate = read_audio(tmp_path / "a.flac")
     assert sound.shape[1] == round(24 * sample_rate)
     assert main([*asked, "--minutes", "0.1", "--fade_s", "0", "--output_path", str(tmp_path / "b.flac")]) == 0

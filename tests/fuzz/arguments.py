@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     "session": (
         "--model_path MODEL --minutes 0.1 --output_path out/s.flac",
-        f"{MODULATION} model_path input seed focus_condition channels mix output_path",
+        f"{MODULATION} model_path input seed focus_condition channels output_path",
     ),
     "analyze": ("SOUND --output_dir out", "against rates_hz num_workers window_s"),
     "evaluate": (

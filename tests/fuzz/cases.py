@@ -31,7 +31,7 @@ OF_SOUND = (
     *2 * ("analyze FOLDER --output_dir out --num_workers 1",),
     "analyze FOLDER --against SHAM --output_dir out --num_workers 1",
     "session --input FILE --minutes 0.1 --output_path OUT --method am --rate_hz 6",
-    "session --model_path MODEL --minutes 0.1 --output_path OUT --mix MIXED",
+    "session --model_path MODEL --minutes 0.1 --output_path OUT --schedule MIXED",
     *2 * ("prepare --data_dir in --output_dir out --num_workers 1",),
     "evaluate --generated_dir in --data_dir in --output_dir out",
 )
@@ -102,7 +102,8 @@ def audio(rng: random.Random, whole: Inputs, here: Path) -> Case:
     if rng.random() < 0.5:
         os.link(whole.sound, folder / "good.wav")
     out = f"out/o.{rng.choice(('wav', 'flac', 'mp3', 'ogg', 'opus'))}"
-    sham, mixed = whole.corpus / "FSD50K.dev_audio", f"{path}=-6"
+    sham, mixed = whole.corpus / "FSD50K.dev_audio", here / "mixed.yaml"
+    mixed.write_text(f"steps: [{{minute: 0, rate_hz: 6}}]\nmix: [{{file: {json.dumps(str(path))}, level_db: -6}}]\n")
     return case(rng.choice(OF_SOUND), FILE=path, OUT=out, FOLDER=folder, SHAM=sham, MIXED=mixed, MODEL=whole.model)
 
 
