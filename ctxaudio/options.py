@@ -1,6 +1,6 @@
 """Options stated once, as fields of frozen dataclasses: name, type, default, range and help.
 
-The command line is built from them (`add_dataclass`, `from_options`); notebook parameters and the README's table are
+The command line is built from them (`CommandParser`, `from_options`); notebook parameters and the README's table are
 checked against them by tests.
 
 >>> @dataclasses.dataclass(frozen=True)
@@ -21,13 +21,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import operator
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, Field
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from ctxaudio.errors import CtxAudioError, unknown
+from ctxaudio.errors import CtxAudioError, did_you_mean, unknown
 
 Settings = TypeVar("Settings")
 _MEETS: dict[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "least": operator.ge, "most": operator.le}
@@ -150,3 +151,50 @@ def listed(text: str) -> tuple[str, ...]:
     ('Rain', 'Wind')
     """
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parses the options of the dataclasses that `command` takes; its errors are one line, and exit with 2.
+
+    It takes no argument by half its name.
+    """
+
+    def __init__(self, prog: str, description: str | None, command: Callable[..., int] | None = None) -> None:
+        shown = argparse.HelpFormatter if command is None else argparse.ArgumentDefaultsHelpFormatter
+        super().__init__(prog, description=description, formatter_class=shown, allow_abbrev=False)
+        for cls, names, settings in parameters_of(command) if command else ():
+            add_dataclass(self, cls, *names, **settings)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options, and in `given` the names of those that were not left at their default."""
+        if empty := next((argument for argument in arguments if argument.endswith("=--")), None):
+            self.error(f"{empty} gives no value")  # argparse takes it for an empty list
+        options, left = self.parse_known_args(arguments)
+        if left:
+            given = left[0].partition("=")[0]
+            self.error(f"unknown argument {given}{did_you_mean(given, self._option_string_actions)}")
+        named = {argument.partition("=")[0] for argument in arguments}
+        options.given = frozenset(action.dest for action in self._actions if named & set(action.option_strings))
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        stream = file or sys.stderr
+        if message and stream is not None:
+            stream.write(message)  # argparse's own passes over a full device
+
+
+def one_line(text: str) -> str:
+    """`text` with what would break or hide the line written out: a name may hold anything.
+
+    >>> print(one_line("no such file: " + chr(10)))
+    no such file: \\n
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def on_a_terminal() -> bool:
+    """Whether a progress bar has somebody to look at it; a log file gets plain lines instead."""
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
-from ctxaudio.options import Options, option
+from ctxaudio.options import Options, option, taking
 
 DEFAULT_DATA_DIR = Path("./data")
 
@@ -44,3 +45,6 @@ class Run(Options):
     @property
     def analysis_dir(self) -> Path:
         return self.output_dir / "analysis"
+
+
+Common = Annotated[Run, taking(title="common arguments")]

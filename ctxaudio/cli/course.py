@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ctxaudio.cli.arguments import Common
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
 from ctxaudio.options import Options, option
+from ctxaudio.run import Common
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ctxaudio.cli.arguments import on_a_terminal
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.clips import Fetch, fetch_clips, write_credits
 from ctxaudio.fetch.network import Network
 from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
-from ctxaudio.options import taking
+from ctxaudio.options import on_a_terminal, taking
 
 
 def fetch(

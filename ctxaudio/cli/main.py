@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import ctxaudio
-from ctxaudio.cli.arguments import CommandParser, one_line
 from ctxaudio.errors import CtxAudioError, unknown
-from ctxaudio.options import from_options, parameters_of
+from ctxaudio.options import CommandParser, from_options, one_line, parameters_of
 
 #: In which module of `ctxaudio.cli`, imported when it is asked for, a function of that name is, and what it is for.
 COMMANDS = {

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ctxaudio.cli.arguments import on_a_terminal
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import Options, option
+from ctxaudio.options import Options, on_a_terminal, option
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import (
@@ -21,11 +20,13 @@ from ctxaudio.modulation.profile import (
     named_profile,
 )
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
-from ctxaudio.options import Options, option, taking
+from ctxaudio.options import Options, on_a_terminal, option, taking
+from ctxaudio.run import Common
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.finish import Finish
+    from ctxaudio.render.session import Mixed
 
 #: Rare peaks of a long night may be limited by this much.
 LIMIT_DB = 6.0
@@ -153,7 +154,8 @@ def session(
     path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
     audio_format(path)
     json_beside(path)
-    mix, schedule = (), None
+    mix: tuple[Mixed, ...] = ()
+    schedule: Schedule | None = None
     if is_file(modulating.schedule):
         night = read_night(Path(str(modulating.schedule)))
         mix, schedule = night.mix, night.schedule

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ctxaudio.cli.arguments import Common, on_a_terminal
 from ctxaudio.data.selection import SelectionOptions
-from ctxaudio.options import taking
+from ctxaudio.options import on_a_terminal, taking
+from ctxaudio.run import Common
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
 Clips = Annotated[SelectionOptions, taking(title="which clips of FSD50K")]

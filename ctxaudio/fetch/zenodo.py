@@ -8,6 +8,7 @@ parts are joined to one file as they come.
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import struct
@@ -158,6 +159,8 @@ def append(part: Path, whole: Path, start: int) -> None:
     with part.open("rb") as come, whole.open("ab") as file:
         file.truncate(start)
         shutil.copyfileobj(come, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())  # only then may the part go
     part.unlink()
 
 
