@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy ctxaudio
 
 notebooks: $(READY)
-	$(BIN)/python -m ctxaudio course --refresh notebooks
+	$(BIN)/python -c "import ctxaudio.course.execution as e, pathlib; e.refresh_notebooks(pathlib.Path('notebooks'))"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv $(if $(TORCH),&& $(BIN)/$(TORCH))

@@ -37,7 +37,6 @@ class Course:
 
     preset: Literal["quick", "full"] = option("quick", "quick (8 minutes on two cores) or full")
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
-    refresh: Path | None = option(None, "instead: run the notebooks in DIR in place, as stored", metavar="DIR")
 
 
 def contexts(printed: Printed) -> int:
@@ -101,11 +100,8 @@ def course(run: Common, asked: Course) -> int:
     """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
     with a page of them side by side."""
     from ctxaudio.course.course import PRESETS, run_contexts, run_course
-    from ctxaudio.course.execution import refresh_notebooks
 
-    if asked.refresh:
-        refresh_notebooks(asked.refresh)
-    elif run.about.parts:
+    if run.about.parts:
         run_contexts(run, PRESETS[asked.preset], asked.device)
     else:
         run_course(run, PRESETS[asked.preset], device=asked.device)
