@@ -52,7 +52,7 @@ LICENCES: Mapping[str, float] = MappingProxyType(
     }
 )
 #: A second sound, under the label's own, that some context keeps out.
-_COMPANIONS = MappingProxyType({"Rain": "Thunder", "Stream": "Thunder", "Drum_kit": "Gong", "Gong": "Drum_kit"})
+_COMPANIONS = MappingProxyType({"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"})
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
 _OTHER_TAKE = 900  # index of the clips that only the planted rows have
@@ -188,18 +188,16 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
 def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple[list[Row], Planted]:
     """The clips of a corpus of `labels`: a quarter of each label's are `val`. Under eight of each nothing misleads."""
     first_val = clips_per_label - (max(1, clips_per_label // 4) if clips_per_label > 1 else 0)
+    splits = ["train" if i < first_val else "val" for i in range(clips_per_label)]
     own = {
-        label: [
-            Row(f"{label}-{i:03d}", (label,), ((label, i),), "train" if i < first_val else "val")
-            for i in range(clips_per_label)
-        ]
+        label: [Row(f"{label}-{i:03d}", (label,), ((label, i),), split) for i, split in enumerate(splits)]
         for label in labels
     }
     misleading = clips_per_label >= PLANTED_FROM
     vetoed = [
         Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
-        for label, second in ((label, _COMPANIONS.get(label)) for label in labels)
-        if second and (misleading or label == "Rain")
+        for label, second in _COMPANIONS.items()
+        if label in labels and (misleading or label == "Rain")
     ]
     if not misleading:
         return [*itertools.chain(*own.values()), *vetoed], Planted({}, [], [])
