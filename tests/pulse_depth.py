@@ -12,10 +12,8 @@ def expected_depth(rate: Rate) -> float:
 
     Pulses are a rectangle smoothed by half a cosine, so their Fourier coefficient is a product of two.
     """
-    if rate.pulse is None:
+    if not rate.pulse:
         return rate.depth
-    duty = rate.pulse.duty
-    ramp = min(rate.pulse.ramp_s * rate.rate_hz, duty, 1.0 - duty)
+    ramp = min(0.01 * rate.rate_hz, 0.5)
     smoothing = math.pi / 4 if abs(ramp - 0.5) < 1e-9 else math.cos(math.pi * ramp) / (1.0 - 4.0 * ramp**2)
-    fundamental = 4.0 / math.pi * math.sin(math.pi * duty) * smoothing
-    return rate.depth * fundamental / (1.0 + rate.depth * (2.0 * duty - 1.0))
+    return rate.depth * 4.0 / math.pi * smoothing

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
-from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate, Tone, context_profile, modulation_text
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile, modulation_text
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import (
@@ -145,7 +145,7 @@ def test_every_target_is_graded_where_it_is_used() -> None:
 def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
     binaural = ModulationProfile(tones=(Tone("binaural", 6.0, 432.0),))
     assert subjects(binaural) == ["target earth (432 Hz)", "target meditation (6 Hz)", "binaural beats"]
-    assert subjects(ModulationProfile((Rate(10.0, 0.2, pulse=Pulse()),))) == [
+    assert subjects(ModulationProfile((Rate(10.0, 0.2, pulse=True),))) == [
         "band alpha (8-13 Hz)",
         "isochronic pulses",
     ]
@@ -189,7 +189,7 @@ def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says
 
 
 def test_texts() -> None:
-    profile = ModulationProfile((Rate(16.0, 0.3, pulse=Pulse(), jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
+    profile = ModulationProfile((Rate(16.0, 0.3, pulse=True, jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
     assert modulation_text(profile) == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
     assert modulation_text(ModulationProfile()) == "none"
     assert licences_text({}) == "clips of unknown licence"

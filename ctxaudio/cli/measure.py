@@ -21,9 +21,7 @@ class Analysis(Options):
     output_dir: Path | None = option(None, "for the CSV, JSON and PNG; where the sound is if not given")
     against: Path | None = option(None, "compare with the clips of this folder: the sham", metavar="DIR")
     rates_hz: tuple[float, ...] = option((), "rates to measure besides the targets", metavar="RATE")
-    num_workers: int | None = option(None, "processes that analyse; as many as pay off if not given", least=1)
     window_s: float | None = option(None, "of a file: seconds a measurement; 30 if the file is long", above=0)
-    psychoacoustics: bool = option(False, "of a folder: loudness in sone and roughness too; slow")
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,12 @@ def analyze(options: Analysis) -> int:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
     from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
-    from ctxaudio.evaluation.measures import ASSUMED_LEVEL
     from ctxaudio.evaluation.over_time import analyse_file
 
     path, written_to = options.directory, options.output_dir or options.directory
-    workers, rates_hz, progress = options.num_workers, options.rates_hz, on_a_terminal()
+    rates_hz, progress = options.rates_hz, on_a_terminal()
     if path.is_file():
-        _refuse(f"{path} is a file", options, "against", "num_workers", "psychoacoustics")
+        _refuse(f"{path} is a file", options, "against")
         table = analyse_file(path, options.output_dir, options.window_s, rates_hz, progress)
         print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
         print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
@@ -65,22 +62,17 @@ def analyze(options: Analysis) -> int:
         stem, written_to = f"{path.stem}_modulation", options.output_dir or path.parent
     elif options.against is not None:
         _refuse(f"{path} is not a file", options, "window_s")
-        _refuse("--against compares", options, "psychoacoustics")
-        table = compare_folders(path, options.against, options.output_dir, workers, progress, rates_hz)
+        table = compare_folders(path, options.against, options.output_dir, progress, rates_hz)
         print(table.round(4).to_string(index=False, na_rep=""))
-        print(f"test: {table.attrs['test']}; p_holm is corrected for {len(table)} measures (Holm)")
+        print(f"test: Wilcoxon signed-rank, in pairs; p_holm is corrected for {len(table)} measures (Holm)")
         print(f"different: {', '.join(table.attrs['significant']) or 'nothing'}")
         if table.attrs["smallest_p_holm"] >= 0.05:
             print("so few clips can't show a difference, whatever it is: give more of them")
         stem = "comparison"
     else:
         _refuse(f"{path} is not a file", options, "window_s")
-        sones = options.psychoacoustics
-        table = batch_analyze_frequencies(path, options.output_dir, workers, progress, rates_hz, sones)
-        shown = table.set_index("file").filter(regex="lufs|(?<!_band)_depth$|prominence|sone|acum|asper")
-        print(shown.round(3).to_string())
-        if sones:
-            print(f"sone, acum and asper assume {ASSUMED_LEVEL}")
+        table = batch_analyze_frequencies(path, options.output_dir, progress, rates_hz)
+        print(table.set_index("file").filter(regex="lufs|_depth$|prominence").round(3).to_string())
         stem = "analysis"
     print(f"{stem}.csv, .json and .png are in {written_to}")
     return 0
@@ -95,8 +87,8 @@ def _refuse(because: str, options: Analysis, *names: str) -> None:
 
 def evaluate(options: Evaluation) -> int:
     """Compare a model, or a folder of generated clips, with real clips: texture distances beside the real-to-real
-    floor, noise of the same spectrum and white noise, each with its interval, and a verdict; diversity, copies and
-    recall beside those of real clips."""
+    floor, noise of the same spectrum and white noise, each with its interval, and a verdict; diversity and
+    copies beside those of real clips."""
     if (options.model_path is None) == (options.generated_dir is None):
         raise CtxAudioError("give --model_path or --generated_dir: one of them is what is evaluated")
     if options.model_path is not None and options.sample_rate:

@@ -1,4 +1,4 @@
-"""Are generated clips copies of training clips, and can their conditions be told apart?
+"""Are generated clips copies of training clips?
 
 A copy's course in time follows that of a training clip; statistics can't tell, for two takes of one rain have
 the same. So envelopes in bands of hearing are laid over each other at every lag, and correlated: level, colour and the
@@ -12,10 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
 
 from ctxaudio.evaluation.distances import Rows, means_of, squared_distances
 from ctxaudio.files import FloatArray
@@ -31,8 +27,6 @@ OF_HELD_OUT = 0.95
 BAND_STEP = 3
 COMPRESSION = 0.3
 COURSE_HZ = 40.0
-MOST_AXES = 30
-FOLDS = 5
 
 
 class Copy(NamedTuple):
@@ -109,21 +103,3 @@ def nearest_training_distance(clips: Rows, training: Rows) -> float:
     Far smaller for generated than for held-out real clips means that the training clips were learnt by heart.
     """
     return float(np.median(np.sqrt(squared_distances(means_of(clips), means_of(training))).min(axis=1)))
-
-
-def recall(fitted: Mapping[str, Rows], told: Mapping[str, Rows] | None = None) -> dict[str, float]:
-    """The share of each condition's clips whose condition a classifier tells that has heard only the `fitted` ones.
-
-    Linear, on principal axes of mean features: as simple as it can be, because tens of clips teach no more. Without
-    `told`, each fifth of `fitted` is told by a classifier fitted to the rest; two conditions of two clips or more.
-    """
-    means = np.concatenate([means_of(clips) for clips in fitted.values()])
-    labels = np.repeat(list(fitted), [len(clips) for clips in fitted.values()])
-    axes = min(MOST_AXES, means.shape[1], len(means) // 2)
-    classifier = make_pipeline(PCA(axes, random_state=0), LogisticRegression(class_weight="balanced", max_iter=1000))
-    if told is None:
-        folds = min(FOLDS, *(len(clips) for clips in fitted.values()))
-        right = cross_val_predict(classifier, means, labels, cv=folds) == labels
-        return {name: float(right[labels == name].mean()) for name in fitted}
-    classifier.fit(means, labels)
-    return {name: float((classifier.predict(means_of(clips)) == name).mean()) for name, clips in told.items() if clips}

@@ -1,4 +1,4 @@
-"""Generated beside real clips, condition by condition: distances, diversity, copies of training clips, recall.
+"""Generated beside real clips, condition by condition: distances, diversity, copies of training clips.
 
 Every figure stands beside the same figure of real clips, or of noise. Where a set is too small for a figure, the notes
 say so, and the figure is missing.
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance, recall
+from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
 from ctxaudio.evaluation.distances import NEAR, UNDECIDED, both_noises, columns_of, compare_sets, diversity
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.evaluation.folders import finite, write_results
@@ -48,8 +48,7 @@ class Evaluation:
     `generated`, `real_floor`, `matched_noise`, `white_noise`, each with `_low` and `_high` (90 %); `diversity`,
     `real_diversity`, with intervals; `nearest` and `held_out_nearest`, median distances to the nearest training clip,
     and `memorisation_ratio`, the first over the second: about 1 is as new as held-out clips are, far below is learnt
-    by heart; `copies`, how many; `recall`, `real_recall`, the shares of clips whose condition a classifier fitted to
-    real ones predicts.
+    by heart; `copies`, how many.
     """
 
     table: pd.DataFrame
@@ -103,7 +102,6 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
     sets = {name: [real.reference[name], real.training.get(name, {}), generated[name]] for name in shared}
     texture = {name: features_of(sets[name], sample_rate) for name in shared}
     middles = {name: [[_middle(rows) for rows in clips.values()] for clips in texture[name]] for name in shared}
-    real_recalls, recalls = _recalls(middles, notes)
     rows, copies = [], []
     for name in shared:
         reference, training, made = sets[name]
@@ -131,7 +129,7 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
             row |= {"nearest": near, "held_out_nearest": usual, "memorisation_ratio": near / usual if usual else None}
         else:
             notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
-        rows.append(row | {"copies": len(found), "recall": recalls.get(name), "real_recall": real_recalls.get(name)})
+        rows.append(row | {"copies": len(found)})
         copies += found
     table = pd.DataFrame(rows)
     counts = [name for name in table if name.endswith("_clips") or name == "copies"]
@@ -227,18 +225,6 @@ def by_recording(clips: Features) -> list[Array]:
     for name, rows in clips.items():
         recordings.setdefault(_PIECE.sub("", name), []).append(rows)
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
-
-
-def _recalls(middles: Mapping[str, list[list[Array]]], notes: list[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """Recall of real clips that the classifier was not fitted to, and of generated ones, by condition."""
-    real, training, made = ({name: sets[i] for name, sets in middles.items()} for i in range(3))
-    learnt, told = ({name: clips for name, clips in of.items() if len(clips) >= 2} for of in (training, real))
-    fitted = learnt if len(learnt) >= 2 else told
-    if len(fitted) < 2:
-        notes.append("recall needs two conditions with two real clips each")
-        return {}, {}
-    of_real = recall(told) if fitted is told else recall(fitted, {name: real[name] for name in fitted})
-    return of_real, recall(fitted, {name: made[name] for name in fitted})
 
 
 def _middle(rows: Array) -> Array:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import scipy.stats
@@ -17,65 +15,45 @@ from tqdm import tqdm
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.measures import (
-    ASSUMED_LEVEL,
-    CARRIER_TARGETS,
-    RATE_TARGETS,
-    SAME_RATE_HZ,
-    analyse_clip,
-    mono_mix,
-    mosqito_metrics,
-    named_rates,
-)
+from ctxaudio.evaluation.measures import CARRIER_TARGETS, SAME_RATE_HZ, analyse_clip, mono_mix, named_rates
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.plots import Picture, analysis_summary, save_figure
+from ctxaudio.plots import Picture, modulation_spectra, save_figure
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import Array, modulation_spectrum
 
 ALPHA = 0.05
-#: Starting processes takes about as long as measuring this many clips of 4 s.
-CLIPS_WORTH_PROCESSES = 100
-#: Rates of a clip's modulation spectrum: a quarter of a hertz apart, and the targets themselves, which lie between.
-SPECTRUM_RATES_HZ: Array = np.union1d(np.arange(1.0, 100.25, 0.25), list(RATE_TARGETS.values()))
 
 
 def batch_analyze_frequencies(
     directory: str | Path,
     output_dir: str | Path | None = None,
-    workers: int | None = None,
     progress: bool = True,
     rates_hz: Sequence[float] = (),
-    psychoacoustics: bool = False,
 ) -> pd.DataFrame:
     """Analyse every WAV and FLAC file in `directory` and write `analysis.csv`, `.json` and `.png`.
 
     Args:
         directory: folder of clips; folders inside it are not looked into.
         output_dir: where the three files go; `directory` itself if not given.
-        workers: processes, 1 or more (no more than processors are used); by default one, from 100 clips up all.
         progress: show a progress bar on standard error.
         rates_hz: rates to measure besides the targets, up to 100 Hz.
-        psychoacoustics: also loudness in sone, sharpness and roughness, at an assumed playback level; slow.
 
     Returns:
         One row per clip, by file name: `file` and the measures of `analyse_clip`. `attrs["skipped"]` lists
         `{"file", "reason"}` of what couldn't be measured; a line on standard error says so, too.
 
-    Raises `CtxAudioError` for a folder without a clip that can be measured, for an `output_dir` that can't be written
-    to, and for `psychoacoustics` without that extra.
+    Raises `CtxAudioError` for a folder without a clip that can be measured, and for an `output_dir` that can't be
+    written to.
     """
     folder = Path(directory)
     clip_paths(folder)
     written_to = writable_folder(folder if output_dir is None else Path(output_dir))
-    table, spectra = measure_folder(folder, workers, progress, rates_hz, psychoacoustics)
+    rates = named_rates(rates_hz)
+    table, spectra = measure_folder(folder, rates, progress)
     content = {"rows": json_rows(table), "medians": finite(table.drop(columns="file").median()), **table.attrs}
-    if psychoacoustics:
-        content["psychoacoustics"] = f"assume {ASSUMED_LEVEL}"
-    title = without_mathtext(folder.name)
-    picture = analysis_summary({title: table}, named_rates(rates_hz), SPECTRUM_RATES_HZ, {title: spectra})
-    write_results(written_to, "analysis", table, content, picture)
+    write_results(written_to, "analysis", table, content, modulation_spectra({folder.name: spectra}, grid_of(rates)))
     return table
 
 
@@ -83,26 +61,25 @@ def compare_folders(
     modulated: str | Path,
     sham: str | Path,
     output_dir: str | Path | None = None,
-    workers: int | None = None,
     progress: bool = True,
     rates_hz: Sequence[float] = (),
 ) -> pd.DataFrame:
     """Compare the clips of two folders in every measure, and write `comparison.csv`, `.json` and `.png`.
 
-    Where both folders hold files of the same names (a sham of each clip) they are compared in pairs, by the
-    Wilcoxon signed-rank test; otherwise as two groups, by the Mann-Whitney U test; both two-sided, exact for
-    small numbers without ties. Many measures give many chances, so `p_holm` is corrected by Holm's method.
+    Clips are compared in pairs, those of the same name (a sham of each clip), by the Wilcoxon signed-rank test,
+    two-sided, exact for small numbers without ties. Many measures give many chances, so `p_holm` is corrected by
+    Holm's method.
 
     Args: as `batch_analyze_frequencies`. The JSON that comes with generated and modulated clips, if there, says
     what was asked for; these rates are measured, too.
 
     Returns:
         One row per measure: `measure`, `asked` (depth 0..1, or NaN), `modulated` and `sham` (medians), `difference`
-        (of the medians; in pairs, the median of the differences), `p`, `p_holm`, `modulated_clips`, `sham_clips`.
-        `attrs`: `test`, `significant` (measures with `p_holm` < 0.05) and `smallest_p_holm`, what so few clips can
-        reach at best.
+        (median of those of the pairs), `p`, `p_holm`, `pairs`. `attrs`: `significant` (measures with `p_holm` < 0.05)
+        and `smallest_p_holm`, what so few clips can reach at best.
 
-    Raises `CtxAudioError` as `batch_analyze_frequencies`, and for such a JSON that can't be read.
+    Raises `CtxAudioError` as `batch_analyze_frequencies`, for folders without files of the same name,
+    and for such a JSON that can't be read.
     """
     folders = Path(modulated), Path(sham)
     for folder in folders:
@@ -112,41 +89,26 @@ def compare_folders(
     written_to = writable_folder(folders[0] if output_dir is None else Path(output_dir))
     asked = asked_depths(folders[0])
     rates = named_rates([*(hz for hz in asked if hz <= 100.0), *rates_hz])
-    measured = [measure_folder(folder, workers, progress, list(rates.values())) for folder in folders]
+    measured = [measure_folder(folder, rates, progress) for folder in folders]
     tables, spectra = (dict(zip(("modulated", "sham"), of, strict=True)) for of in zip(*measured, strict=True))
     table = comparison(tables["modulated"], tables["sham"], asked, rates)
     names = {name: folder.name for name, folder in zip(tables, folders, strict=True)}
     skipped = {name: of.attrs["skipped"] for name, of in tables.items()}
     content = {**names, "skipped": skipped, "rows": json_rows(table), **table.attrs}
-    depths_asked = table.set_index("measure").loc[[f"{name}_depth" for name in rates], "asked"]
-    picture = analysis_summary(tables, rates, SPECTRUM_RATES_HZ, spectra, depths_asked.tolist())
+    depths_asked = {hz: depth for hz, depth in asked.items() if hz <= 100.0}
+    picture = modulation_spectra(spectra, grid_of(rates), asked=depths_asked)
     write_results(written_to, "comparison", table, content, picture)
     return table
 
 
-def measure_folder(
-    folder: Path,
-    workers: int | None = None,
-    progress: bool = True,
-    rates_hz: Sequence[float] = (),
-    psychoacoustics: bool = False,
-) -> tuple[pd.DataFrame, Array]:
-    """A row of measures, and of depths `[clips, R]` at `SPECTRUM_RATES_HZ`, for each clip of `folder`; writes nothing.
+def measure_folder(folder: Path, rates: Mapping[str, float], progress: bool = True) -> tuple[pd.DataFrame, Array]:
+    """A row of measures, and of depths `[clips, R]` at `grid_of(rates)`, for each clip of `folder`; writes nothing.
 
-    Arguments, `attrs` and errors as `batch_analyze_frequencies`.
+    `attrs` and errors as `batch_analyze_frequencies`.
     """
     paths = clip_paths(folder)
-    if workers is not None and workers < 1:
-        raise CtxAudioError(f"workers must be 1 or more, not {workers}")
-    many = len(paths) >= CLIPS_WORTH_PROCESSES or psychoacoustics
-    processes = min(len(paths), os.cpu_count() or 1, workers or (len(paths) if many else 1))
-    named_rates(rates_hz)
-    if psychoacoustics:
-        mosqito_metrics()
-    tasks = (joblib.delayed(_measure)(path, tuple(rates_hz), psychoacoustics) for path in paths)
-    results = joblib.Parallel(n_jobs=processes, return_as="generator")(tasks)
-    bar = tqdm(results, total=len(paths), desc="analysing", unit="clip", disable=not progress)
-    found = dict(zip((path.name for path in paths), bar, strict=True))
+    bar = tqdm(paths, desc="analysing", unit="clip", disable=not progress)
+    found = {path.name: _measure(path, rates) for path in bar}
     skipped = [{"file": name, "reason": result} for name, result in found.items() if isinstance(result, str)]
     measured = {name: result for name, result in found.items() if not isinstance(result, str)}
     if not measured:
@@ -157,6 +119,11 @@ def measure_folder(
     table = pd.DataFrame([{"file": name, **row} for name, (row, _) in measured.items()])
     table.attrs["skipped"] = skipped
     return table, np.stack([spectrum for _, spectrum in measured.values()])
+
+
+def grid_of(rates: Mapping[str, float]) -> Array:
+    """Rates `[R]` of a modulation spectrum: 1-100 Hz, a quarter of a hertz apart, and `rates`, which lie between."""
+    return np.union1d(np.arange(1.0, 100.25, 0.25), list(rates.values()))
 
 
 def clip_paths(folder: Path) -> list[Path]:
@@ -175,9 +142,10 @@ def comparison(
     modulated: pd.DataFrame, sham: pd.DataFrame, asked: Mapping[float, float], rates: Mapping[str, float]
 ) -> pd.DataFrame:
     """The table of `compare_folders`, of two tables of measures with a column `file`."""
-    paired = set(modulated["file"]) == set(sham["file"])
     first, second = modulated.set_index("file"), sham.set_index("file")
-    second = second.loc[first.index] if paired else second
+    if not len(shared := first.index.intersection(second.index)):
+        raise CtxAudioError("the two folders have no file of the same name: make the sham with the same seed")
+    first, second = first.loc[shared], second.loc[shared]
     frequencies = {f"{name}_depth": hz for name, hz in rates.items()}
     frequencies |= {f"{name}_prominence_db": hz for name, hz in CARRIER_TARGETS.items()}
     level = ["lufs", "true_peak_db", "spectral_centroid_hz", "spectral_flatness", "infrasound_share"]
@@ -185,17 +153,14 @@ def comparison(
     for measure in [*frequencies, *(f"{name}_envelope_depth" for name in BANDS), *level]:
         hertz = frequencies.get(measure, math.nan)
         ours, theirs = (one[measure].to_numpy(dtype=np.float64) for one in (first, second))
-        difference, p_value = _difference(ours, theirs, paired)
+        difference, p_value = _difference(ours, theirs)
         depth = next((depth for hz, depth in asked.items() if abs(hz - hertz) <= SAME_RATE_HZ), math.nan)
         medians = {"modulated": np.median(ours), "sham": np.median(theirs)}
         rows.append({"measure": measure, "asked": depth, **medians, "difference": difference, "p": p_value})
     table = pd.DataFrame(rows)
-    n, m = len(first), len(second)
-    table = table.assign(p_holm=holm(table["p"].to_numpy()), modulated_clips=n, sham_clips=m)
-    smallest = 2.0 ** (1 - n) if paired else 2.0 / math.comb(n + m, n)
-    table.attrs["test"] = "Wilcoxon signed-rank, in pairs" if paired else "Mann-Whitney U, two groups"
+    table = table.assign(p_holm=holm(table["p"].to_numpy()), pairs=len(shared))
     table.attrs["significant"] = table.loc[table["p_holm"] < ALPHA, "measure"].tolist()
-    table.attrs["smallest_p_holm"] = min(1.0, smallest * len(table))
+    table.attrs["smallest_p_holm"] = min(1.0, 2.0 ** (1 - len(shared)) * len(table))
     return table
 
 
@@ -244,11 +209,6 @@ def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [finite(row) for row in table.to_dict("records")]
 
 
-def without_mathtext(title: str) -> str:
-    """`title` as Matplotlib shows it verbatim: a dollar sign in a file name begins no formula."""
-    return title.replace("$", r"\$")
-
-
 def write_results(
     folder: Path, stem: str, table: pd.DataFrame, content: Mapping[str, Any], picture: Picture | None
 ) -> None:
@@ -260,23 +220,19 @@ def write_results(
         save_figure(picture, folder / f"{stem}.png")
 
 
-def _measure(path: Path, rates_hz: tuple[float, ...], psychoacoustics: bool) -> tuple[dict[str, float], Array] | str:
+def _measure(path: Path, rates: Mapping[str, float]) -> tuple[dict[str, float], Array] | str:
     """The measures and the modulation spectrum of a clip, or why it has none."""
     try:
         samples, sample_rate = read_audio(path)
-        row = analyse_clip(samples, sample_rate, rates_hz, psychoacoustics)
+        row = analyse_clip(samples, sample_rate, list(rates.values()))
         envelope, envelope_rate_hz = slow_envelope(mono_mix(samples), sample_rate)
-        return row, modulation_spectrum(envelope, envelope_rate_hz, SPECTRUM_RATES_HZ)
+        return row, modulation_spectrum(envelope, envelope_rate_hz, grid_of(rates))
     except CtxAudioError as error:
         return str(error).removeprefix(f"{path}: ")
 
 
-def _difference(ours: Array, theirs: Array, paired: bool) -> tuple[float, float]:
-    """Of the medians, or in pairs the median of the differences; and its p-value."""
-    if not paired:
-        medians = float(np.median(ours)), float(np.median(theirs))
-        difference = 0.0 if medians[0] == medians[1] else medians[0] - medians[1]
-        return difference, float(scipy.stats.mannwhitneyu(ours, theirs).pvalue)
+def _difference(ours: Array, theirs: Array) -> tuple[float, float]:
+    """The median of the differences of pairs, and its p-value."""
     both = np.isfinite(ours) & np.isfinite(theirs)
     differences = ours[both] - theirs[both]
     if not differences.any():

@@ -1,4 +1,7 @@
-"""The modulation of a sound of any length over time, in constant memory: a night of sound as well as a clip."""
+"""The modulation of a sound of any length over time: a night of sound as well as a clip.
+
+What is held in memory is the slow envelope, 12 MB for an hour of sound.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import scipy.signal
 from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.folders import finite, without_mathtext, write_results
+from ctxaudio.evaluation.folders import finite, write_results
 from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named_rates
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import modulation_spectrogram
@@ -78,11 +81,7 @@ def analyse_file(
     lengths = {"duration_s": duration_s, "window_s": window_s, "step_s": step_s}
     medians = finite(table.drop(columns=["start_s", "time_s"]).median())
     content = {"file": source.name, **lengths, **finite(whole), "found": table.attrs["found"], "medians": medians}
-    by_channel = table.filter(regex="^strongest_depth_").sub(table["strongest_depth"], axis=0)
-    differ = (by_channel.abs().median() > 0.05).any()
-    shown = depths if differ else dict(list(depths.items())[:1])
-    title = without_mathtext(source.stem)
-    picture = modulation_spectrogram(table["time_s"].to_numpy(), PICTURE_RATES_HZ, shown, title)
+    picture = modulation_spectrogram(table["time_s"].to_numpy(), PICTURE_RATES_HZ, depths, source.stem)
     write_results(written_to, f"{source.stem}_modulation", table, content, picture)
     return table
 
@@ -101,17 +100,14 @@ def modulation_over_time(
     window_s: float = 30.0,
     step_s: float | None = None,
     rates_hz: Sequence[float] = (),
-) -> tuple[pd.DataFrame, dict[str, Array]]:
-    """Measure the envelope of a stream of `blocks` `[channels, any length]` in windows of `window_s`.
+) -> tuple[pd.DataFrame, Array]:
+    """Measure the envelope of the mono mix of `blocks` `[channels, any length]` of a stream, in windows of `window_s`.
 
     The table has a row every `step_s` (half a window if not given): `start_s`, `time_s` (the centre), for each rate
     target and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is,
-    `strongest_hz` and `strongest_depth` (NaN where none stands out); for several channels of all this the mono sum,
-    and `strongest_depth_left` and `_right`: a binaural beat is in the sum only. A window of T seconds tells rates 1/T
-    apart, and a rate that glides within it is smeared. A silent window is NaN throughout.
-
-    Beside the table, `{"mono sum": [rows, R], "left": ...}` is the depth at `PICTURE_RATES_HZ`: the largest within
-    each step, so that a line between two steps isn't missed.
+    `strongest_hz` and `strongest_depth` (NaN where none stands out). A window of T seconds tells rates 1/T apart, and
+    a rate that glides within it is smeared. A silent window is NaN throughout. Beside the table, `[rows, R]` is the
+    depth at `PICTURE_RATES_HZ`: the largest within each step, so that a line between two steps isn't missed.
 
     Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
     """
@@ -119,90 +115,67 @@ def modulation_over_time(
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
     rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
-    rows, pictures, names = [], [], ["mono"]
+    whole, length = _slow_envelope_of(blocks, sample_rate), round(window_s * rate_hz)
+    if len(whole) < length:
+        raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
     step_s = window_s / 2 if step_s is None else step_s
-    for start_s, envelopes in _windows(_slow_envelopes(blocks, sample_rate), rate_hz, window_s, step_s):
-        if len(envelopes) > 1:
-            channels = ["left", "right"] if len(envelopes) == 3 else [f"channel_{n}" for n in range(1, len(envelopes))]
-            names = ["mono sum", *channels]
-        bins_hz = np.asarray(np.fft.rfftfreq(PADDING * envelopes.shape[1], 1.0 / rate_hz), dtype=np.float64)
-        spectra = [_spectrum(envelope) for envelope in envelopes]
-        pictures.append([_in_picture(bins_hz, spectrum) for spectrum in spectra])
+    bins_hz = np.asarray(np.fft.rfftfreq(PADDING * length, 1.0 / rate_hz), dtype=np.float64)
+    rows: list[dict[str, float]] = []
+    picture = []
+    while (start := round(len(rows) * step_s * rate_hz)) + length <= len(whole):
+        envelope, start_s = whole[start : start + length], len(rows) * step_s
+        silent = not envelope.mean() > SILENCE
+        spectrum = np.full(len(bins_hz), np.nan) if silent else _spectrum(envelope)
+        picture.append(_in_picture(bins_hz, spectrum))
         row = {"start_s": start_s, "time_s": start_s + window_s / 2}
         for name, hertz in rates.items():
-            found = detect_rates(envelopes[0], rate_hz, [hertz])[0] if envelopes[0].mean() > SILENCE else None
+            found = None if silent else detect_rates(envelope, rate_hz, [hertz])[0]
             row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
-        row["strongest_hz"] = strongest_hz = _strongest(bins_hz, spectra[0])
-        for name, envelope in zip(names, envelopes, strict=True):
-            heard = np.isfinite(strongest_hz) and envelope.mean() > SILENCE
-            depth = envelope_depth(envelope, rate_hz, strongest_hz) if heard else np.nan
-            row["strongest_depth" if name is names[0] else f"strongest_depth_{name}"] = depth
-        rows.append(row)
-    if not rows:
-        raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
-    return pd.DataFrame(rows), dict(zip(names, np.stack(pictures, axis=1), strict=True))
+        strongest_hz = np.nan if silent else _strongest(bins_hz, spectrum)
+        depth = envelope_depth(envelope, rate_hz, strongest_hz) if np.isfinite(strongest_hz) else np.nan
+        rows.append(row | {"strongest_hz": strongest_hz, "strongest_depth": depth})
+    return pd.DataFrame(rows), np.stack(picture)
 
 
 def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
     """The strongest rate over time in stretches: `from_s`, `to_s`, `start_hz`, `end_hz` and the median `depth`.
 
-    A stretch is steady (from one window to the next less than 0.05 Hz of change), or a glide (less than `same_hz`); any
-    other change, or a window where nothing stands out, ends it.
+    A stretch, of two windows or more, is steady (less than 0.05 Hz of change from one to the next), or a glide (less
+    than `same_hz`); any other change, or a window where nothing stands out, ends it.
     """
-    stretches = []
     found = table[["time_s", "strongest_hz", "strongest_depth"]].to_numpy(dtype=np.float64)
     change_hz = np.abs(np.diff(found[:, 1]))
     kinds = np.select([change_hz < STEADY_HZ, change_hz < same_hz], ["steady", "glide"], "")
-    start = 0
-    for end in range(1, len(found) + 1):
-        if end < len(found) and kinds[end - 1] and (end - 1 == start or kinds[end - 1] == kinds[end - 2]):
-            continue
-        times_s, rates_hz, depths = found[start:end].T
-        if np.isfinite(rates_hz).all():
-            stretch = {"from_s": times_s[0], "to_s": times_s[-1], "start_hz": rates_hz[0], "end_hz": rates_hz[-1]}
-            stretches.append({name: float(v) for name, v in (stretch | {"depth": np.median(depths)}).items()})
-        # A steady stretch and the glide after it share the window between them.
-        start = end - 1 if end < len(found) and kinds[end - 1] else end
+    stretches = []
+    for kind, group in itertools.groupby(range(len(kinds)), key=lambda i: str(kinds[i])):
+        changes = list(group)
+        if kind:  # a steady stretch and the glide after it share the window between them
+            times_s, rates_hz, depths = found[changes[0] : changes[-1] + 2].T
+            of_ends = {"from_s": times_s[0], "to_s": times_s[-1], "start_hz": rates_hz[0], "end_hz": rates_hz[-1]}
+            stretches.append({name: float(v) for name, v in (of_ends | {"depth": np.median(depths)}).items()})
     return stretches
 
 
-def _slow_envelopes(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Array]:
-    """Slow envelopes `[views, n]` of a stream, one piece after another: of its mono sum and its channels, or of its
-    one channel. Each piece is measured once, with a margin of its neighbours."""
+def _slow_envelope_of(blocks: Iterable[FloatArray], sample_rate: int) -> Array:
+    """The slow envelope `[n]` of the mono mix of a stream, measured in pieces, each with a margin of its neighbours."""
     step = samples_per_slow_sample(sample_rate)
     size, margin = (step * round(seconds * sample_rate / step) for seconds in (PIECE_S, MARGIN_S))
-    held, before = np.zeros((1, 0), np.float32), 0
+    pieces, held, before = [], np.zeros(0, np.float32), 0
     for block in itertools.chain(blocks, [None]):
         if block is not None:
-            held = np.concatenate([held, block], axis=1) if held.size else block
-        while held.shape[1] > (before if block is None else before + size + margin):
-            piece = held[:, : before + size + margin]
-            views = piece if len(piece) == 1 else np.concatenate([piece.mean(axis=0, keepdims=True), piece])
-            envelopes = np.stack([slow_envelope(view, sample_rate)[0] for view in views])
-            yield envelopes[:, before // step : (before + size) // step]
-            held, before = held[:, before + size - margin :], margin
-
-
-def _windows(pieces: Iterable[Array], rate_hz: float, window_s: float, step_s: float) -> Iterator[tuple[float, Array]]:
-    """Windows `[views, n]` of what `pieces` are together, and the second at which each begins: every `step_s`."""
-    length, number, first = round(window_s * rate_hz), 0, 0
-    held: Array | None = None
-    for piece in pieces:
-        held = piece if held is None else np.concatenate([held, piece], axis=1)
-        while (start := round(number * step_s * rate_hz)) + length <= first + held.shape[1]:
-            yield number * step_s, held[:, start - first : start - first + length]
-            number += 1
-        held, first = held[:, max(0, start - first) :], max(first, start)
+            held = np.concatenate([held, block.mean(axis=0)])
+        while len(held) > (before if block is None else before + size + margin):
+            envelope, _ = slow_envelope(held[: before + size + margin], sample_rate)
+            pieces.append(envelope[before // step : (before + size) // step])
+            held, before = held[before + size - margin :], margin
+    return np.concatenate(pieces or [np.zeros(0)])
 
 
 def _spectrum(envelope: Array) -> Array:
-    """Depth at each bin of a Hann window, zero-padded to four times its length; NaN for silence."""
-    padded = PADDING * len(envelope)
-    if not envelope.mean() > SILENCE:
-        return np.full(padded // 2 + 1, np.nan)
+    """Depth at each bin of a Hann window, zero-padded to four times its length."""
     window = scipy.signal.windows.hann(len(envelope), sym=False)
     mean = float(envelope @ window) / window.sum()
-    waves = scipy.fft.rfft((envelope - mean) * window, padded)
+    waves = scipy.fft.rfft((envelope - mean) * window, PADDING * len(envelope))
     return np.asarray(2.0 * np.abs(waves) / window.sum() / mean)
 
 

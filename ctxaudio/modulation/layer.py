@@ -1,10 +1,11 @@
 """The frequency modulation layer: rates in the envelope, carriers in the spectrum, exact and differentiable.
 
-    y(t) = x(t) (1 + sum_k m_k(t) w_k(t)) / sqrt((1 + sum_k m_k mean(w_k))^2 + sum_k m_k^2 var(w_k))
+    y(t) = x(t) (1 + sum_k m_k(t) w_k(t)) / sqrt(1 + sum_k m_k^2 var(w_k))
 
-w_k is a sine or pulses of exactly f_k hertz (never the nearest bin), m_k the modulation index in 0..1, and the divisor
-keeps the power of a sound that does not itself fluctuate at f_k. (A rate of 1-100 Hz as *waveform content* would be
-infrasound.) Carriers (432, 528 Hz) are audible frequencies: a bell in the spectrum, up to 12 dB at depth 1.
+w_k is a sine, or pulses that are on for half a cycle, of exactly f_k hertz (never the nearest bin), m_k the modulation
+index in 0..1, and the divisor keeps the power of a sound that does not itself fluctuate at f_k. (A rate of 1-100 Hz as
+*waveform content* would be infrasound.) Carriers (432, 528 Hz) are audible frequencies: a bell in the spectrum, up to
+12 dB at depth 1.
 
 Source: amplitude modulation as in Viemeister 1979 (temporal modulation transfer functions).
 Notebook: 03_frequency_modulation_layer.ipynb
@@ -22,12 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import ModulationProfile, Pulse, Rate, Tone
+from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule
 
 CARRIER_BOOST_DB = 12.0
 CARRIER_WIDTH_HZ = 10.0
 BELL_S = 0.25
+RAMP_S = 0.01  # of pulses, so that they do not click; where a cycle is too short for them they shrink
 # How a jittered rate wanders: slow sines whose periods share no multiple, at phases that share none either.
 WANDER_HZ = (0.071, 0.127, 0.233, 0.419)
 WANDER_TURNS = (0.0, 0.382, 0.764, 0.146)
@@ -42,7 +44,7 @@ class Track:
 
     knots: tuple[tuple[float, float, float], ...]
     phase: float = 0.0
-    pulse: Pulse | None = None
+    pulse: bool = False
     jitter: float = 0.0
 
     @classmethod
@@ -51,7 +53,7 @@ class Track:
         knots = ((0.0, part.rate_hz, part.depth),) if schedule is None else tuple(schedule.knots())
         if isinstance(part, Rate):
             return cls(knots, part.phase, part.pulse, part.jitter)
-        return cls(knots, 0.0, part.pulse if part.kind == "isochronic" else None, part.jitter)
+        return cls(knots, 0.0, part.kind == "isochronic", part.jitter)
 
     def at(self, time_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rate in hertz, depth, and turns since 0 s, at `time_s` `[T]` (float64); the rate without its jitter.
@@ -94,7 +96,7 @@ def envelope_gain(
     depths = torch.tensor([track.knots[0][2] for track in tracks]) if depths is None else depths
     if phases is None:
         phases = torch.tensor([[track.phase for track in tracks]], dtype=torch.float64, device=depths.device)
-    wave = mean = variance = depths.new_zeros(())
+    wave = variance = depths.new_zeros(())
     sines = [k for k, track in enumerate(tracks) if len(track.knots) == 1 and not track.pulse and not track.jitter]
     if sines:
         rates_hz = torch.tensor([tracks[k].knots[0][1] for k in sines], dtype=torch.float64, device=depths.device)
@@ -107,18 +109,15 @@ def envelope_gain(
         rate_hz, depth, turns = track.at(time_s)
         m = depths[k] if len(track.knots) == 1 else depth.to(depths.dtype)
         turns = turns + phases[:, k, None] / (2.0 * math.pi)
-        if track.pulse is None:
+        if not track.pulse:
             wave = wave + m * torch.sin(2.0 * math.pi * turns).to(depths.dtype)
             variance = variance + 0.5 * m.square()
             continue
         # A raised-cosine ramp of width r has mean square 3r/8 where a step would have r/2.
-        duty = track.pulse.duty
-        ramp = (track.pulse.ramp_s * rate_hz).clamp_max(min(duty, 1.0 - duty))
-        own_mean = 2.0 * duty - 1.0
-        wave = wave + m * pulses(turns, duty, ramp).to(depths.dtype)
-        mean = mean + m * own_mean
-        variance = variance + m.square() * (1.0 - ramp - own_mean**2).to(depths)
-    return ((1.0 + wave) / torch.sqrt((1.0 + mean) ** 2 + variance)).expand(len(phases), length)
+        ramp = (RAMP_S * rate_hz).clamp_max(0.5)
+        wave = wave + m * pulses(turns, ramp).to(depths.dtype)
+        variance = variance + m.square() * (1.0 - ramp).to(depths)
+    return ((1.0 + wave) / torch.sqrt(1.0 + variance)).expand(len(phases), length)
 
 
 def sum_of_sines(rates_hz: Tensor, depths: Tensor, phases: Tensor, start: int, length: int, sample_rate: int) -> Tensor:
@@ -140,14 +139,14 @@ def sum_of_sines(rates_hz: Tensor, depths: Tensor, phases: Tensor, start: int, l
     return turning.imag.flatten(1)[:, :length]
 
 
-def pulses(turns: Tensor, duty: float, ramp_turns: Tensor) -> Tensor:
-    """Pulses between -1 and 1 at `turns` (in cycles, any shape), centred on a quarter turn as the sine's crest is.
+def pulses(turns: Tensor, ramp_turns: Tensor) -> Tensor:
+    """Pulses between -1 and 1 with raised-cosine ramps, at `turns` (in cycles, any shape), on around a quarter turn.
 
-    >>> pulses(torch.tensor([0.25, 0.75]), duty=0.5, ramp_turns=torch.tensor(0.1))
+    >>> pulses(torch.tensor([0.25, 0.75]), ramp_turns=torch.tensor(0.1))
     tensor([ 1., -1.])
     """
     from_centre = ((turns - 0.25 + 0.5) % 1.0 - 0.5).abs()
-    along_ramp = ((from_centre - (duty - ramp_turns) / 2.0) / ramp_turns).clamp(0.0, 1.0)
+    along_ramp = ((from_centre - (0.5 - ramp_turns) / 2.0) / ramp_turns).clamp(0.0, 1.0)
     return torch.cos(math.pi * along_ramp)
 
 

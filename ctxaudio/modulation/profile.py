@@ -35,28 +35,17 @@ ToneKind = Literal["am", "isochronic", "monaural", "binaural"]
 
 
 @dataclass(frozen=True)
-class Pulse(Options):
-    """On for `duty` of each cycle (at half height), with raised-cosine ramps of `ramp_s` seconds.
-
-    The ramps keep pulses from clicking. Where a cycle is too short for them they shrink.
-    """
-
-    duty: float = option(0.5, "", least=0.05, most=0.95)
-    ramp_s: float = option(0.01, "", least=0.001, most=1)
-
-
-@dataclass(frozen=True)
 class Rate(Options):
     """One envelope rate in hertz, its depth, and its phase in radians.
 
-    `pulse` None is a sine. `jitter` is how unstable the rate is: the standard deviation of the momentary rate
-    relative to `rate_hz` (0 exact; a control has 0.3).
+    With `pulse` it is on for half of each cycle instead of a sine. `jitter` is how unstable the rate is: the standard
+    deviation of the momentary rate relative to `rate_hz` (0 exact; a control has 0.3).
     """
 
     rate_hz: float = option(..., "", above=0, most=100)
     depth: float = option(..., "", least=0, most=1)
     phase: float = 0.0
-    pulse: Pulse | None = None
+    pulse: bool = False
     jitter: float = option(0.0, "", least=0, most=0.5)
 
 
@@ -82,7 +71,6 @@ class Tone(Options):
     carrier_hz: float = option(250.0, "", least=100, most=5000)
     depth: float = option(1.0, "", least=0, most=1)
     level_db: float = option(-10.0, "", least=-60, most=20)
-    pulse: Pulse = Pulse()
     jitter: float = option(0.0, "", least=0, most=0.5)
 
     def __post_init__(self) -> None:
@@ -134,9 +122,9 @@ class ModulationProfile:
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
         return cls(
-            tuple(Rate(**{**rate, "pulse": rate.get("pulse") and Pulse(**rate["pulse"])}) for rate in content["rates"]),
+            tuple(Rate(**rate | {"pulse": bool(rate.get("pulse"))}) for rate in content["rates"]),
             tuple(Carrier(**carrier) for carrier in content["carriers"]),
-            tuple(Tone(**{**tone, "pulse": Pulse(**tone["pulse"])}) for tone in content.get("tones", ())),
+            tuple(Tone(**tone) for tone in content.get("tones", ())),
         )
 
 
@@ -204,12 +192,12 @@ def method_profile(
     beside the sound's. Depth: 0.5, for beats 1.
 
     >>> method_profile("am", 6.0).rates
-    (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=None, jitter=0.0),)
+    (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=False, jitter=0.0),)
     """
     beats = method in ("monaural", "binaural")
     m = (1.0 if beats else 0.5) if depth is None else depth
     if carrier_hz is None and not beats:
-        return ModulationProfile((Rate(rate_hz, m, pulse=Pulse() if method == "isochronic" else None),))
+        return ModulationProfile((Rate(rate_hz, m, pulse=method == "isochronic"),))
     return ModulationProfile(tones=(Tone(method, rate_hz, 250.0 if carrier_hz is None else carrier_hz, m, tone_db),))
 
 

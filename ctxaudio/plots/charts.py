@@ -1,4 +1,4 @@
-"""`Picture`, the look that all figures share, and general charts: lines, bars, points, dots in rows, intervals.
+"""`Picture`, the look that all figures share, and general charts: lines, bars, points, intervals.
 
 A `Picture` is a matplotlib `Figure` made without pyplot: no global state, safe in threads, nothing to close.
 Colours are those of Okabe & Ito 2008, told apart by people with any colour vision.
@@ -27,14 +27,11 @@ from ctxaudio.files import written_whole
 INK, BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#333333", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
 BAND_COLOURS = dict(zip(BANDS, (BLUE, SKY, GREEN, ORANGE, PURPLE), strict=True))
-_RISING = sorted(TARGETS.values(), key=lambda target: target.frequency_hz)
-RATE_TARGETS = tuple(target for target in _RISING if target.kind == "rate")
-CARRIERS = tuple(target for target in _RISING if target.kind == "carrier")
+RATE_TARGETS = tuple(target for target in TARGETS.values() if target.kind == "rate")
 WIDTH_IN = 9.0
 PNG_TYPE = "image/png"
 RATE_TICKS_HZ = (1, 2, 5, 10, 20, 50, 100)
 MARKERS = "oD^sv"
-LEAST = 1e-9  # what is nothing still has a place on a logarithmic axis
 #: A value with the ends of its interval; None where there is no interval.
 Estimate = tuple[float, float | None, float | None]
 
@@ -74,6 +71,11 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def spaced(name: str) -> str:
     return name.replace("_", " ")
+
+
+def verbatim(name: str) -> str:
+    """`name` as Matplotlib shows it as it is: a dollar sign in a file name begins no formula."""
+    return name.replace("$", r"\$")
 
 
 def label_axis(axis: Axes, title: str, across: str, upwards: str) -> None:
@@ -197,21 +199,6 @@ def _number_rings(axis: Axes, ringed: Sequence[npt.ArrayLike]) -> None:
         side, middle = (float(sides[clear, 0]), float(sides[clear, 1])), "center"
         label = axis.annotate(str(number), (x, y), side, textcoords="offset points", ha=middle, va=middle)
         label.set(color=INK, fontweight="bold")
-
-
-def strips(rows: Mapping[str, Mapping[str, npt.ArrayLike]], across: str, title: str = "", log: bool = False) -> Picture:
-    """A dot for each value of `{row: {mark: values}}`: a row each, a colour for each mark; rows have the same marks."""
-    marks = list(next(iter(rows.values())))
-    alt = f"{title or across}: {', '.join(marks)}, of {', '.join(rows)}"
-    picture, axis = _rows(alt, list(rows), across, title, log)
-    for number, mark in enumerate(marks):
-        aside = 0.28 * (number - (len(marks) - 1) / 2)
-        for place, values in enumerate(rows.values()):
-            own = np.maximum(values[mark], LEAST) if log else np.asarray(values[mark])
-            label = mark if place == 0 else None
-            axis.plot(own, np.full(len(own), place + aside), "o", color=COLOURS[number], alpha=0.5, label=label)
-    picture.legend(loc="outside lower center", ncols=4, frameon=False)
-    return picture
 
 
 def intervals(

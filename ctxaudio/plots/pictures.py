@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 import librosa
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots import charts
-from ctxaudio.plots.charts import CARRIERS, COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced
-from ctxaudio.signal.envelope import Array, hilbert_envelope, modulation_spectrum
+from ctxaudio.plots.charts import COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced, verbatim
+from ctxaudio.signal.envelope import Array
 from ctxaudio.signal.filters import fade_gain
 
 DYNAMIC_RANGE_DB = 80.0
@@ -67,84 +65,55 @@ def spectrograms(clips: Mapping[str, FloatArray], sample_rate: int) -> Picture:
     return picture
 
 
-def modulation_spectra(clips: Mapping[str, FloatArray], sample_rate: int, title: str = "") -> Picture:
-    """Modulation depth against rate, 1-100 Hz, one line for each of `{name: samples [T]}`; bands and targets marked."""
-    grid_hz = np.union1d(np.arange(1.0, 100.25, 0.25), [target.frequency_hz for target in RATE_TARGETS])
-    picture = Picture(f"modulation spectrum of {', '.join(clips)}", 3.8)
+def modulation_spectra(
+    spectra: Mapping[str, Array], rates_hz: Array, title: str = "", asked: Mapping[float, float] | None = None
+) -> Picture:
+    """Modulation depth against rate, 1-100 Hz, with bands and targets marked.
+
+    A line for each of `{name: depths [R]}` at `rates_hz` `[R]`; of `[clips, R]` their median, and shaded where 80 % of
+    them are. `asked` are depths asked for, by hertz: a cross each.
+    """
+    picture = Picture(f"modulation spectrum of {', '.join(spectra)}", 3.8)
     axis = picture.subplots()
-    for (name, samples), colour in zip(clips.items(), COLOURS, strict=False):
-        depths = modulation_spectrum(hilbert_envelope(samples, sample_rate), sample_rate, grid_hz)
-        axis.plot(grid_hz, depths, color=colour, linewidth=1.2, label=name)
+    for (name, depths), colour in zip(spectra.items(), COLOURS, strict=False):
+        low, middle, high = np.percentile(np.atleast_2d(depths), (10, 50, 90), axis=0)
+        several = f": median, 80 % of {len(depths)} clips" if np.ndim(depths) == 2 else ""
+        axis.fill_between(rates_hz, low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.plot(rates_hz, middle, color=colour, linewidth=1.2, label=verbatim(name) + several)
+    if asked:
+        axis.plot(list(asked), list(asked.values()), "x", color=INK, label="asked for")
     axis.set_ylim(0.0, None)
     charts.rate_axis(axis, title, "modulation depth (0 to 1)")
     picture.legend(loc="outside lower center", ncols=4, frameon=False)
     return picture
 
 
-def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Mapping[str, Array], title: str = "") -> Picture:
-    """Depth at each rate over time: a panel for each of `{name: depths [W, R]}`, at `times_s` `[W]`, `rates_hz` `[R]`.
+def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Array, title: str = "") -> Picture:
+    """Depth `[W, R]` at each of `rates_hz` `[R]`, evenly spaced on a logarithm, over `times_s` `[W]`.
 
-    `rates_hz` are evenly spaced on a logarithm; depth is shown in decibels, 20 log10 m, from -50 to 0; NaN is white.
+    Depth is shown in decibels, 20 log10 m, from -50 to 0; NaN is white.
     """
-    picture = Picture(f"modulation spectrogram of {title or ', '.join(depths)}", 1.0 + 3.0 * len(depths))
-    axes = picture.subplots(len(depths), 1, squeeze=False, sharex=True).ravel()
+    picture = Picture(f"modulation spectrogram of {title}", 4.0)
+    axis = picture.subplots()
     span_s = float(times_s[-1] - times_s[0])
     unit, seconds = next((u, s) for u, s, least in _TIME_UNITS if span_s >= least)
     half_step = (times_s[1] - times_s[0]) / 2 if len(times_s) > 1 else 0.5
-    edges = (times_s[0] - half_step) / seconds, (times_s[-1] + half_step) / seconds
     log_hz = np.log2(rates_hz)
     half_rate = (log_hz[1] - log_hz[0]) / 2
-    extent = (*edges, log_hz[0] - half_rate, log_hz[-1] + half_rate)
-    for axis, (name, depth) in zip(axes, depths.items(), strict=True):
-        levels_db = 20.0 * np.log10(np.maximum(depth, 1e-6)).T
-        image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="none")
-        image.set_clim(QUIETEST_DEPTH_DB, 0.0)
-        label_axis(axis, f"{title}: {name}" if title else name, "", "rate of the envelope (Hz)")
-        axis.grid(False)
-        axis.set_yticks(np.log2(RATE_TICKS_HZ), [str(tick) for tick in RATE_TICKS_HZ])
-        for target in RATE_TARGETS:
-            axis.axhline(np.log2(target.frequency_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
-    axes[-1].set_xlabel(f"time ({unit}); dotted: the rate targets")
-    picture.colorbar(image, ax=axes.tolist(), label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
-    return picture
-
-
-def analysis_summary(
-    tables: Mapping[str, pd.DataFrame],
-    rates: Mapping[str, float],
-    grid_hz: Array,
-    spectra: Mapping[str, Array],
-    asked: Sequence[float] = (),
-) -> Picture:
-    """What the analysis of one folder or two found: a dot a clip at each rate, and their modulation spectra.
-
-    Args:
-        tables: rows of measures by folder, as `batch_analyze_frequencies` gives them.
-        rates: hertz by name, of the depths that are shown.
-        grid_hz, spectra: depths `[clips, R]` by folder, at `grid_hz` `[R]`.
-        asked: the depths asked for, a red line each; without them one at the median floor.
-    """
-    counts = ", ".join(f"{len(table)} clips in {name}" for name, table in tables.items())
-    picture = Picture(f"{counts}: depths at {len(rates)} rates, and modulation spectra", 3.6, 11.0)
-    depths, spectrum = picture.subplots(1, 2, width_ratios=(1.0, 1.2))
-    places = np.argsort(np.argsort(list(rates.values())))
-    for number, ((folder, table), colour) in enumerate(zip(tables.items(), COLOURS, strict=False)):
-        # Dots are spread sideways in an even pattern, so that equal values stay visible.
-        aside = 0.12 * (2.0 * ((np.arange(len(table)) * 0.618) % 1.0) - 1.0) + 0.3 * (number - (len(tables) - 1) / 2)
-        for place, name in zip(places, rates, strict=True):
-            depths.plot(place + aside, table[f"{name}_depth"], "o", color=colour, markersize=4, alpha=0.55, mew=0)
-        low, middle, high = np.percentile(spectra[folder], (10, 50, 90), axis=0)
-        spectrum.fill_between(grid_hz, low, high, color=colour, alpha=0.2, linewidth=0)
-        spectrum.plot(grid_hz, middle, color=colour, linewidth=1.2, label=f"{folder}: median, 80 % of clips")
-    red = list(asked) or [table[f"{name}_floor"].median() for name in rates]
-    depths.hlines(red, places - 0.32, places + 0.32, color=charts.RED, label="asked for" if asked else "median floor")
-    depths.set_xticks(places, [f"{hz:.4g}" for hz in rates.values()])
-    label_axis(depths, "Depth at each rate", "rate of the envelope (Hz)", "depth (0 to 1)")
-    charts.rate_axis(spectrum, "Modulation spectrum", "modulation depth (0 to 1)")
-    for axis in (depths, spectrum):
-        axis.set_ylim(0.0, None)
-    depths.legend(frameon=False)
-    spectrum.legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), frameon=False)
+    extent = (
+        *((times_s[0] - half_step) / seconds, (times_s[-1] + half_step) / seconds),
+        *(log_hz[0] - half_rate, log_hz[-1] + half_rate),
+    )
+    levels_db = 20.0 * np.log10(np.maximum(depths, 1e-6)).T
+    image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="none")
+    image.set_clim(QUIETEST_DEPTH_DB, 0.0)
+    across = f"time ({unit}); dotted: the rate targets"
+    label_axis(axis, verbatim(title), across, "rate of the envelope (Hz)")
+    axis.grid(False)
+    axis.set_yticks(np.log2(RATE_TICKS_HZ), [str(tick) for tick in RATE_TICKS_HZ])
+    for target in RATE_TARGETS:
+        axis.axhline(np.log2(target.frequency_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
+    picture.colorbar(image, ax=axis, label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
     return picture
 
 
@@ -164,37 +133,6 @@ def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture
     picture = charts.intervals(rows, "kernel distance to real clips, x1000: left is nearer")
     generated = ", ".join(f"{name} {found['generated']:.0f}" for name, found in by_condition.items())
     picture.alt = f"kernel distances to real clips: {generated}"
-    return picture
-
-
-def band_chart() -> Picture:
-    """The two axes: bands and rate targets on the rate of the envelope, carriers on audible frequency."""
-    picture = Picture(
-        "five bands and four targets on the axis of envelope rate, two carriers on the axis of pitch", 4.4
-    )
-    rates, pitches = picture.subplots(2, 1, height_ratios=(3, 2))
-    for band in BANDS.values():
-        rates.axvspan(
-            band.low_hz, band.high_hz, ymax=0.5, color=charts.BAND_COLOURS[band.name], alpha=0.35, linewidth=0
-        )
-        limits = f"{band.name}\n{band.low_hz:g}-{band.high_hz:g} Hz"
-        rates.text(np.sqrt(band.low_hz * band.high_hz), 0.22, limits, ha="center", va="center", color=INK)
-    # The names lean away from their neighbours, which lie too close for names above each other.
-    for axis, targets, sides, foot in (
-        (rates, RATE_TARGETS, ("center", "right", "left", "left"), 0.42),
-        (pitches, CARRIERS, ("right", "left"), 0.0),
-    ):
-        for target, side in zip(targets, sides, strict=True):
-            axis.vlines(target.frequency_hz, foot, 0.64, color=charts.RED, linewidth=2)
-            named = f"{spaced(target.name)}\n{target.frequency_hz:g} Hz"
-            axis.text(target.frequency_hz, 0.68, named, ha=side, va="bottom")
-    label_axis(rates, "Rate: how fast the envelope goes up and down", "rate of the envelope (Hz)", "")
-    label_axis(pitches, "Carrier: an audible frequency, heard as pitch", "frequency of the sound (Hz)", "")
-    charts.log_axis(rates, RATE_TICKS_HZ)
-    charts.log_axis(pitches, (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000))
-    for axis in (rates, pitches):
-        axis.set(ylim=(0.0, 1.1), yticks=[])
-        axis.spines["left"].set_visible(False)
     return picture
 
 

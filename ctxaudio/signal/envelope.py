@@ -96,72 +96,52 @@ def detect_rates(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
     Raises `CtxAudioError` as `joint_depths` does and where the sound is too short for a neighbour.
     """
     joint_depths(envelope, sample_rate, rates_hz)  # which refuses what can't be measured
-    return tuple(found[0] for found in detect_rates_in_bands(envelope[None], sample_rate, rates_hz))
-
-
-def detect_rates_in_bands(
-    envelopes: Array, sample_rate: float, rates_hz: Sequence[float]
-) -> tuple[tuple[RateDetection, ...], ...]:
-    """`detect_rates` for `envelopes` `[K, T]` of K bands at once: a tuple of K for each of `rates_hz`."""
-    rates = np.asarray(rates_hz, dtype=np.float64)
-    length = envelopes.shape[1]
-    neighbours = [_neighbours_hz(rate_hz, rates, length / sample_rate) for rate_hz in rates]
-    for rate_hz, beside in zip(rates_hz, neighbours, strict=True):
-        if not len(beside):
+    rates, length = np.asarray(rates_hz, dtype=np.float64), len(envelope)
+    fit = sinusoid_fits(envelope, sample_rate, rates[None])[0]
+    mean, fitted_hz = fit[0].real, np.concatenate([[0.0], rates, -rates])
+    found = []
+    for rate_hz, depth in zip(rates, 2 * np.abs(fit[1 : 1 + len(rates)]) / mean, strict=True):
+        beside_hz = _neighbours_hz(rate_hz, rates, length / sample_rate)
+        if not (count := len(beside_hz)):
             seconds = length / sample_rate
             raise CtxAudioError(f"{seconds:.2f} s is too short for a floor around {rate_hz:g} Hz: use 2 s or more")
-    coefficients = sinusoid_fits(envelopes, sample_rate, rates[None])[:, 0]
-    mean = coefficients[:, :1].real
-    depths = 2 * np.abs(coefficients[:, 1 : 1 + len(rates)]) / mean
-    beside_hz = np.concatenate(neighbours)
-    # What the fit itself has at the neighbours is a sum of geometric series, so nothing need be subtracted in time.
-    fitted_hz = np.concatenate([[0.0], rates, -rates])
-    leak = _geometric_series(2.0 * np.pi * (fitted_hz[:, None] - beside_hz) / sample_rate, length)
-    rest = _fourier_sums(envelopes, sample_rate, beside_hz) - coefficients @ leak
-    power = (2 * np.abs(rest) / length / mean) ** 2
-    counts = [len(beside) for beside in neighbours]
-    found = []
-    for k, beside in enumerate(np.split(power, np.cumsum(counts)[:-1], axis=1)):
-        floor = np.sqrt(beside.mean(axis=1))
+        # What the fit itself has at the neighbours is a sum of geometric series, so nothing need be subtracted in time.
+        leak = _geometric_series(2.0 * np.pi * (fitted_hz[:, None] - beside_hz) / sample_rate, length)
+        rest = _fourier_sums(envelope, sample_rate, beside_hz) - fit @ leak
+        floor = np.sqrt(np.mean((2 * np.abs(rest) / length / mean) ** 2))
         with np.errstate(divide="ignore"):
-            f_statistic = (depths[:, k] / floor) ** 2
-        p_value = (1.0 + f_statistic / counts[k]) ** -float(counts[k])  # what F(2, 2N) leaves above it, in closed form
-        bands = np.stack([depths[:, k], floor, f_statistic, p_value], axis=1).tolist()
-        found.append(tuple(RateDetection(float(rates[k]), *measured) for measured in bands))
+            f_statistic = (depth / floor) ** 2
+        p_value = (1.0 + f_statistic / count) ** -float(count)  # what F(2, 2N) leaves above it, in closed form
+        found.append(RateDetection(*map(float, (rate_hz, depth, floor, f_statistic, p_value))))
     return tuple(found)
 
 
-def sinusoid_fits(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
-    """Least-squares coefficients `[..., R, 1+2K]` of 1, exp(iwn), exp(-iwn): R fits of K frequencies, `[R, K]`, each.
+def sinusoid_fits(signal: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
+    """Least-squares coefficients `[R, 1+2K]` of 1, exp(iwn), exp(-iwn) in `[T]`: R fits of K frequencies, `[R, K]`.
 
     The normal equations need no design matrix: their entries are geometric series in closed form.
     """
-    length = signals.shape[-1]
-    signed_hz = np.concatenate([np.zeros((len(frequencies_hz), 1)), frequencies_hz, -frequencies_hz], axis=1)
+    length, fits = len(signal), len(frequencies_hz)
+    signed_hz = np.concatenate([np.zeros((fits, 1)), frequencies_hz, -frequencies_hz], axis=1)
     gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
-    waves = _fourier_sums(signals, sample_rate, frequencies_hz.ravel())
-    waves = waves.reshape(*signals.shape[:-1], *frequencies_hz.shape)
-    total = np.broadcast_to(signals.sum(axis=-1)[..., None, None], (*waves.shape[:-1], 1))
-    right = np.concatenate([total, waves, waves.conj()], axis=-1)
+    waves = _fourier_sums(signal, sample_rate, frequencies_hz.ravel()).reshape(frequencies_hz.shape)
+    right = np.concatenate([np.full((fits, 1), signal.sum()), waves, waves.conj()], axis=1)
     return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
 
 
-def _fourier_sums(signals: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
-    """Sum of `signals[..., n] exp(-iwn)` over n, `[..., F]`, of `signals` `[..., T]` at `frequencies_hz` `[F]`.
+def _fourier_sums(signal: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
+    """Sum of `signal[n] exp(-iwn)` over n, `[F]`, of `signal` `[T]` at `frequencies_hz` `[F]`.
 
     With n = block * row + column, exp(-iwn) splits into a factor per row and one per column: F * sqrt(T)
     exponentials instead of F * T, and the rest is a matrix product.
     """
     angle = 2.0 * np.pi * frequencies_hz / sample_rate
-    length = signals.shape[-1]
-    block = int(np.ceil(np.sqrt(length)))
-    padded = np.zeros((*signals.shape[:-1], -(-length // block) * block))
-    padded[..., :length] = signals
-    rows = padded.reshape(*signals.shape[:-1], -1, block)
+    block = int(np.ceil(np.sqrt(len(signal))))
+    rows = np.pad(signal, (0, -len(signal) % block)).reshape(-1, block)
     columns = np.arange(block)[:, None] * angle
     inside = rows @ np.cos(columns) - 1j * (rows @ np.sin(columns))
-    turns = np.exp(-1j * block * np.arange(rows.shape[-2])[:, None] * angle)
-    return np.asarray(np.einsum("...rf,rf->...f", inside, turns))
+    turns = np.exp(-1j * block * np.arange(len(rows))[:, None] * angle)
+    return np.asarray((inside * turns).sum(axis=0))
 
 
 def _geometric_series(angle: Array, length: int) -> ComplexArray:

@@ -69,7 +69,6 @@ def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_somet
     assert wind["verdict"] == "undecided: too few clips" and cricket["verdict"].startswith("distinguishable")
     assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
     assert f"Cricket: {cricket['verdict']}" in printed and "note: the reference is the train split" in printed
-    assert found["Rain"]["recall"] == 1.0 and found["Cricket"]["recall"] == 0.0
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
     assert table.loc["Rain", "kernel_generated"] == pytest.approx(rain["kernel_generated"])
     assert table.loc["mean", "kernel_generated"] == pytest.approx(
@@ -109,13 +108,12 @@ def test_where_sets_are_too_small_it_says_so_and_nothing_is_nan(tmp_path: Path):
         "Rain: 1 real clip: a distance",
         "Wind: no real-to-real floor",
         "Gong: left out",
-        "recall needs",
     ):
         assert said in notes
     evaluation.write(tmp_path, {})
     content = strict_json(tmp_path / "evaluation.json")
     assert content["conditions"][1]["kernel_real_floor"] is None
-    assert content["overall"]["recall"] is None and content["overall"]["kernel_generated"] is not None
+    assert content["overall"]["kernel_generated"] is not None
     assert evaluation.table["generated_clips"].tolist() == [2, 2, 4]
 
 

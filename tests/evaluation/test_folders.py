@@ -1,7 +1,6 @@
 """One table per folder; a difference is found where there is one, and none where there is none."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.folders import asked_depths, batch_analyze_frequencies, compare_folders, comparison, holm
 from ctxaudio.evaluation.measures import analyse_clip, named_rates
 from ctxaudio.files import write_json
-from ctxaudio.modulation.profile import Carrier, ModulationProfile, Pulse, Rate
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate
 from ctxaudio.signal.audio import read_audio, write_audio
 
 LOW_RATE = 16000
@@ -30,13 +29,6 @@ def folder(tmp_path: Path) -> Path:
     write_audio(clips / "a.wav", modulated_noise(2.5, 0.3, 2), RATE)
     soundfile.write(clips / "c.flac", modulated_noise(6.0, 0.3, 3, seconds=2.5), RATE)
     return clips
-
-
-def test_psychoacoustics_without_mosqito_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mosqito", None)
-    with pytest.raises(CtxAudioError, match=r"pip install 'ctxaudio\[psychoacoustics\]'"):
-        batch_analyze_frequencies(folder, progress=False, psychoacoustics=True)
-    assert not (folder / "analysis.csv").exists()
 
 
 def test_folder_becomes_table_csv_json_and_figure(folder: Path) -> None:
@@ -53,10 +45,8 @@ def test_folder_becomes_table_csv_json_and_figure(folder: Path) -> None:
     assert not list(folder.glob(".writing-*"))
 
 
-def test_the_same_table_by_two_processes_elsewhere(folder: Path, tmp_path: Path) -> None:
-    alone = batch_analyze_frequencies(folder, tmp_path / "one", progress=False)
-    together = batch_analyze_frequencies(folder, tmp_path / "new" / "two", workers=2, progress=False)
-    pd.testing.assert_frame_equal(alone, together)
+def test_the_three_files_go_where_they_are_told(folder: Path, tmp_path: Path) -> None:
+    batch_analyze_frequencies(folder, tmp_path / "new" / "two", progress=False)
     written = {path.name for path in (tmp_path / "new" / "two").iterdir()}
     assert written == {"analysis.csv", "analysis.json", "analysis.png"}
     assert not (folder / "analysis.csv").exists()
@@ -113,8 +103,6 @@ def test_missing_empty_and_hopeless_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match="none of 1 clips"):
         batch_analyze_frequencies(tmp_path, progress=False)
     assert not (tmp_path / "analysis.csv").exists()
-    with pytest.raises(CtxAudioError, match="workers must be 1 or more"):
-        batch_analyze_frequencies(tmp_path, workers=0)
     with pytest.raises(CtxAudioError, match="rate 400 Hz is outside"):
         batch_analyze_frequencies(tmp_path, rates_hz=[400.0])
 
@@ -139,11 +127,10 @@ def test_a_modulated_folder_differs_from_its_sham_at_the_rate_asked_for(tmp_path
     assert row["sham"] < 0.03
     assert row["p"] == pytest.approx(2.0 ** (1 - CLIPS))  # every pair on the same side: the exact test's least
     assert row["p_holm"] == pytest.approx(table.attrs["smallest_p_holm"])
-    assert row["modulated_clips"] == row["sham_clips"] == CLIPS
+    assert row["pairs"] == CLIPS
     significant = table.attrs["significant"]
     assert "rate_10_hz_depth" in significant
     assert not {"schumann_depth", "deep_sleep_depth", "earth_prominence_db", "spectral_centroid_hz"} & set(significant)
-    assert table.attrs["test"].startswith("Wilcoxon")
     content = json.loads((modulated / "comparison.json").read_text())
     assert content["significant"] == significant
     assert (modulated / "comparison.png").read_bytes().startswith(b"\x89PNG")
@@ -151,10 +138,9 @@ def test_a_modulated_folder_differs_from_its_sham_at_the_rate_asked_for(tmp_path
 
 
 def test_two_shams_do_not_differ(tmp_path: Path) -> None:
-    one, other = write_clips(tmp_path / "one", 0.0), write_clips(tmp_path / "other", 0.0, 100, name="other")
+    one, other = write_clips(tmp_path / "one", 0.0), write_clips(tmp_path / "other", 0.0, 100)
     table = compare_folders(one, other, tmp_path / "out", progress=False)
     assert table.attrs["significant"] == []
-    assert table.attrs["test"].startswith("Mann-Whitney")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "comparison.csv",
         "comparison.json",
@@ -171,22 +157,21 @@ def measures(values: np.ndarray, prefix: str) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.parametrize("second", ["a", "b"])
-def test_chance_alone_finds_something_in_five_percent_of_comparisons_at_most(second: str) -> None:
+def test_chance_alone_finds_something_in_five_percent_of_comparisons_at_most() -> None:
     """Sixteen measures of pure chance, 120 times: Holm's method keeps the risk of even one finding to 5 %."""
     found = 0
     for seed in range(120):
         random = np.random.default_rng(seed)
-        tables = measures(random.normal(size=(12, 16)), "a"), measures(random.normal(size=(12, 16)), second)
+        tables = measures(random.normal(size=(12, 16)), "a"), measures(random.normal(size=(12, 16)), "a")
         found += bool(comparison(*tables, {}, named_rates()).attrs["significant"])
     assert found <= scipy.stats.binom.ppf(0.99, 120, 0.05)
 
 
 def test_few_clips_are_said_to_be_too_few() -> None:
     random = np.random.default_rng(0)
-    tables = measures(random.normal(size=(4, 16)), "a"), measures(random.normal(size=(4, 16)) + 100, "b")
+    tables = measures(random.normal(size=(4, 16)), "a"), measures(random.normal(size=(4, 16)) + 100, "a")
     table = comparison(*tables, {}, named_rates())
-    assert table["p"].max() == pytest.approx(2 / 70)  # four against four: 70 ways to share eight ranks
+    assert table["p"].max() == pytest.approx(2 / 16)  # four pairs: 16 ways to give them signs
     assert table.attrs["smallest_p_holm"] > 0.05
     assert table.attrs["significant"] == []
 
@@ -210,7 +195,7 @@ def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_audio(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
     assert asked_depths(tmp_path) == {}
-    rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=Pulse())
+    rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=True)
     profile = ModulationProfile(rates, (Carrier(432.0, 0.4),))
     for name in ("one", "two"):
         write_json(tmp_path / f"{name}.json", {"profile": asdict(profile)})
@@ -227,6 +212,8 @@ def test_folders_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         compare_folders(clips, clips)
     with pytest.raises(CtxAudioError, match="nowhere is not a folder"):
         compare_folders(clips, tmp_path / "nowhere")
+    with pytest.raises(CtxAudioError, match="no file of the same name"):
+        compare_folders(clips, write_clips(tmp_path / "others", 0.0, name="other"), progress=False)
     (clips / "generated.json").write_text('{"profile": {"rates": [6.0]}}')
     with pytest.raises(CtxAudioError, match="no profile"):
         compare_folders(clips, write_clips(tmp_path / "other", 0.0))

@@ -56,13 +56,12 @@ def test_depths_are_those_of_the_whole_envelope() -> None:
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
     rates_hz = np.repeat([10.0, 4.0], 60 * RATE)
-    table, depths = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
+    table, picture = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
     first, second = rates_found(table)
     assert (first["start_hz"], second["end_hz"]) == pytest.approx((10.0, 4.0), abs=0.01)
     assert (first["depth"], second["depth"]) == pytest.approx((0.3, 0.3), abs=0.02)
     assert 50.0 <= first["to_s"] <= 62.0
     assert 58.0 <= second["from_s"] <= 70.0
-    picture = depths["mono"]
     assert PICTURE_RATES_HZ[picture[2].argmax()] == pytest.approx(10.0, rel=0.02)
     assert PICTURE_RATES_HZ[picture[-2].argmax()] == pytest.approx(4.0, rel=0.02)
     assert picture[2].max() == pytest.approx(0.3, abs=0.03)
@@ -81,16 +80,13 @@ def test_nothing_is_found_in_plain_noise() -> None:
     assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
 
 
-def test_a_binaural_beat_is_in_the_sum_and_in_neither_ear() -> None:
+def test_a_binaural_beat_is_in_the_mono_mix() -> None:
     time_s = np.arange(30 * RATE) / RATE
     ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
-    table, depths = modulation_over_time(iter([ears]), RATE, window_s=10.0)
+    table, _ = modulation_over_time(iter([ears]), RATE, window_s=10.0)
     row = table.iloc[1]
     assert row["strongest_hz"] == pytest.approx(6.0, abs=0.01)
     assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
-    assert row["strongest_depth_left"] < 0.01
-    assert row["strongest_depth_right"] < 0.01
-    assert list(depths) == ["mono sum", "left", "right"]
 
 
 def test_silence_amid_sound_is_no_number() -> None:

@@ -52,7 +52,7 @@ COMMANDS = {
         "--model_path MODEL --minutes 0.1 --output_path out/s.flac",
         f"{MODULATION} model_path input seed focus_condition channels output_path",
     ),
-    "analyze": ("SOUND --output_dir out", "against rates_hz num_workers window_s"),
+    "analyze": ("SOUND --output_dir out", "against rates_hz window_s"),
     "evaluate": (
         "--model_path MODEL --data_dir CORPUS --num_samples 2 --duration 0.5 --output_dir out",
         "generated_dir data_dir split num_samples sample_rate seed",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
-import scipy.stats
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.measures import combined_p
 from ctxaudio.signal.cochlea import (
     band_envelopes,
     centre_frequencies_hz,
@@ -17,7 +15,7 @@ from ctxaudio.signal.cochlea import (
     samples_per_slow_sample,
     slow_envelope,
 )
-from ctxaudio.signal.envelope import detect_rates, detect_rates_in_bands, envelope_depth, hilbert_envelope
+from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
 
 RATE = 22050
 TIME_S = np.arange(4 * RATE) / RATE
@@ -88,26 +86,3 @@ def test_centres_are_one_erb_apart_and_fit() -> None:
         centre_frequencies_hz(200)
     with pytest.raises(CtxAudioError, match="mono"):
         band_envelopes(np.zeros((2, 100)), RATE, np.array([1000.0]))
-
-
-def test_bands_are_tested_as_one_envelope_is() -> None:
-    envelopes, rate_hz = band_envelopes(noise(3), RATE, centre_frequencies_hz(RATE)[::6])
-    together = detect_rates_in_bands(envelopes, rate_hz, [6.0, 14.1])
-    for k, envelope in enumerate(envelopes):
-        alone = detect_rates(envelope, rate_hz, [6.0, 14.1])
-        for found, expected in zip(together, alone, strict=True):
-            assert found[k].depth == pytest.approx(expected.depth)
-            assert found[k].p_value == pytest.approx(expected.p_value)
-            assert found[k].p_value == pytest.approx(scipy.stats.f.sf(found[k].f_statistic, 2, 20))
-
-
-def test_the_combined_test_keeps_its_level_over_bands_that_overlap() -> None:
-    """In plain noise 5 % of combined p-values are below 0.05: binomial bounds for 240 draws, 1 % either side."""
-    centres_hz = centre_frequencies_hz(RATE)
-    found = []
-    for seed in range(80):
-        envelopes, rate_hz = band_envelopes(noise(seed), RATE, centres_hz)
-        in_bands = detect_rates_in_bands(envelopes, rate_hz, [6.0, 14.1, 30.3])
-        found += [combined_p([band.p_value for band in bands]) for bands in in_bands]
-    low, high = scipy.stats.binom.ppf([0.01, 0.99], len(found), 0.05) / len(found)
-    assert low <= np.mean(np.array(found) < 0.05) <= high

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ def test_an_imposed_rate_is_found_and_its_neighbours_are_not() -> None:
     assert found[2].f_statistic == pytest.approx((found[2].depth / found[2].floor) ** 2)
     # ten neighbours at 4 s; F(2, 2N) has its survival function in closed form
     assert found[0].p_value == pytest.approx((1 + found[0].f_statistic / 10) ** -10)
+    assert found[0].p_value == pytest.approx(scipy.stats.f.sf(found[0].f_statistic, 2, 20))
     assert all(other.depth < 0.03 for other in (found[0], found[1], found[3]))
 
 
