@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy ctxaudio
 
 notebooks: $(READY)
-	$(BIN)/python -c "import ctxaudio.course.execution as e, pathlib; e.refresh_notebooks(pathlib.Path('notebooks'))"
+	$(BIN)/python tests/refresh_notebooks.py notebooks
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv $(if $(TORCH),&& $(BIN)/$(TORCH))

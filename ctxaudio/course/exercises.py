@@ -6,12 +6,12 @@ import copy
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import torch
+from traitlets import HasTraits, Unicode
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.widgets.players import said
@@ -50,8 +50,8 @@ class Exercise:
             return None
         try:
             given = self.answers(mine)
-        except Exception as error:
-            return None if has_blank(mine) else f"It raises {type(error).__name__}: {error}."
+        except Exception as error:  # a `...` still in its code makes it unfinished rather than wrong
+            return None if "ellipsis" in str(error) else f"It raises {type(error).__name__}: {error}."
         if is_unsolved(given):
             return None
         wrong = difference(given, self.answers(self.right), self.tolerance)
@@ -98,21 +98,6 @@ def is_unsolved(answer: Any) -> bool:
     return answer is None or answer is ...
 
 
-def has_blank(written: Any) -> bool:
-    """Whether a function or class that failed has a `...` in its code, so that it is unfinished rather than wrong.
-
-    >>> has_blank(lambda x: x + ...), has_blank(lambda x: x + 1)
-    (True, False)
-    """
-    parts = vars(written).values() if isinstance(written, type) else [written]
-    return any(_has_ellipsis(part.__code__) for part in parts if hasattr(part, "__code__"))
-
-
-def _has_ellipsis(code: CodeType) -> bool:
-    inside = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return ... in code.co_consts or any(_has_ellipsis(part) for part in inside)
-
-
 def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
     """In one sentence, how `given` differs from `wanted`: empty where it doesn't by more than `tolerance`.
 
@@ -153,22 +138,21 @@ def as_array(values: Any) -> np.ndarray[Any, Any] | None:
     return array.astype(kind) if array.dtype.kind in "biufc" else None
 
 
-class Prediction:
+class Prediction(HasTraits):
     """One question: its `choices`, the reader's `answer` and the `truth`, each None until it is known.
 
     The answer may be changed until the truth is shown; the truth is shown only where there is an answer, so that
     "run all cells" gives nothing away. Raises `CtxAudioError` for fewer than two choices or one that comes twice.
     """
 
+    answer = Unicode(None, allow_none=True)
+    truth = Unicode(None, allow_none=True)
+
     def __init__(self, question: str, choices: Sequence[str]) -> None:
+        super().__init__()
         if len(choices) < 2 or len(set(choices)) < len(choices):
             raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
-        self.question = question
-        self.choices = tuple(choices)
-        self.answer: str | None = None
-        self.truth: str | None = None
-        self.detail = ""
-        self.changed: list[Callable[[], None]] = []
+        self.question, self.choices, self.detail = question, tuple(choices), ""
 
     @property
     def is_right(self) -> bool:
@@ -186,18 +170,12 @@ class Prediction:
             truth = held[0]
         if truth not in self.choices:
             raise CtxAudioError(f"{self.question!r} can't be {truth!r}: its choices are {self.choices}")
-        self.truth, self.detail = truth, detail
-        self._tell()
+        self.detail, self.truth = detail, truth
 
     def choose(self, answer: str | None) -> None:
         """Record the reader's answer, unless the truth has been shown to them already."""
         if self.truth is None or self.answer is None:
             self.answer = answer
-            self._tell()
-
-    def _tell(self) -> None:
-        for listener in self.changed:
-            listener()
 
     def asked(self) -> str:
         """The question and its choices, as text."""
@@ -214,11 +192,11 @@ def question_panel(prediction: Prediction) -> ipywidgets.VBox:
     buttons = ipywidgets.RadioButtons(options=prediction.choices, value=None, layout={"width": "max-content"})
     buttons.tooltip = prediction.question
 
-    def lock() -> None:
+    def lock(_change: Any) -> None:
         buttons.disabled = prediction.answer is not None and prediction.truth is not None
 
     buttons.observe(lambda change: prediction.choose(change["new"]), names="value")
-    prediction.changed.append(lock)
+    prediction.observe(lock)
     return ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(prediction.question)}"), buttons])
 
 
@@ -226,10 +204,10 @@ def live_text(text: Callable[[], str], predictions: Sequence[Prediction]) -> ipy
     """Text that is written again whenever one of `predictions` changes."""
     shown = ipywidgets.HTML()
 
-    def write() -> None:
+    def write(_change: Any = None) -> None:
         shown.value = said(text()).replace("\n", "<br>")
 
     for prediction in predictions:
-        prediction.changed.append(write)
+        prediction.observe(write)
     write()
     return shown

@@ -148,11 +148,9 @@ def partials_spectrum(
 
 
 def _with_magnitude(spectrum: Tensor, magnitude: Tensor) -> Tensor:
-    """The phase of `spectrum` at `magnitude`, its parts apart, which is twice as fast as complex times real."""
-    parts = torch.view_as_real(spectrum)
-    squares = parts.square()
-    scale = magnitude * (squares[..., 0] + squares[..., 1]).clamp_min_(1e-18).rsqrt_()
-    return torch.complex(parts[..., 0] * scale, parts[..., 1] * scale)
+    """The phase of `spectrum` at `magnitude`; squares of pairs of reals are added at a fifth of the time of `abs`."""
+    squares = torch.view_as_real(spectrum).square()
+    return spectrum * (magnitude * (squares[..., 0] + squares[..., 1]).clamp_min_(1e-18).rsqrt_())
 
 
 def _spectrum(samples: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -168,7 +166,7 @@ def _windowed_frames(samples: Tensor, n_fft: int, hop: int) -> Tensor:
 
 def _sound(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
     window = unit_window(n_fft, spectrum.real)
-    frames = torch.fft.irfft(spectrum, n_fft) * window
+    frames = torch.fft.irfft(spectrum, n_fft).mul_(window)
     kept = slice(n_fft // 2, n_fft // 2 + length)
     sound = _joined(frames, hop)[:, kept]
     sound = sound * _inverse_window_power(n_fft, hop, frames.shape[1], sound.dtype, sound.device)[:, kept]
