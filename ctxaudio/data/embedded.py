@@ -23,7 +23,7 @@ from ctxaudio.data import notes, textures
 from ctxaudio.data.fsd50k import RATINGS, audio_folder
 from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, fade
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, write_text
+from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json, write_text
 from ctxaudio.signal.audio import write_audio
 
 VERSION = 3
@@ -114,6 +114,13 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     """
     if unknown := [label for label in labels if label not in RECIPES]:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
+    busy = f"waiting for another run that writes the embedded corpus in {folder}"
+    with only_one(writable_folder(folder.parent) / f".{folder.name}.lock", busy, wait=True):
+        _write_corpus(folder, labels, seed, clips_per_label)
+    return folder
+
+
+def _write_corpus(folder: Path, labels: Sequence[str], seed: int, clips_per_label: int) -> None:
     rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
     path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
     if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
@@ -121,14 +128,13 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
     manifest |= {"clips": list(files), "whole": True}
     if path.is_file() and read_json(path) == manifest and all(file.is_file() for file in files.values()):
-        return folder
+        return
     # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
     write_json(writable_folder(folder) / MANIFEST, {**manifest, "whole": False})
     for row in rows:
         write_audio(files[row.name], _heard(row, seed), SAMPLE_RATE)
     _write_tables(folder, rows)
     write_json(path, manifest)
-    return folder
 
 
 def planted_in(folder: Path) -> Planted | None:

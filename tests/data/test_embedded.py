@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -246,6 +247,13 @@ def test_an_interrupted_corpus_is_not_taken_for_whole(tmp_path, monkeypatch):
     assert read_json(tmp_path / "cut" / MANIFEST)["whole"] is False
     monkeypatch.setattr(embedded, "write_audio", write_audio)
     assert contents(write_embedded_corpus(tmp_path / "cut", ["Bell"], clips_per_label=3)) == whole
+
+
+def test_two_runs_write_one_corpus(tmp_path, capsys):
+    with ThreadPoolExecutor(3) as pool:
+        folders = list(pool.map(lambda _: write_embedded_corpus(tmp_path / "corpus", ["Bell"], 1, 2), range(3)))
+    assert contents(folders[0]) == contents(write_embedded_corpus(tmp_path / "alone", ["Bell"], 1, 2))
+    assert "waiting for another run" in capsys.readouterr().out
 
 
 def test_a_lost_clip_is_written_again(tmp_path):
