@@ -3,8 +3,8 @@
 A crop's log-magnitude picture is normalised bin by bin with its own mean and deviation over time, its style in the
 sense of adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868). How the bins move together is part
 of it too, as in whitening and colouring (Li et al. 2017, arXiv:1705.08086): the crop's own principal spectra, stored as
-mixtures of eigen-spectra that all clips share. What is left are courses, uncorrelated and of deviation 1 in every crop,
-the strongest first: these the generator makes.
+mixtures of eigen-spectra that all clips share. What is left are courses, uncorrelated and of deviation 1 in every crop:
+these the generator makes.
 
 Notebook: 05_cgan_training.ipynb
 """
@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ctxaudio.signal.stft import power, power_spectrogram
 
@@ -76,6 +75,25 @@ def normalised_noise(spectrum: Tensor) -> Tensor:
     return (0.5 * power(spectrum).clamp_min(1e-12).log() - LOG_RAYLEIGH_MEAN) / LOG_RAYLEIGH_DEVIATION
 
 
+def band_means(place: Tensor, bands: int) -> Tensor:
+    """`[bins, bands]`: the weight of each bin in the mean of each triangular band; `place` `[bins]` is 0 in the middle
+    of the first band and 1 in that of the last."""
+    weights = (1.0 - (place[:, None] * (bands - 1) - torch.arange(bands)).abs()).clamp_min(0.0)
+    return weights / weights.sum(0).clamp_min(1e-6)
+
+
+def nearest_rotation(matrix: Tensor) -> Tensor:
+    """The matrix with orthonormal columns nearest to `[..., M, N]`, M >= N: the unitary factor of its polar
+    decomposition.
+
+    >>> nearest_rotation(torch.diag(torch.tensor([3.0, -2.0])))
+    tensor([[ 1.,  0.],
+            [ 0., -1.]])
+    """
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    return left @ right
+
+
 class EigenSpectra(nn.Module):
     """`components` orthonormal spectra over `bins` that all clips share, fitted once and then fixed.
 
@@ -104,16 +122,19 @@ class EigenSpectra(nn.Module):
     def analyse(self, picture: Tensor, courses: int) -> Analysis:
         """The `courses` strongest courses and the style of a picture `[B, bins, frames]`.
 
-        A principal spectrum's sign is that in which most bins get louder.
+        A crop's own principal components, rotated to lie as near as they can to the first `courses` of the basis (as
+        ZCA whitening does): the same course then stands for about the same spectrum in every crop, and what two
+        courses do together can be learnt across clips. Unrotated, order and sign change from crop to crop.
         """
         normalised, level, deviation = normalise(picture)
         shared = self.basis.T @ normalised
         variances, directions = torch.linalg.eigh(shared @ shared.transpose(1, 2) / shared.shape[-1])
         directions = directions.flip(-1)[..., :courses]
-        directions = directions * torch.where((self.basis.sum(0) @ directions) < 0, -1.0, 1.0)[:, None]
         strength = variances.flip(-1)[:, None, :courses].clamp_min(LEAST_VARIANCE).sqrt()
         mixing = directions * strength
-        found = (directions / strength).transpose(1, 2) @ shared
+        turn = nearest_rotation(mixing[:, :courses]).transpose(1, 2)
+        mixing = mixing @ turn
+        found = (directions / strength @ turn).transpose(1, 2) @ shared
         held = self.combine(found, mixing)
         residual = (normalised - held).square().mean(-1).sqrt()
         return Analysis(found, level, deviation, residual, held.amax(-1), mixing)
@@ -124,7 +145,7 @@ class EigenSpectra(nn.Module):
 
     def courses_of_noise(self, normalised: Tensor, mixing: Tensor) -> Tensor:
         """Courses `[B, R, frames]` of a picture of noise `[B, bins, frames]` of deviation 1, in a crop's directions."""
-        return F.normalize(mixing, dim=1).transpose(1, 2) @ (self.basis.T @ normalised)
+        return nearest_rotation(mixing).transpose(1, 2) @ (self.basis.T @ normalised)
 
     def remainder(self, normalised: Tensor, mixing: Tensor) -> Tensor:
         """What the principal spectra leave of `[B, bins, frames]` noise of deviation 1, at deviation 1 again."""

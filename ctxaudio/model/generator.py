@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
-from ctxaudio.model.eigenspectra import EigenSpectra, log_magnitude, normalised_noise, within
+from ctxaudio.model.eigenspectra import EigenSpectra, band_means, log_magnitude, normalised_noise, within
 from ctxaudio.model.rates import course_rates, impose_rates
 from ctxaudio.model.style_bank import Style, StyleBank
 from ctxaudio.model.texture import TextureStatistics
@@ -32,7 +32,10 @@ from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.signal.stft import find_partials, griffin_lim, partials_spectrum, stft
 
 STYLE_WIDTH = 128
+#: Bands in which the network is told a style, and in which a discriminator sees courses: linear below the corner.
 POOLED_BANDS = 24
+PICTURE_BANDS = 48
+CORNER_HZ = 300.0
 #: Frames that one step of the network makes, and steps of it that the slower stages stand for.
 FRAMES_A_STEP = 2
 MIDDLE, SLOW = 4, 8
@@ -96,6 +99,7 @@ class Generator(nn.Module):
     """
 
     pooling: Tensor
+    to_bands: Tensor
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
@@ -127,9 +131,10 @@ class Generator(nn.Module):
         nn.init.zeros_(self.gains.weight)
         nn.init.zeros_(self.gains.bias)
         hz = torch.arange(config.bins) * (config.sample_rate / config.n_fft)
-        place = torch.log(hz.clamp_min(60.0) / 60.0) / math.log(config.sample_rate / 120.0) * (POOLED_BANDS - 1)
-        weights = (1.0 - (place[:, None] - torch.arange(POOLED_BANDS)).abs()).clamp_min(0.0)
-        self.register_buffer("pooling", weights / weights.sum(0).clamp_min(1e-6), persistent=False)
+        place = torch.log(hz.clamp_min(60.0) / 60.0) / math.log(config.sample_rate / 120.0)
+        self.register_buffer("pooling", band_means(place, POOLED_BANDS), persistent=False)
+        place = torch.log1p(hz / CORNER_HZ) / math.log1p(config.sample_rate / 2.0 / CORNER_HZ)
+        self.register_buffer("to_bands", band_means(place, PICTURE_BANDS), persistent=False)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
     def analyse(self, samples: Tensor) -> tuple[Tensor, Tensor, Style]:
@@ -147,6 +152,10 @@ class Generator(nn.Module):
         """The log-magnitude `[B, bins, frames]` of crops `[B, T]` that styles and courses are of."""
         n_fft, hop = self.config.n_fft, self.config.hop
         return within(log_magnitude(samples, n_fft, hop), n_fft, hop)
+
+    def bands(self, courses: Tensor, style: Style) -> Tensor:
+        """What a style's `courses` `[B, R, frames]` do to the log-magnitude: `[B, PICTURE_BANDS, frames]` in nepers."""
+        return (self.to_bands.T @ (style.deviation[..., None] * (self.spectra.basis @ style.mixing))) @ courses
 
     def style_of(self, samples: Tensor) -> Style:
         """The style of crops `[B, T]`, steady partials included."""

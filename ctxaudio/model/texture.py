@@ -16,8 +16,9 @@ LOWEST_OCTAVE_HZ = 0.6
 #: Lags, in frames, of each course's autocorrelation: close enough to tell the pulses of a purr from noise of that rate.
 LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48)
 ASYMMETRY_LAGS = (1, 4)
-#: The strongest courses, whose movement one after the other counts too: of all pairs it would outweigh the rest.
-STRONGEST = 12
+#: Courses nearest to the strongest eigen-spectra, whose movement one after the other counts too: of all pairs it would
+#: outweigh the rest.
+FIRST = 12
 JOINT_LAGS = (1, 4, 16)
 OUTLIER = 4.0
 
@@ -78,7 +79,7 @@ class TextureStatistics(nn.Module):
         for values, bound in ((courses, 1.0), (square - 1.0, 8.0)):
             together = values @ values.transpose(1, 2) / frames
             joint.append(together[:, above[0], above[1]].clamp(-bound, bound))
-        first = courses[:, :STRONGEST]
+        first = courses[:, :FIRST]
         others = ~torch.eye(first.shape[1], dtype=torch.bool)
         for lag in JOINT_LAGS:
             joint.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])

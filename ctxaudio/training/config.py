@@ -32,8 +32,8 @@ class TrainingConfig(Options):
     seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
     device: str = option("cpu", "cpu, cuda, cuda:1 ...")
     crop_s: float = option(2.0, "", above=0, most=60)
-    lambda_adversarial: float = option(0.25, "", least=0)
-    lambda_texture: float = option(20.0, "", least=0)
+    lambda_adversarial: float = option(1.0, "", least=0)
+    lambda_texture: float = option(5.0, "", least=0)
     ema_decay: float = 0.999
 
 

@@ -100,8 +100,8 @@ def train(
 def training_step(training: Training, batch: Batch, config: TrainingConfig) -> dict[str, Tensor]:
     """One update of the discriminator and one of the generator; returns the losses and the fakes' diversity.
 
-    The game is played on courses. Modulation and phase come after them, in real and fake alike, so rendering both
-    would cost most of a step and could tell the discriminator nothing more.
+    The game is played on what courses do to the spectrum. Modulation and phase come after that, in real and fake
+    alike, so rendering both would cost most of a step and could tell the discriminator nothing more.
     """
     generator, discriminator = training.generator, training.discriminator
     audio, condition = batch.audio.to(training.device), batch.condition.to(training.device)
@@ -114,17 +114,18 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
         return generator.courses(latent, condition, style, noise)
 
     fake = take()
+    shown, made = generator.bands(real, style), generator.bands(fake, style)
     with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
         again = generator.statistics(take())
 
-    verdict_real = discriminator(real, condition, style.texture)
-    verdict_fake = discriminator(fake.detach(), condition, style.texture)
+    verdict_real = discriminator(shown, condition, style.texture)
+    verdict_fake = discriminator(made.detach(), condition, style.texture)
     hinge = losses.discriminator_hinge(verdict_real, verdict_fake)
     naming_real = losses.condition_loss(verdict_real, condition)
     descend(hinge + config.lambda_aux * naming_real, training.discriminator_optimizer)
 
     discriminator.requires_grad_(False)
-    verdict = discriminator(fake, condition, style.texture)
+    verdict = discriminator(made, condition, style.texture)
     adversarial = losses.generator_hinge(verdict)
     naming = losses.condition_loss(verdict, condition)
     found = generator.statistics(fake)

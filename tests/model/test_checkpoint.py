@@ -24,7 +24,7 @@ from ctxaudio.model.checkpoint import (
     save_generator,
 )
 from ctxaudio.model.discriminator import Discriminator
-from ctxaudio.model.generator import Generator, GeneratorConfig
+from ctxaudio.model.generator import PICTURE_BANDS, Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import start
@@ -261,15 +261,15 @@ def test_a_training_begun_anew_and_killed_at_once_is_the_one_that_is_resumed(
 def test_a_discriminator_comes_back_for_other_conditions_and_judges_those_it_knew_as_before(tmp_path: Path):
     torch.manual_seed(0)
     given = Discriminator(CONFIG)
-    given(torch.randn(2, CONFIG.courses, 345), torch.tensor([0, 1]), torch.randn(2, CONFIG.texture_dim))
+    given(torch.randn(2, PICTURE_BANDS, 345), torch.tensor([0, 1]), torch.randn(2, CONFIG.texture_dim))
     save_discriminator(tmp_path / "d.safetensors", given.half().float())
     conditions = ("Hail", "Wind", "Brook", "Rain")
     made = Discriminator(dataclasses.replace(CONFIG, conditions=conditions))
     load_discriminator(tmp_path / "d.safetensors", CONFIG.conditions, made, conditions)
-    courses, texture = torch.randn(2, CONFIG.courses, 345), torch.randn(2, CONFIG.texture_dim)
+    bands, texture = torch.randn(2, PICTURE_BANDS, 345), torch.randn(2, CONFIG.texture_dim)
     with torch.no_grad():
-        theirs = given.eval()(courses, torch.tensor([1, 0]), texture)  # Wind and Rain
-        mine = made.eval()(courses, torch.tensor([1, 3]), texture)
+        theirs = given.eval()(bands, torch.tensor([1, 0]), texture)  # Wind and Rain
+        mine = made.eval()(bands, torch.tensor([1, 3]), texture)
     for before, after in zip(theirs, mine, strict=True):
         # the matrix of what is given has other columns now, so another norm that it is divided by
         assert float((before.real - after.real).abs().max()) < 0.5 * float(before.real.std() + 1.0)

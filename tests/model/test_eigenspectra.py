@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from small_model import moving_noise
 
@@ -12,7 +15,9 @@ from ctxaudio.model.eigenspectra import (
     LOG_RAYLEIGH_MEAN,
     Analysis,
     EigenSpectra,
+    band_means,
     log_magnitude,
+    nearest_rotation,
     normalise,
     normalised_noise,
     within,
@@ -61,38 +66,66 @@ def test_the_courses_of_every_crop_are_uncorrelated_of_mean_0_and_deviation_1(pi
     torch.testing.assert_close(together, torch.eye(4).expand(len(pictures), 4, 4), rtol=0, atol=1e-3)
 
 
-def test_a_crop_s_principal_spectra_are_numpy_s_of_its_projected_picture_the_strongest_first(pictures):
+def test_a_crop_s_directions_are_numpy_s_principal_components_rotated_towards_the_shared_ones(pictures):
     spectra = fitted(pictures, 6)
     found = spectra.analyse(pictures, 4)
     for i, normalised in enumerate(normalise(pictures)[0].double().numpy()):
         projected = spectra.basis.T.double().numpy() @ normalised
         variances, directions = np.linalg.eigh(np.cov(projected, bias=True))
-        strengths = np.sqrt(variances[::-1][:4])
-        wanted = directions[:, ::-1][:, :4] * strengths
-        wanted = wanted * np.sign((found.mixing[i].numpy() * wanted).sum(0))
-        np.testing.assert_allclose(found.mixing[i], wanted, rtol=0, atol=5e-3 * strengths[0])
-        courses = (wanted / strengths**2).T @ projected
-        np.testing.assert_allclose(found.courses[i], courses, rtol=0, atol=0.02)
+        wanted = directions[:, ::-1][:, :4] * np.sqrt(variances[::-1][:4])
+        mixing = found.mixing[i].double().numpy()
+        np.testing.assert_allclose(mixing @ mixing.T, wanted @ wanted.T, rtol=0, atol=5e-3 * variances[-1])
+        rotation, stretch = scipy.linalg.polar(wanted[:4], side="left")
+        np.testing.assert_allclose(mixing, wanted @ rotation.T, rtol=0, atol=0.02)
+        np.testing.assert_allclose(mixing[:4], stretch, rtol=0, atol=0.02)
 
 
-def test_a_crop_s_courses_are_the_whitened_components_of_scikit_learn(pictures):
+def test_a_crop_s_courses_are_the_whitened_components_of_scikit_learn_rotated(pictures):
     spectra = fitted(pictures, 6)
     found = spectra.analyse(pictures, 4)
     for courses, normalised in zip(found.courses, normalise(pictures)[0], strict=True):
         frames = (spectra.basis.T @ normalised).T.numpy()
         whitened = PCA(4, whiten=True, svd_solver="full").fit_transform(frames).T
-        alike = (whitened * courses.numpy()).mean(1)
-        np.testing.assert_allclose(np.abs(alike), 1.0, atol=5e-3)
+        rotation = whitened @ courses.numpy().T / whitened.shape[1]
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(4), rtol=0, atol=5e-3)
 
 
-def test_a_principal_spectrum_s_sign_is_that_in_which_most_bins_get_louder(pictures):
+def test_with_as_many_courses_as_components_they_are_the_zca_whitened_ones(pictures):
     spectra = fitted(pictures, 6)
-    assert bool(((spectra.basis @ spectra.analyse(pictures, 6).mixing).sum(1) >= 0).all())
-    turned = fitted(pictures, 6)
-    turned.basis.neg_()  # an eigen-spectrum's own sign is chance, and so must not be in the courses
-    torch.testing.assert_close(
-        turned.analyse(pictures, 6).courses, spectra.analyse(pictures, 6).courses, rtol=0, atol=1e-3
-    )
+    found = spectra.analyse(pictures, 6)
+    for courses, mixing, normalised in zip(found.courses, found.mixing, normalise(pictures)[0], strict=True):
+        projected = (spectra.basis.T @ normalised).double().numpy()
+        root = scipy.linalg.sqrtm(np.cov(projected, bias=True))
+        np.testing.assert_allclose(mixing, root, rtol=0, atol=0.02)
+        np.testing.assert_allclose(courses, np.linalg.solve(root, projected), rtol=0, atol=0.05)
+
+
+def test_a_course_stands_for_the_same_spectrum_whichever_is_the_strongest_in_a_crop():
+    """Of principal components as they come, order and sign change from crop to crop."""
+    random = torch.Generator().manual_seed(0)
+    spectra = EigenSpectra(4, 40)
+    spectra.basis.copy_(torch.linalg.qr(torch.randn(40, 4, generator=random))[0])
+    strengths = torch.tensor([[3.0, 2.0, 1.0, 0.5], [0.5, 1.0, 2.0, 3.0]])[..., None]
+    moving = strengths * torch.randn(2, 4, 5000, generator=random)
+    picture = spectra.basis @ moving + 0.5 * torch.randn(2, 40, 5000, generator=random)
+    courses = spectra.analyse(picture, 4).courses
+    alike = torch.nn.functional.cosine_similarity(courses, moving, dim=-1)
+    assert float(alike.min()) > 0.6
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 5), st.integers(0, 4))
+def test_the_nearest_rotation_is_scipy_s_polar_factor(seed, columns, more):
+    matrix = torch.randn(columns + more, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assume(torch.linalg.svdvals(matrix).min() > 1e-3)
+    np.testing.assert_allclose(nearest_rotation(matrix), scipy.linalg.polar(matrix.numpy())[0], atol=1e-8)
+
+
+def test_bands_are_means_and_a_flat_spectrum_stays_flat():
+    place = torch.linspace(0, 1, 60)
+    means = band_means(place, 8)
+    torch.testing.assert_close(means.sum(0), torch.ones(8))
+    middle = means.T @ (place * 7)
+    torch.testing.assert_close(middle[1:-1], torch.arange(1.0, 7.0), rtol=0, atol=0.02)
 
 
 def test_louder_softer_or_livelier_is_another_style_of_the_same_courses(pictures):
@@ -147,8 +180,7 @@ def noise_and_mixing(pictures: torch.Tensor) -> tuple[EigenSpectra, torch.Tensor
 def test_courses_of_noise_are_its_projections_on_the_crop_s_directions_and_of_deviation_1(pictures):
     spectra, noise, mixing = noise_and_mixing(pictures)
     courses = spectra.courses_of_noise(noise, mixing)
-    directions = spectra.basis @ mixing
-    directions = directions / directions.norm(dim=1, keepdim=True)
+    directions = spectra.basis @ nearest_rotation(mixing)
     torch.testing.assert_close(courses, directions.transpose(1, 2) @ noise, rtol=0, atol=1e-3)
     together = courses @ courses.transpose(1, 2) / noise.shape[-1]
     torch.testing.assert_close(together, torch.eye(4).expand_as(together), rtol=0, atol=0.08)

@@ -7,10 +7,10 @@ import torch
 from ctxaudio.model.generator import unit_courses
 from ctxaudio.model.texture import (
     ASYMMETRY_LAGS,
+    FIRST,
     JOINT_LAGS,
     LAGS,
     LOWEST_OCTAVE_HZ,
-    STRONGEST,
     TextureStatistics,
 )
 
@@ -37,7 +37,7 @@ def by_hand(courses: np.ndarray) -> dict[str, np.ndarray]:
         octaves[f"octave from {low} Hz"] = np.log(energy[:, (rates_hz >= low) & (rates_hz < 2 * low)].sum(1) + 1e-4)
         low *= 2
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    ordered = [(i, j) for i in range(min(count, STRONGEST)) for j in range(min(count, STRONGEST)) if i != j]
+    ordered = [(i, j) for i in range(min(count, FIRST)) for j in range(min(count, FIRST)) if i != j]
     square = courses**2 - 1
     return {
         "skewness": (courses**3).mean(1),
@@ -60,7 +60,7 @@ def kinds_of(statistics: TextureStatistics, courses: torch.Tensor) -> list[torch
     return [kind for family in statistics.families(courses) for kind in family]
 
 
-@pytest.mark.parametrize("count", [K, STRONGEST + 2])
+@pytest.mark.parametrize("count", [K, FIRST + 2])
 def test_the_statistics_are_those_written_out(count: int):
     courses = some_courses(1, courses=count)
     statistics = TextureStatistics(count, FRAME_RATE, 4)
