@@ -1,11 +1,12 @@
-"""A night as it is planned in YAML: a schedule, its length and fades, and what is mixed in."""
+"""A night as it is planned: a schedule, its length and fades, and what is mixed in; from YAML and back."""
 
 from __future__ import annotations
 
+import os
 import reprlib
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 
 from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import why_unreadable
+from ctxaudio.files import why_unreadable, write_text
 from ctxaudio.modulation.profile import check_comfort, method_profile
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, DEFAULT_GLIDE_S, Schedule, Step, step_of
 from ctxaudio.modulation.stream import Modulation
@@ -43,33 +44,39 @@ class Night:
         check_comfort(profile.rates, self.schedule)
         return Modulation(profile, self.schedule)
 
+    def write(self, path: Path) -> None:
+        """Write it as YAML, whole or not at all; recordings are named from the file's folder."""
+        mix = [
+            {"file": mixed.path.as_posix() if mixed.path.is_absolute() else _from(path.parent, mixed.path)}
+            | {"level_db": mixed.level_db, "gap_s": mixed.gap_s}
+            for mixed in self.mix
+        ]
+        content = {
+            "minutes": self.minutes,
+            "fade_s": self.fade_s,
+            "glide_s": self.schedule.glide_s,
+            "steps": [_entry(step) for step in self.schedule.steps],
+            "mix": mix,
+        }
+        given = {name: value for name, value in content.items() if value not in (None, [])}
+        write_text(path, yaml.safe_dump(given, sort_keys=False, default_flow_style=None, width=110))
 
-def night_text(path: Path) -> str:
-    """What a file that may hold a night says; `CtxAudioError` for one that can't be read or is too long."""
+
+def read_night(path: Path) -> Night:
+    """A night from YAML, see `night_of`; raises `CtxAudioError` naming the file for anything else.
+
+    All scalars are read as text, so that no tag, date or long number means anything.
+    """
     if reason := why_unreadable(path):
         raise CtxAudioError(f"can't read {path}: {reason}")
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
+        found = yaml.load(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
-    if len(content) > MOST_BYTES:
-        raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
-    return content.decode("utf-8-sig", errors="replace")
-
-
-def read_night(path: Path) -> Night:
-    """The night of a YAML file; errors as `night_text` and `parse_night`."""
-    return parse_night(night_text(path), path)
-
-
-def parse_night(text: str, path: Path) -> Night:
-    """A night from YAML, see `night_of`; raises `CtxAudioError` naming the file for anything else.
-
-    All scalars are read as text, so that no tag, date or long number means anything.
-    """
-    try:
-        found = yaml.load(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
     return night_of(found if isinstance(found, dict) else {}, path)
@@ -84,7 +91,7 @@ def read_schedule(path: Path) -> Schedule:
 
 
 def night_of(found: Mapping[str, Any], path: Path) -> Night:
-    """A night from what YAML or JSON holds: `ENTRIES`, of which only `steps` must be there.
+    """A night from what YAML or TOML holds: `ENTRIES`, of which only `steps` must be there.
 
     A step has `minute`, `rate_hz` and/or `band`, and any other field of `Step`; an entry of `mix` has `file` (from the
     folder of `path`), `level_db` and `gap_s`. Raises `CtxAudioError`, which begins with `path`, for anything else.
@@ -119,14 +126,30 @@ def _step_of(entry: Any) -> Step:
     return step_of(**given)
 
 
-def example_nights(context: str, known: Sequence[str]) -> dict[str, str]:
-    """The sessions by name that come with the package for a context, as YAML; of conditions, those that are `known`."""
-    found = tomllib.loads(Path(__file__).with_name("nights.toml").read_text(encoding="utf-8"))
-    examples = found[context_named(context).name]
-    for step in (step for night in examples.values() for step in night["steps"]):
-        if step.get("condition") not in known:
-            step.pop("condition", None)
-    return {
-        name: yaml.safe_dump(night, sort_keys=False, default_flow_style=None, width=110)
-        for name, night in examples.items()
-    }
+def example_nights(context: str) -> dict[str, Night]:
+    """The sessions by name that come with the package for a context."""
+    path = Path(__file__).with_name("nights.toml")
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: night_of(entry, path) for name, entry in found[context_named(context).name].items()}
+
+
+def band_of(rate_hz: float) -> str:
+    """The band that a rate lies in, the lower one at a limit; empty for none."""
+    return next((band.name for band in BANDS.values() if band.low_hz <= rate_hz <= band.high_hz), "")
+
+
+def with_conditions(night: Night, known: list[str]) -> Night:
+    """The night without the conditions that a model does not know."""
+    steps = (step if step.condition in known else replace(step, condition=None) for step in night.schedule.steps)
+    return replace(night, schedule=replace(night.schedule, steps=tuple(steps)))
+
+
+def _entry(step: Step) -> dict[str, Any]:
+    band = band_of(step.rate_hz)
+    entry = {"minute": step.minute, "band": band or None, "rate_hz": step.rate_hz, "depth": step.depth}
+    entry |= {"level_db": step.level_db or None, "condition": step.condition}
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
