@@ -198,3 +198,9 @@ def one_line(text: str) -> str:
 def on_a_terminal() -> bool:
     """Whether a progress bar has somebody to look at it; a log file gets plain lines instead."""
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raise `CtxAudioError` where a result of an earlier call would be replaced that nobody gave up."""
+    if path.exists() and not overwrite:
+        raise CtxAudioError(f"{path} is there already: pass --overwrite to replace it, or choose another name")

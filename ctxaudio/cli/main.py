@@ -72,6 +72,8 @@ def run_command(arguments: list[str]) -> int:
         if mode not in ("train", "generate"):
             raise CtxAudioError(f"--mode {mode!r} is neither train nor generate")
         arguments = [mode, *arguments[:at], *arguments[at + 2 :]]
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0].startswith("-"):
         parser = all_commands()
         parser.parse(arguments)  # --help, --version, or what is neither

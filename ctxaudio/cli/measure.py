@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import Options, on_a_terminal, option
+from ctxaudio.options import Options, check_free, on_a_terminal, option
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Evaluation(Options):
         None, "of a folder: what is compared, in hertz; 22050 if not given", least=8000, most=48000
     )
     seed: int = option(0, "of a model's clips, the noises and the intervals", least=0, most=2**31 - 1)
+    overwrite: bool = option(False, "replace an earlier evaluation in the folder")
 
 
 def analyze(options: Analysis) -> int:
@@ -100,7 +101,7 @@ def evaluate(options: Evaluation) -> int:
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.modulation.profile import ModulationProfile
 
-    writable_folder(options.output_dir)
+    check_free(writable_folder(options.output_dir) / "evaluation.json", options.overwrite)
     skipped: list[str] = []
     if options.generated_dir is not None:
         rate, context, what = options.sample_rate or 22050, None, f"clips of {options.generated_dir}"

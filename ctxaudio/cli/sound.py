@@ -20,7 +20,7 @@ from ctxaudio.modulation.profile import (
     named_profile,
 )
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
-from ctxaudio.options import Options, on_a_terminal, option, taking
+from ctxaudio.options import Options, check_free, on_a_terminal, option, taking
 from ctxaudio.run import Common
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Files:
 
     input: Path = option(..., "any format that libsndfile reads, mono or stereo", metavar="IN", flag="input")
     output: Path = option(..., "a .wav, .flac, .ogg, .opus or .mp3 file", metavar="OUT", flag="output")
+    overwrite: bool = option(False, "replace OUT if it is there already")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class SessionAsked(Options):
     focus_condition: str = option("-1", "name or index of the condition; -1: one by the seed", metavar="CONDITION")
     channels: int = option(2, "2: decorrelated stereo", least=1, most=2)
     restart: bool = option(False, "throw an unfinished session of this name away")
+    overwrite: bool = option(False, "replace a finished file of this name")
     given: frozenset[str] = frozenset()
 
 
@@ -133,6 +135,7 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(tit
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
     from ctxaudio.render.finish import modulate_file
 
+    check_free(files.output, files.overwrite or files.output == files.input)  # which is refused whatever is said
     asked_for = modulation_of(asked, asked.context), finish_of(level), asked.context
     print(modulate_file(files.input, files.output, *asked_for, on_a_terminal()).summary(files.output))
     return 0
@@ -154,6 +157,7 @@ def session(
     path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
     audio_format(path)
     json_beside(path)
+    check_free(path, asked.overwrite)
     mix: tuple[Mixed, ...] = ()
     schedule: Schedule | None = None
     if is_file(modulating.schedule):

@@ -5,15 +5,25 @@ What takes long to import is imported when a command runs, so that `--help` answ
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
+from ctxaudio.data.fsd50k import read_index
 from ctxaudio.data.selection import SelectionOptions
-from ctxaudio.options import on_a_terminal, taking
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import on_a_terminal, option, taking
 from ctxaudio.run import Common
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
 Clips = Annotated[SelectionOptions, taking(title="which clips of FSD50K")]
+
+
+@dataclass(frozen=True)
+class Anew:
+    """Whether an earlier training may be given up."""
+
+    overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
 def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, taking("num_workers")]) -> int:
@@ -25,10 +35,20 @@ def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, taking(
     return 0
 
 
-def train(run: Common, clips: Clips, config: TrainingConfig, start: Start) -> int:
+def check_no_training(folder: Path, start: Start, anew: Anew) -> None:
+    """Raise `CtxAudioError` where hours of an earlier training would be replaced that nobody gave up."""
+    from ctxaudio.training.state import LATEST
+
+    if (folder / LATEST).exists() and not (start.resume or anew.overwrite):
+        told = f"{folder} holds a training: --resume goes on with it, --overwrite begins anew in its place"
+        raise CtxAudioError(f"{told}; or choose another --output_dir")
+
+
+def train(run: Common, clips: Clips, config: TrainingConfig, start: Start, anew: Anew) -> int:
     """Train a generator on the clips of a context; Ctrl-C leaves a usable generator and a checkpoint."""
     from ctxaudio import pipeline
 
+    check_no_training(run.output_dir, start, anew)
     if config.max_minutes is not None and config.num_epochs == TrainingConfig.num_epochs:
         config = replace(config, num_epochs=NO_LIMIT_OF_EPOCHS)  # nobody asked for these epochs, but for the minutes
     training = pipeline.train(run, config, start, clips, on_a_terminal())
@@ -42,11 +62,15 @@ def pretrain(
     asked: Pretraining,
     config: Annotated[TrainingConfig, _FOR_THE_BASE],
     start: Annotated[Start, taking("resume", "from_scratch")],
+    anew: Anew,
 ) -> int:
     """Train the base that ships with ctxaudio; Ctrl-C leaves a usable one and a checkpoint."""
     from ctxaudio.pipeline import only_one_training
     from ctxaudio.training.pretrain import pretrain as train_base
 
+    check_no_training(asked.output_dir, start, anew)
+    if asked.data_dir is not None:
+        read_index(asked.data_dir)  # a wrong folder is told before minutes of synthesis
     config = replace(config, num_epochs=NO_LIMIT_OF_EPOCHS, save_interval=1)
     with only_one_training(asked.output_dir):
         training = train_base(asked, config, start, on_a_terminal())

@@ -81,6 +81,7 @@ def modulate_file(
     """
     if path.exists() and source.exists() and path.samefile(source):
         raise CtxAudioError(f"{path} is the input itself: choose another output file")
+    audio_format(path)
     json_beside(path)
     reader = AudioReader(source)
     sample_rate, channels, samples = reader.sample_rate, reader.channels, reader.frames

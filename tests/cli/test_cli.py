@@ -248,6 +248,38 @@ def test_a_bare_call_prints_the_help_and_is_an_error_to_scripts(capsys):
     assert "usage: ctxaudio" in printed.out and "contexts" in printed.out and printed.err == ""
 
 
+def test_help_may_be_asked_for_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, usage in ((["help"], "usage: ctxaudio "), (["help", "demo"], "usage: ctxaudio demo ")):
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+        assert usage in capsys.readouterr().out
+
+
+#: What lets the command end at once, for another reason.
+NOTHING_THERE = {"train": ["--data_dir", "none"], "pretrain": [], "evaluate": ["--data_dir", "none"]}
+
+
+@pytest.mark.parametrize(
+    ("command", "there", "told"),
+    [
+        (["train"], "checkpoints/latest.pt", "holds a training: --resume goes on with it, --overwrite begins anew"),
+        (["pretrain", "--data_dir", "none"], "checkpoints/latest.pt", "--resume goes on with it, --overwrite begins"),
+        (["evaluate", "--generated_dir", "none"], "evaluation.json", "is there already: pass --overwrite to replace"),
+    ],
+)
+def test_hours_of_work_are_replaced_only_where_that_is_asked_for(
+    command: list[str], there: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_text("hours")
+    assert main([*command, "--output_dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert main([*command, "--output_dir", str(tmp_path), "--overwrite", *NOTHING_THERE[command[0]]]) == 2
+    error = capsys.readouterr().err
+    assert "none" in error and told not in error
+
+
 def test_the_readme_s_table_names_arguments_and_defaults_as_the_dataclasses_do():
     rows = re.findall(r"^\| (?:(\w+): )?(`--[^|]+) \| ([^|]+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
     told = set()
@@ -341,7 +373,10 @@ def test_the_demo_makes_sham_beside_modulated_for_every_context(tmp_path: Path, 
         (["--max_minutes", "10", "--num_epochs", "3"], 3),
     ],
 )
-def test_where_the_minutes_decide_the_default_epochs_do_not(given: list[str], epochs: int, monkeypatch) -> None:
+def test_where_the_minutes_decide_the_default_epochs_do_not(
+    given: list[str], epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     asked = []
 
     def train(run, config, *others):

@@ -187,7 +187,8 @@ def test_a_schedule_from_yaml_is_followed(noise: Path) -> None:
 def test_with_a_schedule_the_depths_of_its_steps_are_what_comfort_limits(noise: Path) -> None:
     out = noise.parent / "a.wav"
     assert main(["modulate", str(noise), str(out), "--schedule", "0:gamma 40 0.2"]) == 0
-    assert main(["modulate", str(noise), str(out), "--schedule", "0:alpha 10 0.2, 0.1:gamma 40 0.5"]) == 2
+    deeper = ["--schedule", "0:alpha 10 0.2, 0.1:gamma 40 0.5"]
+    assert main(["modulate", str(noise), str(out.with_name("b.wav")), *deeper]) == 2
 
 
 def test_a_session_from_a_generator_and_from_a_recording(
@@ -207,10 +208,8 @@ def test_a_session_from_a_generator_and_from_a_recording(
     assert recorded in said and recorded in soundfile.SoundFile(out).comment
     assert [(rate["rate_hz"], rate["depth"]) for rate in beside["profile"]["rates"]] == [(10.0, 0.2)]
     assert [(step["rate_hz"], step["depth"]) for step in beside["schedule"]["steps"]] == [(10.0, 0.2), (6.0, 0.2)]
-    assert (
-        main(["session", "--output_path", str(out), "--minutes", "0.3", "--input", str(noise), "--profile", "sham"])
-        == 0
-    )
+    recording = ["--input", str(noise), "--profile", "sham", "--overwrite"]
+    assert main(["session", "--output_path", str(out), "--minutes", "0.3", *recording]) == 0
     assert soundfile.info(out).samplerate == RATE
 
 
@@ -244,7 +243,25 @@ def test_the_provenance_of_another_file_is_not_lost(noise: Path, capsys: pytest.
     assert main(["modulate", str(noise.parent / "x.wav"), str(noise.parent / "x.flac"), "--profile", "theta"]) == 2
     assert "x.json would be overwritten and is another file's" in capsys.readouterr().err
     assert (noise.parent / "x.json").read_bytes() == beside and not (noise.parent / "x.flac").exists()
-    modulated(noise, "x.wav", "--profile", "theta")  # its own it may replace
+    modulated(noise, "x.wav", "--profile", "theta", "--overwrite")  # its own it may replace
+    assert main(["modulate", str(noise), str(noise.parent / "x.aiff"), "--profile", "theta"]) == 2
+    assert "ends in .wav, .flac" in capsys.readouterr().err
+
+
+def test_a_finished_sound_is_replaced_only_where_that_is_asked_for(
+    noise: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(noise.parent)
+    session = ["session", "--input", "noise.wav", "--minutes", "0.1", "--output_path", "a.wav", "--profile"]
+    for command in (["modulate", "noise.wav", "a.wav", "--profile"], session):
+        Path("a.wav").unlink(missing_ok=True)
+        assert main([*command, "alpha"]) == 0
+        before = Path("a.wav").read_bytes()
+        assert main([*command, "theta"]) == 2
+        told = "ctxaudio: a.wav is there already: pass --overwrite to replace it, or choose another name\n"
+        assert capsys.readouterr().err == told and Path("a.wav").read_bytes() == before
+        assert main([*command, "theta", "--overwrite"]) == 0
+        assert Path("a.wav").read_bytes() != before
 
 
 @pytest.mark.parametrize("suffix", [".ogg", ".opus", ".mp3"])

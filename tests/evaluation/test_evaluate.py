@@ -128,7 +128,7 @@ def test_real_clips_may_be_a_plain_folder_too(folder: Path, tmp_path: Path, caps
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
     assert table.loc["Cricket", "kernel_generated"] <= 0.0
     flat = ["--generated_dir", str(folder / "Rain"), "--data_dir", str(folder / "Rain")]
-    assert main(["evaluate", *flat, "--output_dir", str(tmp_path)]) == 0
+    assert main(["evaluate", *flat, "--output_dir", str(tmp_path), "--overwrite"]) == 0
 
 
 def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsys):

@@ -47,7 +47,7 @@ OF_TABLES = (
     f"{TRAIN.replace('CORPUS', 'corpus')} --from_scratch",
     "evaluate --generated_dir corpus/FSD50K.dev_audio --data_dir corpus --output_dir out",
 )
-OF_CACHE = ("prepare --data_dir CORPUS --output_dir out --num_workers 1", f"{TRAIN} --from_scratch")
+OF_CACHE = ("prepare --data_dir CORPUS --output_dir out --num_workers 1", f"{TRAIN} --from_scratch --overwrite")
 
 
 @dataclass(frozen=True)

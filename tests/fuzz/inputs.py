@@ -79,7 +79,7 @@ def write_inputs(folder: Path, forks: Forks) -> Inputs:
     model = save_generator(folder / "model" / "m.safetensors", small_generator(profile), "sleep", facts)
     sound = folder / "sound.wav"
     sound.write_bytes(sound_bytes("wav", "PCM_16", 22050, noise(48510)))
-    done = forks.run(training(corpus, folder / "run"), folder, setup=SMALL, cpu_s=60)
+    done = forks.run(training(corpus, folder / "run"), folder, setup=SMALL, cpu_s=60, wall_s=600.0)
     assert done.code == 0, done
     return Inputs(corpus, folder / "run", model, sound)
 

@@ -32,7 +32,7 @@ TABLE = ("command", "kills", "while it worked", "torn", "other than never stoppe
 #: Kills in all, and those that run with the other tests.
 KILLS = {"train": (50, 1), "session": (50, 2), "generate": (50, 2), "fetch": (50, 2)}
 TRAIN = "train --data_dir CORPUS --output_dir out --num_epochs 3 --batch_size 2 --num_workers 1 --duration 0.5 "
-TRAIN += "--save_interval 1 --log_interval 1"
+TRAIN += "--save_interval 1 --log_interval 1 --overwrite"
 COMMANDS = {
     "train": f"{TRAIN} --from_scratch",
     "session": "session --model_path MODEL --minutes 1 --seed 5 --output_path out/s.flac",
@@ -114,7 +114,8 @@ def again(job: str, command: list[str], here: Path, pool: Pool, setup: str, befo
     checkpoint = here / LATEST
     if job == "train" and checkpoint.exists() and checkpoint.read_bytes() != before:
         return pool.run([*command[:-1], "--resume"], here, setup=setup, **LIMITS)
-    return pool.run([*command, "--overwrite"] if job == "generate" else command, here, setup=setup, **LIMITS)
+    overwriting = ["--overwrite"] if job in ("generate", "session") else []
+    return pool.run([*command, *overwriting], here, setup=setup, **LIMITS)
 
 
 def torn_in(folder: Path) -> list[str]:
