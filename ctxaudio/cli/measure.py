@@ -117,7 +117,7 @@ def evaluate(options: Evaluation) -> int:
     real = real_sound(options.data_dir, conditions, rate, options.split, context)
     evaluation = sets.evaluate(real, generated, rate, options.seed)
     skipped = [*real.skipped, *skipped]
-    print(f"{what}, beside the {real.description}, at {rate} Hz")
+    print(f"{what}, beside {real.description}, at {rate} Hz")
     figures = evaluation.table.set_index("condition").drop(columns=["verdict", "floor_of"]).astype(float)
     print(figures.T.to_string(na_rep="-", float_format="{:.2f}".format))
     print("kernel: distance to real clips, x1000; _low, _high: interval of 90 % over clips")

@@ -74,7 +74,7 @@ def real_sound(
         held = dev = select_folder(data_dir, about)
         if len(about.conditions) == 1 and len(dev.context.conditions) == 1:  # a flat folder is named after itself
             held = dev = replace(dev, context=replace(dev.context, conditions=about.conditions))
-    description = f"{split} split of {data_dir}" if split else f"{data_dir}"
+    description = f"the {split} split of {data_dir}" if split else f"{data_dir}"
     real = RealSound({}, {}, description, notes=[CAUTION[split]] if split in CAUTION else [])
     of_splits = [("real", held, split, real.reference)]
     if split in ("val", "eval"):
@@ -88,7 +88,7 @@ def real_sound(
             sounds[name] = _decoded(clips, sample_rate, real.skipped)
     if not any(real.reference.values()) and not real.skipped:
         names = ", ".join(conditions)
-        raise CtxAudioError(f"no real clip of {names} in the {description}: name another --data_dir or --split")
+        raise CtxAudioError(f"no real clip of {names} in {description}: name another --data_dir or --split")
     return real
 
 

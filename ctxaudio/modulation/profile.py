@@ -99,7 +99,7 @@ class ModulationProfile:
     def __post_init__(self) -> None:
         total = sum(rate.depth for rate in self.rates)
         if total > 1.0 + 1e-9:
-            raise CtxAudioError(f"the depths of all rates sum to {total:g}; above 1 the envelope turns over")
+            raise CtxAudioError(f"the depths of all rates sum to {total:g}: lower them, it turns over above 1")
 
     def sham(self) -> Self:
         """The control without modulation: the same rates, carriers and tones at depth 0, so nothing moves."""

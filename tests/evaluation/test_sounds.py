@@ -28,7 +28,7 @@ def with_eval(recordings: Path, tmp_path: Path) -> Path:
 def test_the_eval_split_is_the_reference_where_there_is_one(with_eval: Path):
     real = real_sound(with_eval, ("Rain", "Cricket"), RATE)
     assert list(real.reference["Rain"]) == ["0", "1", "2"] and real.reference["Cricket"] == {}
-    assert len(real.training["Rain"]) == 4 and real.description.startswith("eval split of") and real.notes == []
+    assert len(real.training["Rain"]) == 4 and real.description.startswith("the eval split of") and real.notes == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_run_is_judged_by_eval_clips_else_by_validation_clips_and_a_note(
 ):
     judged = held_out_sound(clips, with_eval, 2)
     assert len(judged.reference["Rain"]) == len(judged.training["Rain"]) == 2
-    assert judged.description.startswith("eval split of")
+    assert judged.description.startswith("the eval split of")
     chosen = held_out_sound(clips, recordings, 20)
     names = [clips.clips[i].clip_id for i in clips.of("val", 0)]
     assert list(chosen.reference["Rain"]) == names and "by uploaders of training clips" in chosen.notes[0]
