@@ -91,10 +91,10 @@ def answer_questions(page: Any) -> None:
     assert count >= 3, "each notebook asks for predictions"
     for number in range(count):
         questions.nth(number).locator("input").first.check()
-    score = page.get_by_text(re.compile(r"Predictions: \d+ right of \d+ answered"))
+    # the kernel counts: the last answer is in the score a moment after its click
+    score = page.get_by_text(re.compile(rf"Predictions: \d+ right of {count} answered, {count} asked"))
     score.wait_for()
-    right, answered, asked = map(int, re.findall(r"\d+", score.inner_text())[:3])
-    assert right <= answered == asked == count
+    assert int(re.findall(r"\d+", score.inner_text())[0]) <= count
     assert page.get_by_text("Choose an answer above").count() == 0, "a truth stays hidden"
 
 
