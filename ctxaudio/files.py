@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,11 @@ from filelock import FileLock, Timeout
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
+try:
+    import fcntl
+except ImportError:  # Windows: there, what a killed writer leaves stays
+    fcntl = None  # type: ignore[assignment]
+
 FloatArray = npt.NDArray[np.float32]
 
 UNFINISHED = ".writing-"
@@ -28,25 +34,50 @@ LONGEST_NAME_BYTES = 255
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` only if the block succeeds.
 
-    What a killed writer leaves there is replaced when `path` is written again. Raises `CtxAudioError` where `path`
-    can't be written to (before the block) or the disk is full.
+    Raises `CtxAudioError` where `path` can't be written to (before the block) or the disk is full.
     """
-    name = hashlib.sha256(path.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    aside = path.parent / f"{UNFINISHED}{name}{path.suffix}"
+    aside = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(path.stat().st_mode):
                 raise OSError("there is something that is not a file")
-        aside.open("wb").close()
-        yield aside
-        aside.replace(path)
+        _clear_unfinished(path.parent)
+        with _created(aside):
+            yield aside
+            aside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CtxAudioError(f"can't write {path}: {reason}; free space or choose another output folder") from error
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+@contextmanager
+def _created(aside: Path) -> Iterator[None]:
+    """An empty file, with the permissions that the umask leaves; locked until its writer ends, however."""
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    if fcntl is None:
+        os.close(handle)  # Windows replaces no file that is open
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@functools.lru_cache(maxsize=1024)
+def _clear_unfinished(folder: Path) -> None:
+    """Once a process and folder, remove what killed writers left there: what nobody holds a lock on."""
+    if fcntl is not None:
+        for left in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError), left.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
 
 def writable_folder(path: Path) -> Path:
