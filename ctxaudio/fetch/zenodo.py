@@ -193,6 +193,7 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
     listing, whole = _listing(archive, data_dir), data_dir / ARCHIVES_DIR / f"{archive.name}.joined"
     there = read_json(listing) if listing.is_file() else {}
     if there and all(is_unpacked(data_dir / name, size, crc) for name, (size, crc) in there.items()):
+        whole.unlink(missing_ok=True)  # of a call that was killed right before
         return
     *starts, _ = accumulate((part.size for part in archive.parts), initial=0)
     try:
@@ -201,6 +202,7 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
                 url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
                 network.download(url, whole.with_name(part.name), part.size, part.md5, progress=True)
                 append(whole.with_name(part.name), whole, start)
+            whole.with_name(part.name).unlink(missing_ok=True)  # of a call that was killed in between
         with SplitZip(whole, starts) as zipped:
             entries = expected_entries(zipped, archive)
             for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not network.progress):

@@ -196,6 +196,27 @@ def test_interrupted_at_an_entry_no_part_is_fetched_twice(
     assert server.sent() == archives_bytes(layout)
 
 
+@pytest.mark.parametrize("suffix", [".zip", ".joined"])
+def test_stopped_right_before_an_archive_is_deleted_the_next_call_deletes_it(
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    real = Path.unlink
+
+    def stop(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == ARCHIVES_DIR and path.suffix == suffix and path.is_file():
+            raise KeyboardInterrupt
+        real(path, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", stop)
+        fetch(layout, tmp_path)
+    assert any(path.suffix == suffix for path in parts_in(tmp_path))
+    fetch(layout, tmp_path)
+    assert parts_in(tmp_path) == []
+    assert tree(tmp_path) == tree(layout.folder)
+    assert server.sent() == archives_bytes(layout)
+
+
 def test_a_full_disk_while_unpacking_is_one_line_and_nothing_looks_whole(
     layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
