@@ -20,15 +20,7 @@ from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.files import write_text
-from ctxaudio.model.checkpoint import (
-    BASE,
-    DISCRIMINATOR,
-    for_conditions,
-    load_discriminator,
-    load_generator,
-    save_discriminator,
-    save_generator,
-)
+from ctxaudio.model.checkpoint import DISCRIMINATOR, save_discriminator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.training import loop
@@ -38,10 +30,12 @@ from ctxaudio.training.start import (
     facts_of,
     fill_bank,
     fit_spectra_and_statistics,
-    origin_of,
+    generator_from,
+    load_given,
+    with_history,
     write_credits,
 )
-from ctxaudio.training.state import Training, preserve_rng, resume
+from ctxaudio.training.state import Training, preserve_rng
 
 SAMPLE_RATE = 22050
 #: Crops that eigen-spectra and texture statistics are fitted to, and styles kept of each condition.
@@ -66,21 +60,11 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
     real = batches_of(recordings) if recordings is not None else None
     batches = MixedBatches(real, made, what.recorded_share, config.batch_size, random)
     model = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_A_CONDITION * len(ALL.conditions))
-    given = None
-    if start.resume or start.from_scratch:
-        generator = Generator(model, ModulationProfile())
-        if not start.resume:  # a checkpoint brings everything that would be fitted
-            fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
-    else:
-        given = load_generator(BASE)
-        generator = for_conditions(given[0], ALL.conditions, ModulationProfile(), model.style_count)
-    training = loop.begin(generator, batches, random, ALL.name, config)
-    training.init_from = origin_of(given)
-    if given is not None:
-        names = given[0].config.conditions
-        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, ALL.conditions)
-    if start.resume:
-        training = resume(training, what.output_dir)
+    given = load_given(start, SAMPLE_RATE, model.latent_dim)
+    generator = generator_from(given, model, ModulationProfile())
+    if given is None and not start.resume:  # a checkpoint brings everything that would be fitted
+        fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
+    training = with_history(loop.begin(generator, batches, random, ALL.name, config), given, start, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
     with preserve_rng(training.device):
         sources = ([] if real is None else [real]) + made

@@ -18,7 +18,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_discriminator, load_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
-from ctxaudio.modulation.profile import context_profile
+from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.run import Run
 from ctxaudio.training import loop
@@ -52,23 +52,33 @@ def begin_training(
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
     batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
-    crops, conditions = draw_crops(batches, wanted.style_count)
-    profile = context_profile(run.about)
-    if given is None:
-        generator = Generator(wanted, profile)
-        if not start.resume:
-            fit_spectra_and_statistics(generator, crops)
-    else:
-        generator = for_conditions(given[0], clips.condition_names, profile, wanted.style_count)
-        print(f"starting from {start.init_from or 'the base that ships with ctxaudio'}", flush=True)
+    generator = generator_from(given, wanted, context_profile(run.about))
     if not start.resume:
+        crops, conditions = draw_crops(batches, wanted.style_count)
+        if given is None:
+            fit_spectra_and_statistics(generator, crops)
         fill_bank(generator, crops, conditions)
+    if given is not None:
+        print(f"starting from {start.init_from or 'the base that ships with ctxaudio'}", flush=True)
     training = loop.begin(generator, batches, random, clips.context, config)
+    return with_history(training, given, start, run.output_dir)
+
+
+def generator_from(given: Given | None, wanted: GeneratorConfig, profile: ModulationProfile) -> Generator:
+    """A generator of the shape `wanted`, with fresh weights if none are given; its bank is empty."""
+    if given is None:
+        return Generator(wanted, profile)
+    return for_conditions(given[0], wanted.conditions, profile, wanted.style_count)
+
+
+def with_history(training: Training, given: Given | None, start: Start, output_dir: Path) -> Training:
+    """The training with what came before it: the base's discriminator, a checkpoint, whose sound is in the weights."""
     if given is not None and start.init_from is None:
         names = given[0].config.conditions
-        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, clips.condition_names)
+        mine = training.generator.config.conditions
+        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, mine)
     training.init_from = origin_of(given)
-    return take_up(training, run.output_dir) if start.resume else training
+    return take_up(training, output_dir) if start.resume else training
 
 
 def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:

