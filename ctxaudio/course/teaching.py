@@ -30,11 +30,12 @@ STORED = Path(__file__).parents[1] / "stored_results.csv"
 VARIANTS = {
     "base": "base, not tuned",
     "base_off": "base, network off",
+    "no_adversarial": "without the adversarial loss",
+    "no_texture": "without the texture loss",
     "off": "network off",
     "off_at_rates": "noise at its rates",
     "real": "real clips",
     "scratch": "from scratch",
-    "untrained": "base with its styles, not tuned",
 }
 
 

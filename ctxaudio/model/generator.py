@@ -137,15 +137,16 @@ class Generator(nn.Module):
         self.register_buffer("to_bands", band_means(place, PICTURE_BANDS), persistent=False)
         self.modulation = FrequencyModulationLayer(profile, config.sample_rate)
 
-    def analyse(self, samples: Tensor) -> tuple[Tensor, Style]:
-        """Courses `[B, R, frames]` and style of crops `[B, T]`.
+    def analyse(self, samples: Tensor) -> tuple[Tensor, Tensor, Style]:
+        """Courses `[B, R, frames]`, their normalised statistics `[B, size]` and the style of crops `[B, T]`.
 
         Without the partials, which training has no use for: `style_of` finds them.
         """
         found = self.spectra.analyse(self.picture(samples), self.config.courses)
+        statistics = self.statistics(found.courses)
         none = found.level.new_zeros(len(samples), self.config.partials)
         rates = course_rates(found.courses, self.config.frame_rate)
-        return found.courses, Style(self.statistics.code(found.courses), *found[1:], rates, none, none)
+        return found.courses, statistics, Style(self.statistics.code(statistics), *found[1:], rates, none, none)
 
     def picture(self, samples: Tensor) -> Tensor:
         """The log-magnitude `[B, bins, frames]` of crops `[B, T]` that styles and courses are of."""
@@ -159,7 +160,7 @@ class Generator(nn.Module):
     def style_of(self, samples: Tensor) -> Style:
         """The style of crops `[B, T]`, steady partials included."""
         partials_hz, amplitudes = find_partials(samples, self.config.sample_rate, self.config.partials)
-        return self.analyse(samples)[1]._replace(partials_hz=partials_hz, amplitudes=amplitudes)
+        return self.analyse(samples)[2]._replace(partials_hz=partials_hz, amplitudes=amplitudes)
 
     def courses(
         self,

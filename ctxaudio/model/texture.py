@@ -1,8 +1,8 @@
 """Texture statistics of courses: what stays the same between two takes of the same rain.
 
 Moments of each course, how fast it moves, which courses move together (McDermott & Simoncelli 2011, Neuron 71:926,
-doi:10.1016/j.neuron.2011.06.032), and how unlike its rises are to its falls. A few principal directions
-of them are the texture code of a style.
+doi:10.1016/j.neuron.2011.06.032), and how unlike its rises are to its falls. Differentiable: they train the generator,
+and a few principal directions of them are the texture code of a style.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ OUTLIER = 4.0
 
 
 class TextureStatistics(nn.Module):
-    """Courses `[B, R, frames]`, of mean 0 and deviation 1, to a texture code `[B, S]`.
+    """Courses `[B, R, frames]`, of mean 0 and deviation 1, to statistics `[B, size]`.
+
+    They are in deviations from the mean of the crops that it was fitted to.
 
     Args:
         courses: R.
@@ -35,22 +37,29 @@ class TextureStatistics(nn.Module):
     mean: Tensor
     deviation: Tensor
     directions: Tensor
+    weight: Tensor
 
     def __init__(self, courses: int, frame_rate: float, code_dim: int) -> None:
         super().__init__()
         self.frame_rate = frame_rate
-        size = self.raw(torch.zeros(1, courses, round(2 * frame_rate))).shape[1]
+        families = self.families(torch.zeros(1, courses, round(2 * frame_rate)))
+        size = sum(kind.shape[1] for family in families for kind in family)
+        # each family counts the same, and in it each kind, whether of every course or of every pair of them
+        share = [size / len(families) / len(family) for family in families for _ in family]
+        kinds = [kind.shape[1] for family in families for kind in family]
+        weight = torch.cat([torch.full((count,), each / count) for count, each in zip(kinds, share, strict=True)])
+        self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("deviation", torch.ones(size))
         self.register_buffer("directions", torch.zeros(size, code_dim))
 
     def raw(self, courses: Tensor) -> Tensor:
         """The statistics as they are, `[B, size]`."""
-        return torch.cat(self.kinds(courses), dim=1)
+        return torch.cat([kind for family in self.families(courses) for kind in family], dim=1)
 
-    def kinds(self, courses: Tensor) -> list[Tensor]:
+    def families(self, courses: Tensor) -> list[list[Tensor]]:
         """How courses are distributed, how fast they move, how unlike rises are to falls, and what moves together: of
-        each kind of statistic one for each course or for each pair of courses."""
+        each the kinds of statistic, one for each course or for each pair of courses."""
         square = courses.square()
         skew, kurtosis = (courses * square).mean(-1), square.square().mean(-1)
         distribution = [skew.clamp(-6, 6), (kurtosis + 1.0).log()]
@@ -74,7 +83,10 @@ class TextureStatistics(nn.Module):
         others = ~torch.eye(first.shape[1], dtype=torch.bool)
         for lag in JOINT_LAGS:
             joint.append((first[..., :-lag] @ first[..., lag:].transpose(1, 2) / frames)[:, others])
-        return [*distribution, *speed, *asymmetry, *joint]
+        return [distribution, speed, asymmetry, joint]
+
+    def forward(self, courses: Tensor) -> Tensor:
+        return (self.raw(courses) - self.mean) / self.deviation
 
     @torch.no_grad()
     def fit(self, courses: Tensor) -> None:
@@ -85,15 +97,13 @@ class TextureStatistics(nn.Module):
         raw = torch.cat([self.raw(part) for part in courses.split(32)])
         self.mean.copy_(raw.mean(0))
         self.deviation.copy_(raw.std(0).clamp_min(0.05))
-        _, strengths, directions = torch.linalg.svd(self.normalised(raw), full_matrices=False)
+        normalised = ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
+        _, strengths, directions = torch.linalg.svd(normalised, full_matrices=False)
         count = min(self.directions.shape[1], len(strengths) - 1)
         scales = strengths[:count].clamp_min(1e-3) / len(raw) ** 0.5
         self.directions.zero_()
         self.directions[:, :count] = directions[:count].T / scales
 
-    def normalised(self, raw: Tensor) -> Tensor:
-        return ((raw - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
-
-    def code(self, courses: Tensor) -> Tensor:
-        """The texture code `[B, S]` of courses, of deviation 1 over the crops fitted to."""
-        return (self.normalised(self.raw(courses)) @ self.directions).clamp(-OUTLIER, OUTLIER)
+    def code(self, normalised: Tensor) -> Tensor:
+        """The texture code `[B, S]` of normalised statistics, of deviation 1 over the crops fitted to."""
+        return (normalised.clamp(-OUTLIER, OUTLIER) @ self.directions).clamp(-OUTLIER, OUTLIER)

@@ -29,6 +29,8 @@ LARGEST_GRADIENT = 5.0
 #: Adam's rate in both networks, beside `lr`, whose default is the published design's.
 LR_FACTOR = 2.0
 LARGEST_SHARE_OF_SAMPLES = 0.05
+#: No statistic of a crop is aimed at further out than this, in deviations over the crops.
+LARGEST_DEVIATION = 8.0
 
 ParamList = tuple[Tensor, ...] | list[Tensor]
 
@@ -104,11 +106,17 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     generator, discriminator = training.generator, training.discriminator
     audio, condition = batch.audio.to(training.device), batch.condition.to(training.device)
     with torch.no_grad():
-        real, style = generator.analyse(audio)
-    latent = torch.randn(len(audio), generator.config.latent_dim, device=training.device)
-    noise = generator.noise_courses(style.mixing, audio.shape[1])
-    fake = generator.courses(latent, condition, style, noise)
+        real, statistics, style = generator.analyse(audio)
+
+    def take() -> Tensor:
+        noise = generator.noise_courses(style.mixing, audio.shape[1])
+        latent = torch.randn(len(audio), generator.config.latent_dim, device=training.device)
+        return generator.courses(latent, condition, style, noise)
+
+    fake = take()
     shown, made = generator.bands(real, style), generator.bands(fake, style)
+    with torch.no_grad():  # a second take of each style tells what chance makes differ from what is wrong
+        again = generator.statistics(take())
 
     verdict_real = discriminator(shown, condition, style.texture)
     verdict_fake = discriminator(made.detach(), condition, style.texture)
@@ -120,16 +128,19 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     verdict = discriminator(made, condition, style.texture)
     adversarial = losses.generator_hinge(verdict)
     naming = losses.condition_loss(verdict, condition)
-    descend(adversarial + config.lambda_aux * naming, training.generator_optimizer, LARGEST_GRADIENT)
+    found = generator.statistics(fake)
+    target = statistics.clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
+    texture = losses.energy_loss(found, again, target, generator.statistics.weight)
+    total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
+    descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
     training.average.update_parameters(generator)
-    with torch.no_grad():
-        code = generator.statistics.code(fake)
     return {
         "discriminator": hinge.detach(),
         "adversarial": adversarial.detach(),
         "condition": naming.detach(),
-        "diversity": diversity(code, style.texture),
+        "texture": texture.detach(),
+        "diversity": diversity(generator.statistics.code(found.detach()), style.texture),
     }
 
 
@@ -146,7 +157,7 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
     """Add a row to the history and return it as text."""
     row = {name: float(value) for name, value in values.items()}
     training.history.append({"step": training.step, "epoch": training.epoch, "seconds": training.seconds, **row})
-    return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} condition {row['condition']:.2f}"
+    return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
 
 
 def begin(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-TERMS = ("discriminator", "adversarial", "condition", "diversity")
+TERMS = ("discriminator", "adversarial", "condition", "texture", "diversity")
 #: Fakes of different styles and latents beside the real crops of those styles, 1 being as different: .3 or more in
 #: ordinary trainings; of a generator that ignores both what is left is chance, under .05.
 LEAST_DIVERSITY = 0.1
@@ -42,7 +42,7 @@ def trouble(history: list[Row]) -> str:
     if len(last) == ROWS and last[0]["step"] >= LEARNT_BY and all(r["diversity"] < LEAST_DIVERSITY for r in last):
         return (
             f"mode collapse at step {step:.0f}: generated textures differ {newest['diversity']:.2f} times as much "
-            "as the clips do: lower --lr, raise --batch_size, or begin anew with another --seed"
+            "as the clips do: lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
         )
     return ""
 

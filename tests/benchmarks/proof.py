@@ -21,8 +21,14 @@ import sys
 from pathlib import Path
 
 CONTEXTS = ("sleep", "relaxation", "meditation", "focus", "energy")
-#: Contexts that are also trained from fresh weights.
-FROM_SCRATCH = ("sleep", "relaxation")
+#: Trainings beside base + updates, of these contexts: arguments of `TrainingConfig`, and whether from fresh weights.
+ABLATED = ("sleep", "relaxation")
+ABLATIONS: dict[str, tuple[dict[str, float], bool]] = {
+    "tuned": ({}, False),
+    "scratch": ({}, True),
+    "no_adversarial": ({"lambda_adversarial": 0.0}, False),
+    "no_texture": ({"lambda_texture": 0.0}, False),
+}
 SEEDS = {"tuned_seed1": 1, "tuned_seed2": 2}
 SECONDS = 4.0
 FEWEST_EVAL_CLIPS = 3
@@ -31,8 +37,8 @@ COLUMNS = ("context", "condition", "variant", "split", "clips", "kad", "hit5", "
 
 def jobs() -> list[tuple[str, str]]:
     """Context and variant of every training."""
-    scratch = [(context, "scratch") for context in FROM_SCRATCH]
-    return [(context, "tuned") for context in CONTEXTS] + scratch + [("sleep", variant) for variant in SEEDS]
+    some = [(context, variant) for context in ABLATED for variant in ABLATIONS if variant != "tuned"]
+    return [(context, "tuned") for context in CONTEXTS] + some + [("sleep", variant) for variant in SEEDS]
 
 
 def train(options: argparse.Namespace) -> None:
@@ -47,6 +53,7 @@ def train(options: argparse.Namespace) -> None:
         folder = options.work / f"{context}-{variant}"
         if (options.only and folder.name not in options.only) or (folder / "models").exists():
             continue
+        changed, scratch = ABLATIONS.get(variant, ({}, False))
         run = Run(context=context, data_dir=options.data_dir, output_dir=folder)
         clips = pipeline.prepare(run, 1, progress=False)
         epoch = ClipBatches(clips, "train", round(2.0 * clips.sample_rate), 16, torch.Generator()).steps_per_epoch
@@ -56,20 +63,19 @@ def train(options: argparse.Namespace) -> None:
             save_interval=NO_LIMIT_OF_EPOCHS,
             seed=SEEDS.get(variant, 0),
             num_workers=1,
+            **changed,
         )
-        pipeline.train(run, config, Start(from_scratch=variant == "scratch"), progress=False)
+        pipeline.train(run, config, Start(from_scratch=scratch), progress=False)
 
 
 def generate(options: argparse.Namespace) -> None:
-    """`work/clips/CONTEXT/VARIANT/CONDITION/*.wav`: of the base, of its weights with styles of the context's clips and
-    no training, of every training, of each with the network off."""
+    """`work/clips/CONTEXT/VARIANT/CONDITION/*.wav`: of the base, of every training, of each with the network off."""
     import torch
 
     from ctxaudio import Run, pipeline
     from ctxaudio.contexts import CONTEXTS as ABOUT
     from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
     from ctxaudio.modulation.profile import ModulationProfile
-    from ctxaudio.training.config import TrainingConfig
 
     torch.set_num_threads(options.threads)
     for context in CONTEXTS:
@@ -77,8 +83,7 @@ def generate(options: argparse.Namespace) -> None:
         clips = pipeline.prepare(run, 1, progress=False)
         write_real(clips, options.work / "clips" / context / "real", options.count)
         base = for_conditions(load_generator(BASE)[0], ABOUT[context].conditions, ModulationProfile()).eval()
-        untrained = pipeline.begin_training(run, TrainingConfig(), clips).generator.eval()
-        made = {"base": base, "base_off": network_off(base), "untrained": untrained}
+        made = {"base": base, "base_off": network_off(base)}
         for of, variant in jobs():
             path = options.work / f"{of}-{variant}" / "models" / "generator_final.safetensors"
             if of == context and path.exists():

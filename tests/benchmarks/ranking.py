@@ -6,7 +6,7 @@ For each label makes folders of sound of very different quality out of real clip
 their STFT magnitudes with the phase of noise at several resolutions, clips in noise, other labels' clips, noise with
 the same spectrum, white noise; and clips of each of the models that know the label. The judge is a program that takes
 `--data --split --label --fake` and prints JSON with a kernel distance ("kad"), smaller is better. Prints Spearman's
-rank correlation of its distance with ours, and with the statistics of the texture code for comparison. Folders and
+rank correlation of its distance with ours, and with the statistics that training minimises for comparison. Folders and
 the judge's answers are kept in `--work`, so that a second call measures anew with our side only.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
         split = "eval" if len(real) >= 5 else "both"
         real = real if split == "eval" else labelled(options.data, ("dev", "eval"), label)
         folders = sorted(path for path in (options.work / label).iterdir() if path.is_dir())
-        of_code = code_statistics(real)
+        trained = trained_statistics(real)
         for folder in folders:
             clips = [decode_clip(path, RATE) for path in sorted(folder.glob("*.wav"))]
             rows.append(
@@ -68,7 +68,7 @@ def main() -> None:
                     "set": folder.name,
                     "judge": asked(options.judge, options.data, split, label, folder)["kad"],
                     "ours": sound_distance(real, clips, RATE),
-                    "code's": kernel_distance(*normalised(of_code, code_statistics(clips))),
+                    "training's": kernel_distance(*normalised(trained, trained_statistics(clips))),
                 }
             )
     table = pd.DataFrame(rows)
@@ -79,7 +79,7 @@ def main() -> None:
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Spearman's correlation with the judge per label, their mean, and over all sets of all labels."""
-    measures = ["ours", "code's"]
+    measures = ["ours", "training's"]
     per_label = {
         label: [scipy.stats.spearmanr(part["judge"], part[name]).statistic for name in measures]
         for label, part in table.groupby("label", sort=False)
@@ -183,15 +183,14 @@ def low_passed(clip: FloatArray, seed: int) -> FloatArray:
     return np.asarray(scipy.signal.sosfiltfilt(sections, clip), dtype=np.float32)
 
 
-def code_statistics(clips: Sequence[FloatArray]) -> np.ndarray:
-    """Per clip of 2 s or more, the statistics behind its texture code."""
+def trained_statistics(clips: Sequence[FloatArray]) -> np.ndarray:
+    """Per clip of 2 s or more, the statistics that training minimises."""
     base, rows = load_generator(BASE)[0], []
     with torch.no_grad():
         for clip in clips:
             level = clip / max(float(np.sqrt(np.mean(clip**2))), 1e-9) * 0.05
             level = np.pad(middle(level), (0, max(0, 2 * RATE - len(level))))
-            courses, _ = base.analyse(torch.from_numpy(level.astype(np.float32))[None])
-            rows.append(base.statistics.raw(courses)[0])
+            rows.append(base.analyse(torch.from_numpy(level.astype(np.float32))[None])[1][0])
     return torch.stack(rows).double().numpy()
 
 

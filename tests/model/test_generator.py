@@ -108,7 +108,7 @@ def test_a_crop_through_its_own_analysis_is_the_crop_s_picture_again():
     generator = Generator(config, PLAIN)
     crops = torch.randn(2, 3 * 2000, generator=seeded(0)) * (1.2 + torch.sin(torch.arange(6000) / 300.0))
     generator.spectra.fit(log_magnitude(crops, config.n_fft, config.hop))
-    courses, style = generator.analyse(crops)
+    courses, _, style = generator.analyse(crops)
     courses = nn.functional.pad(courses, (2, 2), mode="replicate")  # none reaches over the ends of the crop
     spectrum, normalised = generator.noise_spectrum(crops)  # the crop's own phase
     again = generator.render(courses, style, (spectrum, normalised), crops.shape[1])
@@ -259,12 +259,12 @@ def test_a_style_has_the_steady_partials_of_its_crop_and_an_analysis_for_trainin
     style = generator.style_of(bell())
     assert float(style.partials_hz[0, 0]) == pytest.approx(1000.0, abs=0.5)
     assert float(style.amplitudes[0, 0]) == pytest.approx(0.1 / 2**0.5, rel=0.05)
-    courses, plain = generator.analyse(bell())
+    courses, statistics, plain = generator.analyse(bell())
     assert plain.amplitudes.count_nonzero() == 0
     for mine, its in zip(plain[:5], style[:5], strict=True):
         assert torch.equal(mine, its)
     assert courses.shape == (1, CONFIG.courses, 1 + 2 * RATE // CONFIG.hop - 4)
-    torch.testing.assert_close(generator.statistics.code(courses), plain.texture)
+    torch.testing.assert_close(generator.statistics(courses), statistics)
 
 
 def test_a_steady_partial_sounds_at_its_frequency_and_its_phase_runs_on(generator):
@@ -321,8 +321,7 @@ def test_without_the_network_it_sounds_otherwise():
         again, other = drawn(generator, style, 16 * RATE, 1)
         courses = generator.courses(latent, condition, style, off, seeded(0))
         tried = ((courses, noise), (unit_courses(off), noise), (unit_courses(other), again))
-        rendered = [generator.analyse(generator.render(c, style, n, 16 * RATE))[0] for c, n in tried]
-        found = [generator.statistics.normalised(generator.statistics.raw(courses)) for courses in rendered]
+        found = [generator.analyse(generator.render(c, style, n, 16 * RATE))[1] for c, n in tried]
     on, off_once, off_twice = found
     by_chance = (off_once - off_twice).square().mean()
     assert (on - off_once).square().mean() > 1.5 * by_chance

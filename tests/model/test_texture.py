@@ -1,4 +1,4 @@
-"""Texture statistics beside plain NumPy, and what each of them is deaf to."""
+"""Texture statistics beside plain NumPy, their gradient, and what each of them is deaf to."""
 
 import numpy as np
 import pytest
@@ -56,6 +56,10 @@ def by_hand(courses: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def kinds_of(statistics: TextureStatistics, courses: torch.Tensor) -> list[torch.Tensor]:
+    return [kind for family in statistics.families(courses) for kind in family]
+
+
 @pytest.mark.parametrize("count", [K, FIRST + 2])
 def test_the_statistics_are_those_written_out(count: int):
     courses = some_courses(1, courses=count)
@@ -64,8 +68,32 @@ def test_the_statistics_are_those_written_out(count: int):
     np.testing.assert_allclose(
         statistics.raw(courses)[0], np.concatenate(list(expected.values())), rtol=1e-6, atol=1e-9
     )
-    for found, wanted in zip(statistics.kinds(courses), expected.values(), strict=True):
+    for found, wanted in zip(kinds_of(statistics, courses), expected.values(), strict=True):
         np.testing.assert_allclose(found[0], wanted, rtol=1e-6, atol=1e-9)
+
+
+def family(name: str) -> str:
+    """Which of the four a kind of statistic is of."""
+    if name in ("skewness", "kurtosis"):
+        return "distribution"
+    if name.startswith(("octave", "autocorrelation")):
+        return "speed"
+    return "asymmetry" if name.startswith("asymmetry") else "joint"
+
+
+def test_every_family_counts_the_same_and_in_it_every_kind_and_the_mean_weight_is_1():
+    statistics = TextureStatistics(K, FRAME_RATE, 4)
+    expected = by_hand(some_courses(1)[0].numpy())
+    sizes = [len(values) for values in expected.values()]
+    assert len(set(sizes)) > 1
+    shares: dict[str, list[float]] = {}
+    for name, part in zip(expected, statistics.weight.split(sizes), strict=True):
+        shares.setdefault(family(name), []).append(float(part.sum()))
+    assert [len(f) for f in statistics.families(some_courses(1))] == [len(kinds) for kinds in shares.values()]
+    for kinds in shares.values():
+        assert kinds == pytest.approx([sum(sizes) / 4 / len(kinds)] * len(kinds), rel=1e-4)
+    assert float(statistics.weight.mean()) == pytest.approx(1.0)
+    assert "weight" not in statistics.state_dict()
 
 
 def test_the_lagged_moments_tell_which_course_moves_first():
@@ -73,8 +101,14 @@ def test_the_lagged_moments_tell_which_course_moves_first():
     first = torch.randn(400, generator=random)
     follows = torch.stack([first, torch.roll(first, 4)])[None]
     names = list(by_hand(some_courses(1, courses=2)[0].numpy()))
-    kind = TextureStatistics(2, FRAME_RATE, 2).kinds(follows)[names.index("one 4 after the other")][0]
+    kind = kinds_of(TextureStatistics(2, FRAME_RATE, 2), follows)[names.index("one 4 after the other")][0]
     assert float(kind[0]) > 0.8 and abs(float(kind[1])) < 0.15
+
+
+def test_their_gradient_is_exact():
+    statistics = TextureStatistics(2, 26.0, 2)
+    courses = torch.randn(1, 2, 52, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    assert torch.autograd.gradcheck(statistics.raw, courses)
 
 
 def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
@@ -83,7 +117,7 @@ def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
     swapped = [2, 4, 0, 5, 1, 3]  # of the pairs 01, 02, 10, 12, 20, 21
     largest = 0.0
     for name, forward, backward in zip(
-        names, statistics.kinds(courses), statistics.kinds(courses.flip(-1)), strict=True
+        names, kinds_of(statistics, courses), kinds_of(statistics, courses.flip(-1)), strict=True
     ):
         if name.startswith("asymmetry"):
             largest = max(largest, float(forward.abs().max()))
@@ -99,10 +133,10 @@ def test_time_reversal_turns_asymmetry_and_order_round_and_leaves_all_else():
 def test_over_the_crops_fitted_to_statistics_are_normalised_and_the_code_is_white():
     statistics, courses = TextureStatistics(K, FRAME_RATE, 4).double(), some_courses(200)
     statistics.fit(courses)
-    found = (statistics.raw(courses) - statistics.mean) / statistics.deviation
+    found = statistics(courses)
     torch.testing.assert_close(found.mean(0), torch.zeros_like(found[0]), rtol=0, atol=1e-9)
     assert float((found.std(0) - 1).abs().median()) < 1e-6
-    code = statistics.code(courses)
+    code = statistics.code(found)
     torch.testing.assert_close(code.square().mean(0), torch.ones(4, dtype=torch.float64), rtol=0.03, atol=0)
     together = code.T @ code / len(code)
     assert float((together - together.diag().diag()).abs().max()) < 0.05
@@ -112,13 +146,16 @@ def test_with_fewer_crops_than_numbers_the_last_of_the_code_are_0():
     statistics = TextureStatistics(K, FRAME_RATE, 6)
     courses = some_courses(4).float()
     statistics.fit(courses)
-    code = statistics.code(courses)
+    code = statistics.code(statistics(courses))
     assert bool(code.isfinite().all()) and code[:, 3:].count_nonzero() == 0 and code[:, 0].count_nonzero() == 4
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
-def test_statistics_are_finite_where_nothing_moves(value):
-    assert bool(TextureStatistics(K, FRAME_RATE, 4).raw(torch.full((2, K, FRAMES), value)).isfinite().all())
+def test_statistics_and_their_gradients_are_finite_where_nothing_moves(value):
+    courses = torch.full((2, K, FRAMES), value, requires_grad=True)
+    found = TextureStatistics(K, FRAME_RATE, 4).raw(courses)
+    found.sum().backward()
+    assert bool(found.isfinite().all()) and bool(courses.grad.isfinite().all())
 
 
 def test_two_takes_of_a_texture_are_nearer_than_two_textures():
@@ -127,7 +164,7 @@ def test_two_takes_of_a_texture_are_nearer_than_two_textures():
     statistics.fit(noise[20:])
     pumping = torch.sin(2 * torch.pi * 4.0 * torch.arange(200) / FRAME_RATE)  # of logarithms, to which gain is added
     takes = noise[:10], noise[10:20], unit_courses(noise[10:20] + pumping)
-    one, other, pumped = (statistics.normalised(statistics.raw(take)) for take in takes)
+    one, other, pumped = map(statistics, takes)
     assert (one - pumped).abs().mean() > 1.5 * (one - other).abs().mean()
 
 
@@ -150,7 +187,7 @@ def test_they_do_not_care_when_in_a_crop_a_thing_happens():
     statistics, courses = TextureStatistics(K, FRAME_RATE, 4), some_courses(1)
     names = list(by_hand(courses[0].numpy()))
     for name, plain, turned in zip(
-        names, statistics.kinds(courses), statistics.kinds(torch.roll(courses, 20, -1)), strict=True
+        names, kinds_of(statistics, courses), kinds_of(statistics, torch.roll(courses, 20, -1)), strict=True
     ):
         if not name.startswith(("asymmetry", "one ")):
             torch.testing.assert_close(turned, plain, rtol=1e-9, atol=1e-12, msg=name)

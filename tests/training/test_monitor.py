@@ -16,7 +16,7 @@ from ctxaudio.training.monitor import TERMS, diversity, trouble
 
 
 def rows(**changed: float) -> list[dict[str, float]]:
-    ordinary = {"discriminator": 1.9, "adversarial": 0.1, "condition": 0.5, "diversity": 0.7}
+    ordinary = {"discriminator": 1.9, "adversarial": 0.1, "condition": 0.5, "texture": 0.4, "diversity": 0.7}
     return [{"step": 10 * i, **ordinary, **changed} for i in range(1, 41)]
 
 

@@ -49,7 +49,7 @@ def test_a_device_that_is_not_there_is_named(name: str) -> None:
         check_device(name)
 
 
-@pytest.mark.parametrize(("name", "value"), [("lambda_aux", -1), ("batch_size", 0)])
+@pytest.mark.parametrize(("name", "value"), [("lambda_adversarial", -1), ("batch_size", 0)])
 def test_settings_out_of_range_are_named(name: str, value: object) -> None:
     with pytest.raises(CtxAudioError, match=f"{name} '?{value}"):
         TrainingConfig(**{name: value})
