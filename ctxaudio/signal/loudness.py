@@ -150,18 +150,24 @@ class LevelMeter(LoudnessMeter):
 
     def __init__(self, sample_rate: int, channels: int = 1) -> None:
         super().__init__(sample_rate, channels)
-        self.true_peak = TruePeakMeter(channels)
+        self._peaks = [TruePeakMeter() for _ in range(channels)]
+
+    @property
+    def true_peak_db(self) -> float:
+        return decibels(max(meter.peak for meter in self._peaks))
 
     def add(self, block: FloatArray) -> None:
-        with ThreadPoolExecutor(1) as pool:  # both meters leave the interpreter to others while they filter
-            measured = pool.submit(self.true_peak.add, block)
-            super().add(block)
-            measured.result()
+        rows = _rows(block, self.channels)
+        with ThreadPoolExecutor(self.channels) as pool:  # filters leave the interpreter to other threads
+            measured = [pool.submit(meter.add, row) for meter, row in zip(self._peaks, rows, strict=True)]
+            super().add(rows)
+            for done in measured:
+                done.result()
 
     def unchanged(self) -> LoudnessGain:
         """A gain of 1, with the levels as they are; the loudness of under 0.4 s is not a number."""
         long_enough = self.frames >= BLOCK_S * self.sample_rate
-        return LoudnessGain(1.0, self.integrated_lufs() if long_enough else np.nan, decibels(self.true_peak.peak))
+        return LoudnessGain(1.0, self.integrated_lufs() if long_enough else np.nan, self.true_peak_db)
 
     def gain_to(self, lufs: float = -27.0, true_peak_db: float = -6.0) -> LoudnessGain:
         """The gain to `lufs`, or less where the true peak would pass `true_peak_db` (dBTP).
@@ -170,7 +176,7 @@ class LevelMeter(LoudnessMeter):
         """
         if self.integrated_lufs() == -np.inf:
             raise CtxAudioError("can't set the loudness of silence (nothing above -70 LUFS)")
-        peak_db = decibels(self.true_peak.peak)
+        peak_db = self.true_peak_db
         # From full scale: in a quiet sound the gate at -70 LUFS would hide parts that count once it is louder.
         # A few steps, since such parts may pass the gate, or fall below it, with each change of the gain.
         gain_db = -peak_db
