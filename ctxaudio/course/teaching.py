@@ -36,6 +36,8 @@ VARIANTS = {
     "off_at_rates": "noise at its rates",
     "real": "real clips",
     "scratch": "from scratch",
+    "tuned_seed1": "another seed",
+    "tuned_seed2": "a third seed",
 }
 
 
