@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 UNITS = ("01", "02", "03", "04", "05", "06", "07", "08")
 MOST_CELLS, MOST_WORDS, MOST_LINES = 40, 1600, 20
 FEWEST_EXERCISES, FEWEST_PREDICTIONS = 4, 4
-LARGEST_PLAYER_KB, LARGEST_NOTEBOOK_MB = 45, 1.4
+LARGEST_PLAYER_KB, LARGEST_NOTEBOOK_MB = 60, 1.4  # four seconds at 110 kbit/s
 MOST_OPEN_PARAMETERS = 10
 HIDDEN = {"check", "solution", "claim"}
 
