@@ -198,11 +198,13 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
     *starts, _ = accumulate((part.size for part in archive.parts), initial=0)
     try:
         for part, start in zip(archive.parts, starts, strict=True):
+            alone = whole.with_name(part.name)
             if not whole.is_file() or whole.stat().st_size < start + part.size:
                 url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-                network.download(url, whole.with_name(part.name), part.size, part.md5, progress=True)
-                append(whole.with_name(part.name), whole, start)
-            whole.with_name(part.name).unlink(missing_ok=True)  # of a call that was killed in between
+                network.download(url, alone, part.size, part.md5, progress=True)
+                append(alone, whole, start)
+            else:  # a call that was killed right before may have left it
+                alone.unlink(missing_ok=True)
         with SplitZip(whole, starts) as zipped:
             entries = expected_entries(zipped, archive)
             for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not network.progress):

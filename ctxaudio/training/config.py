@@ -17,8 +17,8 @@ class TrainingConfig(Options):
 
     `lambda_adversarial` weighs the discriminator (authenticity, and `lambda_aux` of condition) against
     `lambda_texture`, the energy score of texture statistics, without which fresh weights end up 17 % farther from
-    recordings (four labels, 1,200 updates). `max_minutes` None: until `num_epochs` are done. `crop_s`
-    is the length of a training crop; the generator makes any length.
+    recordings (four labels, 1,200 updates). `max_minutes` None: until `num_epochs` are done. `crop_s` is the length of
+    a training crop; the generator makes any length.
     """
 
     batch_size: int = option(16, "crops a step", least=1, most=4096)
