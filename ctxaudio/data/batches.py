@@ -36,14 +36,12 @@ class ClipBatches:
 
     All randomness comes from `generator` (on the CPU): the same state gives the same batches.
 
-    Raises `CtxAudioError` where the split has no clips or a size is not positive.
+    Raises `CtxAudioError` where the split has no clips.
     """
 
     def __init__(
         self, prepared: PreparedClips, split: str, crop_samples: int, batch_size: int, generator: torch.Generator
     ) -> None:
-        if crop_samples < 1 or batch_size < 1:
-            raise CtxAudioError(f"crop_samples {crop_samples} and batch_size {batch_size} must be at least 1")
         by_condition = [prepared.of(split, i) for i in range(len(prepared.condition_names))]
         self._clips = [torch.tensor(clips) for clips in by_condition if clips]
         if not self._clips:

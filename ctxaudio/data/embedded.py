@@ -13,15 +13,17 @@ import csv
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from ctxaudio.data import notes, textures
 from ctxaudio.data.fsd50k import RATINGS, audio_folder
-from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, fade
+from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json, write_text
 from ctxaudio.signal.audio import write_audio
@@ -31,6 +33,7 @@ MANIFEST = "embedded_corpus.json"
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
+
 _CALLED = {label.lower().replace("-", "_"): label for label in _LABELS}
 
 #: How each label sounds: the functions that are called as it is.
@@ -59,8 +62,7 @@ _OTHER_TAKE = 900  # index of the clips that only the planted rows have
 _LATER_S = 0.4
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A clip: the `labels` that the table gives it, and the `sounds` it has, each a label and index of a recipe.
 
     A second sound lies softly under the first. `later_s` is cut off the start; `rumble` is the energy of what lies
@@ -79,6 +81,9 @@ class Row:
     rumble: float = 0.0
 
 
+People = Iterator[tuple[str, str]]  # uploader and licence
+
+
 @dataclass(frozen=True)
 class Planted:
     """What a reader may find: wrong clips with the sound they have, pairs of the same recording, clips with rumble."""
@@ -92,15 +97,11 @@ def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
     """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s.
 
     The same arguments give the same samples, whatever else is asked for.
-
-    >>> clip = synthetic_clip("Bell", seed=0, index=0)
-    >>> 4 * 44100 <= clip.size <= 6 * 44100
-    True
     """
     rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(label.encode()).digest()[:8]), index])
-    length = round(rng.uniform(4.0, 6.0) * SAMPLE_RATE)
-    samples = RECIPES[label](Sound(rng, length))
-    samples = (samples - samples.mean()) * fade(length, 0.01, 0.01)
+    sound = Sound(rng, round(rng.uniform(4.0, 6.0) * SAMPLE_RATE))
+    samples = RECIPES[label](sound)
+    samples = (samples - samples.mean()) * sound.fade(0.01, 0.01)
     return (samples * (rng.uniform(0.5, 0.9) / np.abs(samples).max())).astype(np.float32)
 
 
@@ -116,25 +117,21 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
     busy = f"waiting for another run that writes the embedded corpus in {folder}"
     with only_one(writable_folder(folder.parent) / f".{folder.name}.lock", busy, wait=True):
-        _write_corpus(folder, labels, seed, clips_per_label)
+        rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
+        path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
+        if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
+            raise CtxAudioError(f"{folder} holds files but no embedded corpus: choose an empty or new folder for it")
+        manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
+        manifest |= {"clips": list(files), "whole": True}
+        if path.is_file() and read_json(path) == manifest and all(file.is_file() for file in files.values()):
+            return folder
+        # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
+        write_json(path, {**manifest, "whole": False})
+        for row in rows:
+            write_audio(files[row.name], _heard(row, seed), SAMPLE_RATE)
+        _write_tables(folder, rows)
+        write_json(path, manifest)
     return folder
-
-
-def _write_corpus(folder: Path, labels: Sequence[str], seed: int, clips_per_label: int) -> None:
-    rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
-    path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
-    if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
-        raise CtxAudioError(f"{folder} holds files but no embedded corpus: choose an empty or new folder for it")
-    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
-    manifest |= {"clips": list(files), "whole": True}
-    if path.is_file() and read_json(path) == manifest and all(file.is_file() for file in files.values()):
-        return
-    # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
-    write_json(writable_folder(folder) / MANIFEST, {**manifest, "whole": False})
-    for row in rows:
-        write_audio(files[row.name], _heard(row, seed), SAMPLE_RATE)
-    _write_tables(folder, rows)
-    write_json(path, manifest)
 
 
 def planted_in(folder: Path) -> Planted | None:
@@ -145,11 +142,10 @@ def planted_in(folder: Path) -> Planted | None:
 
 def _heard(row: Row, seed: int) -> FloatArray:
     """The samples of a clip: its sounds, the second softly under the first, with what was planted in them."""
-    clips = [synthetic_clip(label, seed, index) for label, index in row.sounds]
-    samples = clips[0]
-    if len(clips) > 1:
-        length = min(clip.size for clip in clips)
-        samples = np.asarray(0.7 * clips[0][:length] + 0.2 * clips[1][:length], dtype=np.float32)
+    samples, *under = (synthetic_clip(label, seed, index) for label, index in row.sounds)
+    for second in under:
+        length = min(samples.size, second.size)
+        samples = np.asarray(0.7 * samples[:length] + 0.2 * second[:length], dtype=np.float32)
     samples = samples[round(row.later_s * SAMPLE_RATE) :]
     if not row.rumble:
         return samples
@@ -163,29 +159,27 @@ def _heard(row: Row, seed: int) -> FloatArray:
 
 def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
     """dev_clips_info, the votes where there are any, vocabulary.csv and dev.csv, as FSD50K writes them."""
-    info = {
-        row.name: {
+    metadata, truth = folder / "FSD50K.metadata", folder / "FSD50K.ground_truth"
+    mids, info, votes, lines = {label: row["mid"] for label, row in _LABELS.items()}, {}, {}, list[str]()
+    used = set[str]()
+    for row in rows:
+        info[row.name] = {
             "title": row.title or f"{' and '.join(row.labels)} {row.name.rsplit('-', 1)[1]}",
             "description": "Synthetic sound of the embedded corpus; made by a recipe, not recorded.",
             "tags": ["synthetic", *(label.lower() for label in row.labels)],
             "license": row.licence,
             "uploader": row.uploader,
         }
-        for row in rows
-    }
-    metadata, truth = folder / "FSD50K.metadata", folder / "FSD50K.ground_truth"
-    write_json(metadata / "dev_clips_info_FSD50K.json", info)
-    mids = {label: row["mid"] for label, row in _LABELS.items()}
-    votes = {row.name: {mids[label]: list(row.votes) for label in row.labels} for row in rows if row.votes}
-    (metadata / RATINGS).unlink(missing_ok=True)
-    if votes:
-        write_json(metadata / RATINGS, votes)
-    lines, used = list[str](), set[str]()
-    for row in rows:
+        if row.votes:
+            votes[row.name] = {mids[label]: list(row.votes) for label in row.labels}
         # FSD50K smears labels upwards: after each come its parents. No label comes twice.
         labels = dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split()))
         used |= labels.keys()
         lines.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
+    write_json(metadata / "dev_clips_info_FSD50K.json", info)
+    (metadata / RATINGS).unlink(missing_ok=True)
+    if votes:
+        write_json(metadata / RATINGS, votes)
     vocabulary = (f"{i},{label},{mids[label]}\n" for i, label in enumerate(sorted(used)))
     write_text(truth / "vocabulary.csv", "".join(vocabulary))
     write_text(truth / "dev.csv", "fname,labels,mids,split\n" + "".join(lines))
@@ -193,12 +187,9 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
 
 def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple[list[Row], Planted]:
     """The clips of a corpus of `labels`: a quarter of each label's are `val`. Under eight of each nothing misleads."""
-    first_val = clips_per_label - (max(1, clips_per_label // 4) if clips_per_label > 1 else 0)
+    first_val = clips_per_label - max(1, clips_per_label // 4) or 1
     splits = ["train" if i < first_val else "val" for i in range(clips_per_label)]
-    own = {
-        label: [Row(f"{label}-{i:03d}", (label,), ((label, i),), split) for i, split in enumerate(splits)]
-        for label in labels
-    }
+    own = {x: [Row(f"{x}-{i:03d}", (x,), ((x, i),), split) for i, split in enumerate(splits)] for x in labels}
     misleading = clips_per_label >= PLANTED_FROM
     vetoed = [
         Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
@@ -209,73 +200,66 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple
         return [*itertools.chain(*own.values()), *vetoed], Planted({}, [], [])
     rng = np.random.default_rng([seed, PLANTED_FROM])
     people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(list(LICENCES)).tolist())
-    recorded = {name: _recorded(clips, name, n, people, rng) for n, (name, clips) in enumerate(own.items())}
-    extra, planted = _extra(recorded, clips_per_label, people, rng)
+    recorded = {label: _recorded(clips, number, people, rng) for number, (label, clips) in enumerate(own.items())}
+    copies, same_recording, wrong = _copies_and_wrong(recorded, clips_per_label, people, rng)
     others = [label for label in RECIPES if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),), "train") for label in others[:: max(1, len(others) // 3)]]
-    rows = list(itertools.chain(*recorded.values()))
-    rows += [_credited(row, *next(people)) for row in (*vetoed, *extra, *useless) if not row.title]
-    rows += [row for row in extra if row.title]
-    return [row if row.votes else replace(row, votes=(1.0, 1.0)) for row in rows], planted
+    credited = [_credited(row, people) for row in (*vetoed, *wrong, *useless)]
+    rows = [*itertools.chain(*recorded.values()), *credited, *copies]
+    heard = {row.name: row.sounds[0][0] for row in wrong}
+    planted = Planted(heard, same_recording, [row.name for row in rows if row.rumble])
+    return [row if row.votes else row._replace(votes=(1.0, 1.0)) for row in rows], planted
 
 
-def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> Iterator[tuple[str, str]]:
+def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> People:
     """Invented uploaders, each with the one licence they give: `licences` once each, then by their shares."""
     shares = np.array(list(LICENCES.values()))
-    for lap in itertools.count():
-        for name in names:
-            licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
-            yield f"invented_{name}{lap + 1 if lap else ''}", str(licence)
+    for n in itertools.count():
+        licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
+        yield f"invented_{names[n % len(names)]}{n // len(names) + 1 if n >= len(names) else ''}", str(licence)
 
 
-def _credited(row: Row, uploader: str, licence: str, title: str = "") -> Row:
-    title = title or f"{' and '.join(row.labels)}, by {uploader}".replace("_", " ")
-    return replace(row, uploader=uploader, licence=licence, title=title)
+def _credited(row: Row, people: People) -> Row:
+    uploader, licence = next(people)
+    title = f"{' and '.join(row.labels)}, by {uploader}".replace("_", " ")
+    return row._replace(uploader=uploader, licence=licence, title=title)
 
 
-def _recorded(
-    own: Sequence[Row], label: str, number: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
-) -> list[Row]:
+def _recorded(own: Sequence[Row], number: int, people: People, rng: np.random.Generator) -> list[Row]:
     """The clips of a label with uploaders of one to three clips, one of whom is in train and val alike."""
-    train = [row for row in own if row.split == "train"]
-    val = [row for row in own if row.split == "val"]
+    train, val = ([row for row in own if row.split == split] for split in ("train", "val"))
     # Of every second label the uploader on both sides has more clips in val, so that sides are changed both ways.
-    joined = 1 if number % 2 == 0 else len(val)
-    sessions, at = [], 0
-    while at < len(train) - 1:
-        size = min(int(rng.integers(1, 4)), len(train) - 1 - at)
-        sessions.append(train[at : at + size])
-        at += size
+    joined, cuts = 1 if number % 2 == 0 else len(val), [0]
+    while cuts[-1] < len(train) - 1:
+        cuts.append(min(cuts[-1] + int(rng.integers(1, 4)), len(train) - 1))
+    sessions = [train[start:stop] for start, stop in itertools.pairwise(cuts)]
     sessions += [[train[-1], *val[:joined]], *([row] for row in val[joined:])]
-    loud = set(rng.choice(len(own), 2, replace=False).tolist())
+    loud = {own[i].name for i in rng.choice(len(own), 2, replace=False)}
     made = []
-    for letter, session in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * len(own), sessions, strict=False):
+    for letter, session in zip(itertools.cycle(ascii_uppercase), sessions, strict=False):
         uploader, licence = next(people)
         for part, row in enumerate(session, 1):
-            title = f"{label.replace('_', ' ')} {letter}, part {part} of {len(session)}"
-            rumble = float(rng.uniform(0.5, 8.0)) if own.index(row) in loud else 0.0
+            title = f"{row.labels[0].replace('_', ' ')} {letter}, part {part} of {len(session)}"
+            rumble = float(rng.uniform(0.5, 8.0)) if row.name in loud else 0.0
             votes = _VOTES[int(rng.integers(len(_VOTES)))]
-            made.append(replace(_credited(row, uploader, licence, title), rumble=rumble, votes=votes))
+            made.append(row._replace(uploader=uploader, licence=licence, title=title, rumble=rumble, votes=votes))
     return made
 
 
-def _extra(
-    recorded: Mapping[str, Sequence[Row]], index: int, people: Iterator[tuple[str, str]], rng: np.random.Generator
-) -> tuple[list[Row], Planted]:
-    """Two recordings once more, and two clips with a wrong label (tones as a texture or the other way round), numbered
-    from `index`."""
+def _copies_and_wrong(
+    recorded: Mapping[str, Sequence[Row]], number: int, people: People, rng: np.random.Generator
+) -> tuple[list[Row], list[list[str]], list[Row]]:
+    """Two recordings once more, whose these are, and two clips with a wrong label (tones as a texture or the other way
+    round), numbered from `number`."""
     twice, stolen, *rest = np.resize(rng.permutation(list(recorded)), max(4, len(recorded))).tolist()
     train = {label: [row for row in rows if row.split == "train"] for label, rows in recorded.items()}
     first, second = train[twice][int(rng.integers(2))], train[stolen][2 + int(rng.integers(2))]
-    cut = f"{first.title}, cut"
-    again = replace(first, name=f"{twice}-{index:03d}", title=cut, later_s=_LATER_S, rumble=0.0)
-    other = replace(second, name=f"{stolen}-{index + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
-    extra, heard = [again, _credited(other, *next(people))], {}
+    again = first._replace(name=f"{twice}-{number:03d}", title=f"{first.title}, cut", later_s=_LATER_S, rumble=0.0)
+    other = second._replace(name=f"{stolen}-{number + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
+    copies, wrong = [again, _credited(other, people)], []
     # Of one wrong label a vote tells; the other went unnoticed.
-    for number, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), index + 2):
-        sound = str(rng.choice(("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")))
-        extra.append(Row(f"{label}-{number:03d}", (label,), ((sound, _OTHER_TAKE),), "train", votes=votes))
-        heard[extra[-1].name] = sound
-    same = [[first.name, again.name], [second.name, other.name]]
-    loud = [row.name for rows in recorded.values() for row in rows if row.rumble]
-    return extra, Planted(heard, same, loud)
+    for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), number + 2):
+        heard = ("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")
+        sound = (str(rng.choice(heard)), _OTHER_TAKE)
+        wrong.append(Row(f"{label}-{n:03d}", (label,), (sound,), "train", votes=votes))
+    return copies, [[first.name, again.name], [second.name, other.name]], wrong

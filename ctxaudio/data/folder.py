@@ -11,7 +11,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +25,6 @@ from ctxaudio.signal.audio import AudioReader
 LONGEST_CLIP_S = 30.0  # as in FSD50K
 LONGEST_CONDITION_BYTES = 160  # a file name has at most 255, with context, number and suffix
 VALIDATION_SHARE = 5  # one file in so many
-LICENCE = "own"
-
 # A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
 _SAFE_NAME = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])")
 
@@ -55,16 +53,15 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
             by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
         else:
             left_out.append(LeftOut(name, found))
-    _check_layout(folder, by_place, len(left_out))
+    _check(folder, by_place, len(left_out))
     silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - by_place.keys()
     left_out += [LeftOut(name, f"{name}: a sub-folder without readable audio") for name in sorted(silent)]
     conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
-    _check_names(folder, conditions)
     clips, indices = [], []
     for i, (label, sounds) in enumerate(conditions.items()):
         validation = held_out({name: sound.duration_s for name, sound in sounds.items()})
         for name, sound in sounds.items():
-            about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", LICENCE
+            about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", "own"
             pieces = cut(sound.frames, sound.sample_rate)
             ids = [f"{name}#{n}" if len(pieces) > 1 else name for n in range(1, len(pieces) + 1)]
             clips += [Clip(clip_id, *about, *piece) for clip_id, piece in zip(ids, pieces, strict=True)]
@@ -89,67 +86,53 @@ def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
 
 
 def cut(frames: int, sample_rate: int) -> list[tuple[int, int]]:
-    """Where pieces of at most 30 s, all of the same length, begin and end in a file of so many frames.
-
-    >>> cut(61 * 8000, 8000)
-    [(0, 162666), (162666, 325333), (325333, 488000)]
-    """
+    """Where pieces of at most 30 s, all of the same length, begin and end in a file of so many frames."""
     count = math.ceil(frames / sample_rate / LONGEST_CLIP_S)
     return list(pairwise(frames * i // count for i in range(count + 1)))
 
 
 def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[tuple[str, AudioReader | str]]:
-    """The path inside `folder` of each file, and the file, or why it can't be used."""
-    for path in _files(folder, apart_from):
-        name = path.relative_to(folder).as_posix()
-        # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
-        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-            yield ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text"
-            continue
-        try:
-            yield name, AudioReader(path)
-        except ClipError as error:
-            yield name, str(error).replace(str(path), name, 1)
+    """The path inside `folder` of each file but hidden ones, and the file, or why it can't be used.
 
-
-def _files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
-    """Files under `folder` in order of their names, without hidden ones; links are followed, in circles only once."""
+    They come in order of their names; links are followed, in circles only once.
+    """
 
     def unreadable(error: OSError) -> None:
         raise CtxAudioError(f"can't read the folder {error.filename}: {error.strerror}") from error
 
     seen = {apart_from.resolve()} if apart_from else set()
     for parent, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
-        if Path(parent).resolve() in seen:
-            folders.clear()
-            continue
+        again = Path(parent).resolve() in seen
         seen.add(Path(parent).resolve())
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        folders[:] = [] if again else sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(parent, name) for name in sorted(names) if not again and not name.startswith(".")):
+            name = path.relative_to(folder).as_posix()
+            # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
+            if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+                yield ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text"
+                continue
+            try:
+                yield name, AudioReader(path)
+            except ClipError as error:
+                yield name, str(error).replace(str(path), name, 1)
 
 
-def _check_layout(folder: Path, by_place: Mapping[str, Mapping[str, AudioReader]], others: int) -> None:
+def _check(folder: Path, by_place: Mapping[str, Mapping[str, AudioReader]], others: int) -> None:
+    """Refuse a folder without audio, with audio on two levels, or whose names can't be those of conditions."""
     if not by_place and not others:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not by_place:
-        raise CtxAudioError(
-            f"{folder} holds no readable audio ({others} other files): WAV, FLAC, Ogg, MP3 and AIFF are read"
-        )
+        formats = "WAV, FLAC, Ogg, MP3 and AIFF are read"
+        raise CtxAudioError(f"{folder} holds no readable audio ({others} other files): {formats}")
     if "" in by_place and len(by_place) > 1:
-        nested = next(place for place in by_place if place)
-        where = f"both itself ({next(iter(by_place['']))}) and in sub-folders ({next(iter(by_place[nested]))})"
-        raise CtxAudioError(
-            f"{folder} holds audio {where}: move all into sub-folders, one a condition, or all out of them"
-        )
-
-
-def _check_names(folder: Path, names: Iterable[str]) -> None:
+        loose, nested = (next(iter(by_place[place])) for place in ("", next(place for place in by_place if place)))
+        where = f"both itself ({loose}) and in sub-folders ({nested})"
+        mend = "move all into sub-folders, one a condition, or all out of them"
+        raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
     alike: dict[str, str] = {}
-    for name in names:
+    for name in sorted(place or folder.resolve().name for place in by_place):
         if not _SAFE_NAME.fullmatch(name) or len(name.encode()) > LONGEST_CONDITION_BYTES:
-            raise CtxAudioError(
-                f"the folder {name!r} of {folder} can't name a condition and its files: "
-                "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
-            )
+            mend = "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
+            raise CtxAudioError(f"the folder {name!r} of {folder} can't name a condition and its files: {mend}")
         if (other := alike.setdefault(name.casefold(), name)) != name:
             raise CtxAudioError(f"{folder} has the sub-folders {other!r} and {name!r}: rename one")

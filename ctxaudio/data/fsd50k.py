@@ -28,23 +28,14 @@ LICENCES = {
     "sampling+": "Sampling+ (credit the uploader; for parts and mixes; not in advertising)",
     "unknown": "Other or unknown licences",
 }
-
 #: May be used for anything, CC-BY with the credit that ATTRIBUTION.md gives.
 DEFAULT_LICENCES = ("cc0", "cc-by")
-
 FSD50K_CREDIT = (
     "Clips of FSD50K (Eduardo Fonseca, Xavier Favory, Jordi Pons, Frederic Font, Xavier Serra: FSD50K: an Open Dataset "
     "of Human-Labeled Sound Events, IEEE/ACM TASLP 30:829-852, 2022, https://doi.org/10.5281/zenodo.4060432), a data "
     "set under CC BY 4.0 of recordings from Freesound, each under its uploader's licence as listed here."
 )
-
-_NAMES = {"zero": "cc0", "by": "cc-by", "by-nc": "cc-by-nc", "sampling+": "sampling+"}
-_URI = re.compile(
-    r"https?://(?:www\.)?creativecommons\.org/(?:publicdomain|licenses)/([^/?#]+)(?:[/?#].*)?", re.IGNORECASE
-)
-
 RATINGS = "pp_pnp_ratings_FSD50K.json"
-_SPLITS_OF = {"dev": ("train", "val"), "eval": ("eval",)}
 _LAYOUT = (
     "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
     "and, if wanted, FSD50K.metadata/ (the same with eval)"
@@ -110,8 +101,7 @@ def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Ind
     """Read the ground truth and metadata of `subset` under `data_dir`, and which clips lie there, without opening any.
 
     A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
-    uploaders are empty and licences "unknown". Clips of the eval set have the split "eval". Without `look` the tables
-    are enough, as before a fetch.
+    uploaders are empty and licences "unknown". Without `look` the tables are enough, as before a fetch.
 
     Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
     a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
@@ -122,24 +112,21 @@ def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Ind
     for path, there in ((folder, folder.is_dir() or not look), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    vocabulary_path = table.with_name("vocabulary.csv")
-    rows = _read_csv(vocabulary_path, ("index", "label", "mid"), header=False) if vocabulary_path.exists() else ()
-    vocabulary = {row["label"]: row["mid"] for _, row in rows}
-    metadata = _read_metadata(data_dir, subset)
+    path = table.with_name("vocabulary.csv")
+    rows = _read_csv(path, ("index", "label", "mid"), header=False) if path.exists() else ()
+    vocabulary, metadata = {row["label"]: row["mid"] for _, row in rows}, _read_metadata(data_dir, subset)
     clips, left_out = [], []
-    labels_of: dict[str, tuple[str, ...]] = {}  # rows share a few thousand lists of labels
     for line, row in _read_csv(table, ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")):
-        text, clip_id, split = row["labels"], row["fname"], row["split"] if subset == "dev" else "eval"
-        if text not in labels_of:
-            labels_of[text] = tuple(label.strip() for label in text.split(",") if label.strip())
-            if vocabulary and (unknown := sorted(set(labels_of[text]) - vocabulary.keys())):
-                names = ", ".join(unknown)
-                raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
-        if split not in _SPLITS_OF[subset]:
+        clip_id, split = row["fname"], row["split"] if subset == "dev" else "eval"
+        labels = tuple(label.strip() for label in row["labels"].split(",") if label.strip())
+        if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
+            names = ", ".join(unknown)
+            raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
+        if subset == "dev" and split not in ("train", "val"):
             raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
         try:
             path = child_path(folder, clip_id and f"{clip_id}.wav")
-            clips.append(Clip(clip_id, path, labels_of[text], split, *metadata.get(clip_id, ("", "", "unknown"))))
+            clips.append(Clip(clip_id, path, labels, split, *metadata.get(clip_id, ("", "", "unknown"))))
         except ClipError as error:
             left_out.append(LeftOut(clip_id, str(error)))
     return Index(tuple(clips), tuple(left_out), clips_on_disk(folder) if look else None, vocabulary, data_dir)
@@ -181,14 +168,13 @@ def _read_csv(path: Path, columns: tuple[str, ...], header: bool = True) -> Iter
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, None if header else columns, strict=True)
-            names = reader.fieldnames or ()
-            if missing := [column for column in columns if column not in names]:
-                has = ", ".join(names) or "none"
-                raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {has}")
+            names = ", ".join(reader.fieldnames or ()) or "none"
+            if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+                raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {names}")
             for row in reader:
                 if None in row or None in row.values():
-                    wrong = f"{path} line {reader.line_num} doesn't have {len(names)} fields"
-                    raise CtxAudioError(f"{wrong} ({', '.join(names)}): fetch the file again")
+                    wrong = f"{path} line {reader.line_num} doesn't have {len(reader.fieldnames or ())} fields"
+                    raise CtxAudioError(f"{wrong} ({names}): fetch the file again")
                 yield reader.line_num, row
     except OSError as error:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
@@ -214,10 +200,10 @@ def licence_name(uri: str) -> str:
 
     Every other licence, by-sa and by-nc-nd among them, is "unknown".
 
-    >>> licence_name("http://creativecommons.org/publicdomain/zero/1.0/"), licence_name("not a licence")
-    ('cc0', 'unknown')
-    >>> licence_name("https://creativecommons.org/licenses/by-nc/4.0/legalcode")
-    'cc-by-nc'
+    >>> licence_name("https://creativecommons.org/licenses/by-nc/4.0/legalcode"), licence_name("not a licence")
+    ('cc-by-nc', 'unknown')
     """
-    match = _URI.fullmatch(unquote(uri).strip())
-    return _NAMES.get(match.group(1).lower(), "unknown") if match else "unknown"
+    pattern = r"https?://(www\.)?creativecommons\.org/(publicdomain|licenses)/(?P<name>[^/?#]+)([/?#].*)?"
+    match = re.fullmatch(pattern, unquote(uri).strip(), re.IGNORECASE)
+    names = {"zero": "cc0", "by": "cc-by", "by-nc": "cc-by-nc", "sampling+": "sampling+"}
+    return names.get(match["name"].lower(), "unknown") if match else "unknown"

@@ -12,6 +12,7 @@ import shutil
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import joblib
@@ -27,11 +28,8 @@ from ctxaudio.signal.filters import high_pass, resample
 
 FORMAT_VERSION = 2
 SAMPLES = "samples.f32"  # little-endian
-SHORTEST_S = 0.3
-SILENCE_DB = -80.0
-LEVEL_DB = -26.0
-CLIPS_PER_WORKER = 100
-UNFINISHED = ".preparing"
+SHORTEST_S, SILENCE_DB, LEVEL_DB = 0.3, -80.0, -26.0
+CLIPS_PER_WORKER = 100  # a process takes a second or two to start, in which one decodes some hundred clips
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,6 @@ def prepare_clips(
 
     Raises `CtxAudioError` where no clip is left, the cache can't be written to, or is damaged.
     """
-    if sample_rate <= 0 or workers < 0:
-        raise CtxAudioError(f"sample_rate {sample_rate} must be positive and workers {workers} not negative")
     folder = cache_dir / _cache_key(selection, sample_rate)
     if not folder.exists():
         busy = f"waiting for another run that is preparing clips in {cache_dir}"
@@ -145,26 +141,22 @@ def _cache_key(selection: Selection, sample_rate: int) -> str:
 
 def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
     """Write `folder` aside, in the place of what a killed call left; it takes its name once it is whole."""
-    chosen, aside = selection.clips, folder.with_name(UNFINISHED)
+    chosen, aside = selection.clips, folder.with_name(".preparing")
     clips: list[tuple[str, int, int]] = []
     skipped: list[tuple[str, str]] = []
     tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in chosen)
-    # A process takes a second or two to start, in which one decodes some hundred clips.
     parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(chosen) // CLIPS_PER_WORKER)), return_as="generator")
-    bar = tqdm(total=len(chosen), desc="preparing clips", unit="clip", disable=not progress)
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
-        with (aside / SAMPLES).open("wb") as file, bar, closing(parallel(tasks)) as results:
-            total = 0
-            for clip, decoded in zip(chosen, results, strict=True):
+        with (aside / SAMPLES).open("wb") as file, closing(parallel(tasks)) as results:
+            shown = tqdm(results, "preparing clips", len(chosen), unit="clip", disable=not progress)
+            for clip, decoded in zip(chosen, shown, strict=True):
                 if isinstance(decoded, str):
                     skipped.append((clip.clip_id, decoded))
                 else:
+                    clips.append((clip.clip_id, file.tell() // 4, len(decoded)))
                     file.write(decoded.astype("<f4", copy=False).tobytes())
-                    clips.append((clip.clip_id, total, len(decoded)))
-                    total += len(decoded)
-                bar.update()
         if not clips:
             none = f"none of the {len(chosen)} clips of context {selection.context.name!r} could be used"
             raise CtxAudioError(f"{none}; the first: {skipped[0][1]}")
@@ -181,23 +173,19 @@ def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: 
 def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> PreparedClips:
     # Condition and split are in the folder's key; credits come from the selection, so they are never out of date.
     chosen = {clip.clip_id: (clip, i) for clip, i in zip(selection.clips, selection.conditions, strict=True)}
-    index = read_json(folder / "index.json")
+    index, context = read_json(folder / "index.json"), selection.context
     try:
-        samples = np.memmap(folder / SAMPLES, "<f4", "r")
-        clips, total = [], 0
+        samples, clips = np.memmap(folder / SAMPLES, "<f4", "r"), []
         for clip_id, offset, length in index["clips"]:
             clip, condition = chosen[clip_id]
-            if offset != total or not isinstance(length, int) or length < 1:
-                raise ValueError(f"clip {clip_id} at {offset}")
-            total += length
             credit = (clip.title, clip.uploader, clip.licence)
             clips.append(PreparedClip(clip_id, condition, clip.split, offset, length, *credit))
-        skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
+        ends = list(accumulate((clip.length for clip in clips), initial=0))
+        if [*(clip.offset for clip in clips), len(samples)] != ends:
+            raise ValueError(f"the places of the clips don't fit {len(samples)} samples")
         if not (samples.min() >= -1.0 and samples.max() <= 1.0):  # nor NaN
             raise ValueError("samples outside -1..1")
-        if len(samples) != total:
-            raise ValueError(f"{len(samples)} samples, not {total}")
+        skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CtxAudioError(f"the prepared clips in {folder} are damaged ({error}): delete that folder") from error
-    context = selection.context
     return PreparedClips(sample_rate, context.name, context.conditions, tuple(clips), samples, skipped)

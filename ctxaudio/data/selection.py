@@ -1,4 +1,4 @@
-"""Choosing the clips of a context, and saying what was left out and why."""
+"""Choosing the clips of a context from the index of FSD50K, and saying what was left out and why."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licenc
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, option
 
-SPLITS = ("train", "val", "eval")
 _REASONS_SHOWN = 12
-
 #: Clips that are not what their labels say, and how that is known.
 KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
     {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
@@ -73,19 +71,19 @@ class Selection:
 def select_clips(index: Index, context: Context, options: SelectionOptions | None = None) -> Selection:
     """The clips of `index` that belong to `context` and are as `options` say.
 
-    A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is
-    refused where any of its labels is vetoed by the context or everywhere. A condition may end up without clips.
-    A context of several takes every clip that one of its parts would take, for the condition it has there; of
-    several, for the one that comes first among the clip's labels.
-    An uploader with clips in both train and val has them moved to one side, see `keep_uploaders_apart`.
-    Where `index.on_disk` is known, only clips on disk are taken.
+    A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is refused
+    where any of its labels is vetoed by the context or everywhere. A condition may end up without clips. A context of
+    several takes every clip that one of its parts would take, for the condition it has there; of several, for the one
+    that comes first among the clip's labels. Where `index.on_disk` is known, only clips on disk are taken.
 
-    Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none).
+    Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none), and for a
+    label of the options that the vocabulary lacks (an empty one lacks nothing) or the context vetoes.
     """
     options = options or SelectionOptions()
-    context = wanted_context(context, options.labels, index.vocabulary)
+    if options.labels is not None:
+        context = _with_labels(context, options.labels, index.vocabulary)
     ratings = read_ratings(index) if options.rating is not None else None
-    clips, conditions, left_out = [], [], list(index.left_out)
+    chosen, conditions, left_out = [], [], list(index.left_out)
     without_condition = not_fetched = 0
     seen: set[str] = set()
     for clip in index.clips:
@@ -94,38 +92,24 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             left_out.append(LeftOut(clip.clip_id, "listed twice: the first row counts"))
         elif not label:
             without_condition += 1
-        elif reason := reason or _refusal(clip, options):
+        elif reason := reason or _refusal(clip, label, options, index, ratings):
             left_out.append(LeftOut(clip.clip_id, reason))
-        elif ratings is not None and not _is_predominant(clip, label, index.vocabulary, ratings):
-            left_out.append(LeftOut(clip.clip_id, "not rated as present and predominant by all"))
         elif index.on_disk is not None and clip.clip_id not in index.on_disk:
             not_fetched += 1
         else:
-            clips.append(clip)
+            chosen.append(clip)
             conditions.append(context.conditions.index(label))
         seen.add(clip.clip_id)
-    _check_enough(clips, context, index, not_fetched)
-    apart = keep_uploaders_apart(clips, conditions)
-    trained_on = {clip.uploader for clip in apart if clip.uploader and clip.split == "train"}
-    return Selection(
-        context=context,
-        clips=apart,
-        conditions=tuple(conditions),
-        left_out=tuple(left_out),
-        without_condition=without_condition,
-        not_fetched=not_fetched,
-        moved=sum(after.split != before.split for after, before in zip(apart, clips, strict=True)),
-        not_apart=sum(clip.split == "val" and clip.uploader in trained_on for clip in apart),
-    )
+    _check_enough(chosen, context, index, not_fetched)
+    clips = keep_uploaders_apart(chosen, conditions)
+    trained_on = {clip.uploader for clip in clips if clip.uploader and clip.split == "train"}
+    moved = sum(after.split != before.split for after, before in zip(clips, chosen, strict=True))
+    not_apart = sum(clip.split == "val" and clip.uploader in trained_on for clip in clips)
+    counted = without_condition, not_fetched, moved, not_apart
+    return Selection(context, clips, tuple(conditions), tuple(left_out), *counted)
 
 
-def wanted_context(context: Context, labels: tuple[str, ...] | None, vocabulary: Mapping[str, str]) -> Context:
-    """`context` with `labels` as its conditions (None: as it is), and of several contexts as one.
-
-    Raises `CtxAudioError` for a label that is not in `vocabulary` (empty: not checked) or that the context vetoes.
-    """
-    if labels is None:
-        return context
+def _with_labels(context: Context, labels: tuple[str, ...], vocabulary: Mapping[str, str]) -> Context:
     if unknown := [label for label in labels if vocabulary and label not in vocabulary]:
         raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
     if vetoed := [label for label in labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
@@ -144,20 +128,22 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
 
-def _refusal(clip: Clip, options: SelectionOptions) -> str:
+def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: Ratings | None) -> str:
+    """Why the clip is refused though its labels are fine (empty: it is not)."""
     if clip.clip_id in KNOWN_WRONG:
         return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
     if clip.clip_id in options.exclude:
         return "excluded by --exclude"
-    licence = licence_name(clip.licence)
-    return "" if options.licences is None or licence in options.licences else f"licence {licence}"
-
-
-def _is_predominant(clip: Clip, label: str, mids: Mapping[str, str], ratings: Ratings) -> bool:
-    """Whether all votes on a label are 1; a parent has votes only on its children, which stand before it."""
-    given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
-    votes = given.get(mids[label]) or [vote for child in children for vote in given.get(mids[child], [])]
-    return bool(votes) and all(vote == 1.0 for vote in votes)
+    if options.licences is not None and (licence := licence_name(clip.licence)) not in options.licences:
+        return f"licence {licence}"
+    if ratings is not None:
+        # A parent has votes only on its children, which stand before it.
+        given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
+        of_children = [vote for child in children for vote in given.get(index.vocabulary[child], [])]
+        votes = given.get(index.vocabulary[label]) or of_children
+        if not votes or any(vote != 1.0 for vote in votes):
+            return "not rated as present and predominant by all"
+    return ""
 
 
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
@@ -193,13 +179,9 @@ def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> tu
 
 
 def count_by_condition(names: Iterable[str], pairs: Iterable[tuple[int, str]]) -> dict[str, dict[str, int]]:
-    """Count (condition, split) `pairs` as {condition name: {split: count}}, with zeros for conditions without clips.
-
-    >>> count_by_condition(["Rain", "Wind"], [(0, "train"), (0, "train"), (0, "val")])
-    {'Rain': {'train': 2, 'val': 1}, 'Wind': {'train': 0, 'val': 0}}
-    """
+    """Count (condition, split) `pairs` as {condition name: {split: count}}, with zeros for conditions without clips."""
     counted = Counter(pairs)
-    present = [split for split in SPLITS if any(split == found for _, found in counted)]
+    present = [split for split in ("train", "val", "eval") if any(split == found for _, found in counted)]
     return {name: {split: counted[i, split] for split in present} for i, name in enumerate(names)}
 
 
@@ -220,16 +202,14 @@ def text_table(rows: Sequence[Sequence[object]]) -> list[str]:
 
 def left_out_lines(selection: Selection) -> list[str]:
     """What was moved, left out and not found, counted by reason, a line each."""
-    lines = []
-    if selection.moved:
-        lines.append(f"moved between train and val: {selection.moved}, so that no uploader is on both sides")
-    if selection.not_apart:
-        lines.append(f"not independent of train: {selection.not_apart} val clips by uploaders of train clips")
-    lines.append(f"left out: {selection.without_condition} clips with none of these labels")
-    if selection.not_fetched:
-        lines.append(f"not on disk: {selection.not_fetched} more clips (ctxaudio fetch brings them)")
     reasons = Counter(left_out.reason for left_out in selection.left_out).most_common()
-    lines += [f"left out: {count} {reason}" for reason, count in reasons[:_REASONS_SHOWN]]
-    if len(reasons) > _REASONS_SHOWN:
-        lines.append(f"left out: {sum(count for _, count in reasons[_REASONS_SHOWN:])} for other reasons")
-    return lines
+    others = sum(count for _, count in reasons[_REASONS_SHOWN:])
+    lines = {
+        f"moved between train and val: {selection.moved}, so that no uploader is on both sides": selection.moved,
+        f"not independent of train: {selection.not_apart} val clips by uploaders of train clips": selection.not_apart,
+        f"left out: {selection.without_condition} clips with none of these labels": True,
+        f"not on disk: {selection.not_fetched} more clips (ctxaudio fetch brings them)": selection.not_fetched,
+        **{f"left out: {count} {reason}": count for reason, count in reasons[:_REASONS_SHOWN]},
+        f"left out: {others} for other reasons": others,
+    }
+    return [line for line, said in lines.items() if said]

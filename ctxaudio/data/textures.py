@@ -5,19 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import lfilter
 
-from ctxaudio.data.synthesis import (
-    SAMPLE_RATE,
-    Samples,
-    Sound,
-    add_at,
-    at_level,
-    fade,
-    glide,
-    harmonics,
-    impulses_at,
-    ring,
-    seconds_of,
-)
+from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound, add_at, at_level, glide, harmonics, ring
 
 
 def rain(s: Sound) -> Samples:
@@ -25,18 +13,17 @@ def rain(s: Sound) -> Samples:
     bed = s.octaves(-24, -16, -11, -8, -6, -4, -3, -4, -6, -14, spread_db=2.5)
     near = s.shower(s.log_uniform(300, 2500), (900, 9000), (0.002, 0.012), 0.9)
     heavy = s.shower(s.log_uniform(15, 90), (350, 1800), (0.01, 0.04), 0.7, kinds=8)
-    swell = 1 + 0.12 * s.curve(0.5)
-    return at_level(bed, 1.0) * swell + at_level(near, s.uniform(0.4, 1.0)) + at_level(heavy, s.uniform(0.1, 0.4))
+    swelling = at_level(bed, 1.0) * (1 + 0.12 * s.curve(0.5))
+    return swelling + at_level(near, s.uniform(0.4, 1.0)) + at_level(heavy, s.uniform(0.1, 0.4))
 
 
 def waves_and_surf(s: Sound) -> Samples:
     """Swells that build slowly, break and run out in foam, over the roar of the shore."""
-    seconds = seconds_of(s.length)
     total = 0.25 * s.octaves(-14, -8, -4, -2, -3, -7, -13, -20, -27, -38)
     break_s = s.uniform(-1.5, 1.5)
-    while break_s < seconds[-1] + 2.5:
+    while break_s < s.seconds[-1] + 2.5:
         rise_s, fall_s, foam_s = s.uniform(0.5, 1.2), s.uniform(0.7, 1.5), s.uniform(1.0, 2.2)
-        since, late = seconds - break_s, seconds - break_s - 0.3
+        since, late = s.seconds - break_s, s.seconds - break_s - 0.3
         body = np.where(since < 0, np.exp(-0.5 * (since / rise_s) ** 2), np.exp(-np.maximum(since, 0) / fall_s))
         foam = np.where(late < 0, np.exp(-0.5 * (late / (0.6 * rise_s)) ** 2), np.exp(-late / foam_s))
         size = s.uniform(0.5, 1.0)
@@ -51,8 +38,8 @@ def wind(s: Sound) -> Samples:
     gust = 0.8 * s.curve(0.3) + 0.25 * s.curve(1.2)
     total, fall_db = np.zeros(s.length), s.uniform(2.0, 4.0)
     for octave, centre_hz in enumerate((45.0, 90.0, 180.0, 360.0, 720.0, 1440.0)):
-        band = s.band(centre_hz / 1.4, centre_hz * 1.4)
-        total += 10 ** (-fall_db * octave / 20) * np.exp((0.2 + 0.09 * octave) * gust) * band
+        gain = 10 ** (-fall_db * octave / 20) * np.exp((0.2 + 0.09 * octave) * gust)
+        total += gain * s.band(centre_hz / 1.4, centre_hz * 1.4)
     whistle_hz = s.uniform(450, 1000) * np.exp(0.2 * gust + 0.05 * s.curve(0.8))
     cycles, width_hz = 2 * np.pi * glide(whistle_hz), s.uniform(40, 120)
     whistle = s.band(1, width_hz, 12.0) * np.cos(cycles) + s.band(1, width_hz, 12.0) * np.sin(cycles)
@@ -115,17 +102,17 @@ def trickle_and_dribble(s: Sound) -> Samples:
 
 def computer_keyboard(s: Sound) -> Samples:
     """Typing: each key clicks down, thumps the desk and clicks again when let go, in uneven runs."""
-    clicks, thumps, times_s = np.zeros(s.length), np.zeros(s.length), []
-    now, pace_s = s.uniform(0.0, 0.2), s.uniform(0.09, 0.17)
-    while now < s.duration_s:
-        times_s.append(now)
-        now += pace_s * s.rng.lognormal(0.0, 0.35) + (s.uniform(0.2, 0.7) if s.rng.random() < 0.08 else 0.0)
-    for press_s in times_s:
+    clicks, thumps, times_s = np.zeros(s.length), np.zeros(s.length), [s.uniform(0.0, 0.2)]
+    pace_s = s.uniform(0.09, 0.17)
+    while times_s[-1] < s.duration_s:
+        pause_s = pace_s * s.rng.lognormal(0.0, 0.35)
+        times_s.append(times_s[-1] + pause_s + (s.uniform(0.2, 0.7) if s.rng.random() < 0.08 else 0.0))
+    for press_s in times_s[:-1]:
         loudness = s.rng.lognormal(0.0, 0.3)
         for offset_s, size in ((0.0, 0.5), (s.uniform(0.008, 0.02), 1.0), (s.uniform(0.06, 0.12), 0.55)):
-            grain = s.band(s.log_uniform(1200, 2600), s.log_uniform(4000, 9000), length=int(0.012 * SAMPLE_RATE))
+            grain = s.lasting(0.012).band(s.log_uniform(1200, 2600), s.log_uniform(4000, 9000))
             add_at(clicks, press_s + offset_s, size * loudness * grain * np.exp(-np.arange(grain.size) / 90))
-        thumps += impulses_at([press_s + 0.015], [loudness], s.length)
+        thumps += s.blows([press_s + 0.015], [loudness])
     body = np.asarray(sum(ring(thumps, s.log_uniform(low, 2.2 * low), 0.06) for low in (110, 260, 600)))
     hiss = s.octaves(-6, -4, -8, -10, -14, -16, -20, -24, -28, -34)
     return s.room(at_level(clicks, 1.0) + at_level(body, s.uniform(0.3, 0.7)), 0.2, 0.25) + 0.04 * hiss
@@ -139,7 +126,7 @@ def tick_tock(s: Sound) -> Samples:
     for parity in (0, 1):
         click = np.zeros(int(0.06 * SAMPLE_RATE))
         for offset_s, size in ((0.0, 1.0), (s.uniform(0.004, 0.009), 0.6), (s.uniform(0.014, 0.025), 0.4)):
-            scrape = s.band(s.log_uniform(2500, 5000), 12000, 9.0, int(0.02 * SAMPLE_RATE))
+            scrape = s.lasting(0.02).band(s.log_uniform(2500, 5000), 12000, 9.0)
             add_at(click, offset_s, size * scrape * np.exp(-np.arange(scrape.size) / s.uniform(25, 60)))
         body = np.asarray(sum(ring(click, hz * (1 - 0.12 * parity), s.uniform(0.01, 0.03)) for hz in case_hz))
         click = click + at_level(body, s.uniform(0.3, 0.8) * float(np.std(click)))
@@ -163,11 +150,14 @@ def crackle(s: Sound) -> Samples:
 def purr(s: Sound) -> Samples:
     """A cat: about 25 throat pulses a second, in and out with the breath."""
     breath_s, rate_hz = s.uniform(1.2, 2.0), s.uniform(22, 28)
-    breath = np.sin(np.pi * (seconds_of(s.length) / breath_s + s.uniform(0, 2)))
+    breath = np.sin(np.pi * (s.seconds / breath_s + s.uniform(0, 2)))
     times_s = np.cumsum(s.rng.normal(1 / rate_hz, 0.05 / rate_hz, int(1.3 * s.duration_s * rate_hz)))
-    pulses = impulses_at(times_s, s.rng.normal(1.0, 0.15, times_s.size), s.length)
-    spread = s.band(80, 1200, 12.0, int(0.016 * SAMPLE_RATE)) * np.hanning(int(0.016 * SAMPLE_RATE))
-    excitation, throat = lfilter(spread, [1.0], pulses), np.zeros(s.length)
+    pulses, pulse, throat = (
+        s.blows(times_s, s.rng.normal(1.0, 0.15, times_s.size)),
+        s.lasting(0.016),
+        np.zeros(s.length),
+    )
+    excitation, throat = lfilter(pulse.band(80, 1200, 12.0) * np.hanning(pulse.length), 1.0, pulses), np.zeros(s.length)
     for formant_hz, decay_s, gain in ((120, 0.035, 0.6), (230, 0.03, 1.0), (420, 0.02, 0.5), (900, 0.01, 0.15)):
         throat += gain * ring(excitation, s.uniform(0.9, 1.1) * formant_hz, decay_s)
     air = s.octaves(-40, -20, -6, 0, -6, -12, -18, -24, -30, -40)
@@ -182,7 +172,7 @@ def clapping(s: Sound) -> Samples:
         pace_s, now = s.uniform(0.22, 0.34), s.uniform(0.0, 0.3)
         centre_hz, loudness = s.log_uniform(800, 1900), 1.0 if person == 0 else s.uniform(0.2, 0.7)
         while now < s.duration_s:
-            grain = s.band(0.7 * centre_hz, 1.6 * centre_hz, 9.0, int(0.03 * SAMPLE_RATE))
+            grain = s.lasting(0.03).band(0.7 * centre_hz, 1.6 * centre_hz, 9.0)
             decay = np.exp(-np.arange(grain.size) / s.uniform(120, 220))
             add_at(total, now, loudness * s.rng.lognormal(0.0, 0.15) * grain * decay)
             now += pace_s * s.rng.normal(1.0, 0.04)
@@ -191,12 +181,12 @@ def clapping(s: Sound) -> Samples:
 
 def thunder(s: Sound) -> Samples:
     """A crack, then claps and a rolling rumble that dies away."""
-    seconds, total = seconds_of(s.length), np.zeros(s.length)
+    total = np.zeros(s.length)
     for clap in range(int(s.integers(4, 9))):
-        since = seconds - s.uniform(0.1, 0.45 * seconds[-1])
+        since = s.seconds - s.uniform(0.1, 0.45 * s.seconds[-1])
         dying = np.exp(-np.maximum(since, 0) / s.uniform(0.4, 1.6)) * (1 - np.exp(-np.abs(since) / 0.04))
         high = -6.0 if clap < 2 else -16.0
         levels = (-8, 0, 0, -3, -7 + high / 4, -12 + high / 2, -18 + high, -30 + high, -40 + high, -60)
         total += s.uniform(0.3, 1.0) * np.where(since < 0, 0.0, dying) * s.octaves(*levels)
     rumble = s.noise({20: -6, 60: 0, 150: -4, 600: -30, 4000: -70})
-    return total * np.exp(0.4 * s.curve(6.0)) + 0.15 * rumble * fade(s.length, 0.8, 0.8)
+    return total * np.exp(0.4 * s.curve(6.0)) + 0.15 * rumble * s.fade(0.8, 0.8)
