@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,7 @@ CROSSFADE_S = 0.01
 MOST_CROPS_OF_A_CLIP = 4
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(NamedTuple):
     """`audio` float32 `[B, T]` in -1..1; `condition` int64 `[B]`; `clip` int64 `[B]`, indices of prepared clips."""
 
     audio: torch.Tensor
@@ -46,17 +46,16 @@ class ClipBatches:
         self._clips = [torch.tensor(clips) for clips in by_condition if clips]
         if not self._clips:
             raise CtxAudioError(f"context {prepared.context!r} has no prepared clips in the split {split!r}")
-        lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
-        heard = lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
-        self._weights = [heard[clips] for clips in self._clips]
-        self._total = float(sum(lengths[clips].sum() for clips in self._clips))
         self._prepared, self._generator = prepared, generator
         self._crop_samples, self._batch_size = crop_samples, batch_size
+        self._lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
+        self._heard = self._lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
 
     @property
     def steps_per_epoch(self) -> int:
         """How many batches hold as much sound as the split does, at least 1."""
-        return max(1, round(self._total / self._crop_samples / self._batch_size))
+        total = float(sum(self._lengths[clips].sum() for clips in self._clips))
+        return max(1, round(total / self._crop_samples / self._batch_size))
 
     def next(self) -> Batch:
         """Draw the next batch."""
@@ -66,9 +65,8 @@ class ClipBatches:
         return Batch(audio, torch.tensor(conditions), torch.tensor(chosen))
 
     def _draw_clip(self) -> int:
-        present = self._draw_below(len(self._clips))
-        place = torch.multinomial(self._weights[present], 1, generator=self._generator)
-        return int(self._clips[present][place])
+        clips = self._clips[self._draw_below(len(self._clips))]
+        return int(clips[torch.multinomial(self._heard[clips], 1, generator=self._generator)])
 
     def _draw_crop(self, i: int) -> FloatArray:
         samples, crop = self._prepared.audio(i), self._crop_samples
@@ -87,11 +85,8 @@ class ClipBatches:
 def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
     """`samples` `[T]` with its end folded over its start, `[T - fade_samples]`, so that it repeats without a click.
 
-    Equal-power crossfade: the two ends are unlike each other, so their powers add. At most half of `samples`
-    is faded. Kept within -1..1, which the sum of two peaks could leave.
-
-    >>> seamless_loop(np.array([0, 0.25, 0.5, 0.75], dtype=np.float32), 1).round(2)
-    array([0.53, 0.25, 0.5 ], dtype=float32)
+    Equal-power crossfade: the two ends are unlike each other, so their powers add. At most half of `samples` is faded.
+    Kept within -1..1, which the sum of two peaks could leave.
     """
     fade = min(fade_samples, len(samples) // 2)
     loop = samples[: len(samples) - fade].copy()
@@ -100,38 +95,31 @@ def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
     return np.clip(loop, -1.0, 1.0, dtype=np.float32)
 
 
+@dataclass(frozen=True)
 class MixedBatches:
-    """Batches of which a share is recordings and the rest one of several synthesised corpora, drawn anew each time.
+    """Batches of which a `share` is recordings and the rest one of several synthesised corpora, drawn anew each time.
 
     All sources have the same conditions in the same order, and draw from one generator of random numbers. `clip` counts
     the clips of recordings; those of a corpus are -1.
     """
 
-    def __init__(
-        self,
-        recordings: ClipBatches | None,
-        corpora: Sequence[ClipBatches],
-        share: float,
-        batch_size: int,
-        generator: torch.Generator,
-    ) -> None:
-        self._recordings, self._corpora, self._generator = recordings, corpora, generator
-        self._first = round(share * batch_size)
+    recordings: ClipBatches | None
+    corpora: Sequence[ClipBatches]
+    share: float
+    batch_size: int
+    generator: torch.Generator
 
     @property
     def steps_per_epoch(self) -> int:
-        sources = [*self._corpora, *([self._recordings] if self._recordings else [])]
+        sources = [*self.corpora, *([self.recordings] if self.recordings else [])]
         return sum(source.steps_per_epoch for source in sources)
 
     def next(self) -> Batch:
         """Draw the next batch."""
-        made = self._corpora[int(torch.randint(len(self._corpora), (), generator=self._generator))].next()
-        real, n = (self._recordings.next(), self._first) if self._recordings is not None else (made, 0)
-        return Batch(
-            torch.cat([real.audio[:n], made.audio[n:]]),
-            torch.cat([real.condition[:n], made.condition[n:]]),
-            torch.cat([real.clip[:n], torch.full_like(made.clip[n:], -1)]),
-        )
+        made = self.corpora[int(torch.randint(len(self.corpora), (), generator=self.generator))].next()
+        real, n = (self.recordings.next(), round(self.share * self.batch_size)) if self.recordings else (made, 0)
+        made = made._replace(clip=torch.full_like(made.clip, -1))
+        return Batch(*(torch.cat([ours[:n], theirs[n:]]) for ours, theirs in zip(real, made, strict=True)))
 
 
 #: Endless batches, of which `steps_per_epoch` make an epoch.

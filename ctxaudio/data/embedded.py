@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import ascii_uppercase
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,38 +27,35 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json, write_text
 from ctxaudio.signal.audio import write_audio
 
-VERSION = 3
-MANIFEST = "embedded_corpus.json"
+VERSION, MANIFEST = 3, "embedded_corpus.json"
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
-
 _CALLED = {label.lower().replace("-", "_"): label for label in _LABELS}
-
 #: How each label sounds: the functions that are called as it is.
 TEXTURES, NOTES = (
     {_CALLED[name]: recipe for name, recipe in vars(module).items() if name in _CALLED} for module in (textures, notes)
 )
-RECIPES: Mapping[str, Callable[[Sound], Samples]] = MappingProxyType(TEXTURES | NOTES)
+RECIPES: Mapping[str, Callable[[Sound], Samples]] = TEXTURES | NOTES
 
 #: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
 PLANTED_FROM = 8
 CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
 #: With their shares of FSD50K's dev set (14,959, 20,017, 4,616 and 1,374 of 40,966 clips, Fonseca et al. 2022).
-LICENCES: Mapping[str, float] = MappingProxyType(
-    {
-        CC0: 0.365,
-        "http://creativecommons.org/licenses/by/3.0/": 0.489,
-        "http://creativecommons.org/licenses/by-nc/3.0/": 0.113,
-        "http://creativecommons.org/licenses/sampling+/1.0/": 0.033,
-    }
-)
+LICENCES: Mapping[str, float] = {
+    CC0: 0.365,
+    "http://creativecommons.org/licenses/by/3.0/": 0.489,
+    "http://creativecommons.org/licenses/by-nc/3.0/": 0.113,
+    "http://creativecommons.org/licenses/sampling+/1.0/": 0.033,
+}
 #: A second sound, under the label's own, that some context keeps out.
-_COMPANIONS = MappingProxyType({"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"})
+_COMPANIONS = {"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"}
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
-_OTHER_TAKE = 900  # index of the clips that only the planted rows have
-_LATER_S = 0.4
+_OTHER_TAKE, _LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
+
+
+People = Iterator[dict[str, Any]]  # uploader and licence of rows
 
 
 class Row(NamedTuple):
@@ -79,9 +75,6 @@ class Row(NamedTuple):
     votes: tuple[float, ...] = ()
     later_s: float = 0.0
     rumble: float = 0.0
-
-
-People = Iterator[tuple[str, str]]  # uploader and licence
 
 
 @dataclass(frozen=True)
@@ -214,15 +207,15 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple
 def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> People:
     """Invented uploaders, each with the one licence they give: `licences` once each, then by their shares."""
     shares = np.array(list(LICENCES.values()))
-    for n in itertools.count():
-        licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
-        yield f"invented_{names[n % len(names)]}{n // len(names) + 1 if n >= len(names) else ''}", str(licence)
+    for lap in itertools.count(1):
+        for name in names:
+            licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
+            yield {"uploader": f"invented_{name}{lap if lap > 1 else ''}", "licence": str(licence)}
 
 
 def _credited(row: Row, people: People) -> Row:
-    uploader, licence = next(people)
-    title = f"{' and '.join(row.labels)}, by {uploader}".replace("_", " ")
-    return row._replace(uploader=uploader, licence=licence, title=title)
+    by = next(people)
+    return row._replace(**by, title=f"{' and '.join(row.labels)}, by {by['uploader']}".replace("_", " "))
 
 
 def _recorded(own: Sequence[Row], number: int, people: People, rng: np.random.Generator) -> list[Row]:
@@ -237,12 +230,12 @@ def _recorded(own: Sequence[Row], number: int, people: People, rng: np.random.Ge
     loud = {own[i].name for i in rng.choice(len(own), 2, replace=False)}
     made = []
     for letter, session in zip(itertools.cycle(ascii_uppercase), sessions, strict=False):
-        uploader, licence = next(people)
+        by = next(people)
         for part, row in enumerate(session, 1):
             title = f"{row.labels[0].replace('_', ' ')} {letter}, part {part} of {len(session)}"
             rumble = float(rng.uniform(0.5, 8.0)) if row.name in loud else 0.0
             votes = _VOTES[int(rng.integers(len(_VOTES)))]
-            made.append(row._replace(uploader=uploader, licence=licence, title=title, rumble=rumble, votes=votes))
+            made.append(row._replace(**by, title=title, rumble=rumble, votes=votes))
     return made
 
 

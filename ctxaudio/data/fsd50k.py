@@ -35,7 +35,7 @@ FSD50K_CREDIT = (
     "of Human-Labeled Sound Events, IEEE/ACM TASLP 30:829-852, 2022, https://doi.org/10.5281/zenodo.4060432), a data "
     "set under CC BY 4.0 of recordings from Freesound, each under its uploader's licence as listed here."
 )
-RATINGS = "pp_pnp_ratings_FSD50K.json"
+RATINGS, _TABLE = "pp_pnp_ratings_FSD50K.json", "FSD50K.ground_truth/{}.csv"
 _LAYOUT = (
     "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
     "and, if wanted, FSD50K.metadata/ (the same with eval)"
@@ -85,16 +85,12 @@ class Index:
 
 def is_fsd50k(data_dir: Path) -> bool:
     """Whether `data_dir` has the audio folder and the ground truth of FSD50K's dev set."""
-    return audio_folder(data_dir, "dev").is_dir() and _ground_truth(data_dir, "dev").is_file()
+    return audio_folder(data_dir, "dev").is_dir() and (data_dir / _TABLE.format("dev")).is_file()
 
 
 def audio_folder(data_dir: Path, subset: Subset) -> Path:
     """Where the clips of a subset lie, `FSD50K.dev_audio` or `FSD50K.eval_audio`."""
     return data_dir / f"FSD50K.{subset}_audio"
-
-
-def _ground_truth(data_dir: Path, subset: Subset) -> Path:
-    return data_dir / "FSD50K.ground_truth" / f"{subset}.csv"
 
 
 def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Index:
@@ -106,7 +102,7 @@ def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Ind
     Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
     a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
-    table, folder = _ground_truth(data_dir, subset), audio_folder(data_dir, subset)
+    table, folder = data_dir / _TABLE.format(subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
         raise CtxAudioError(f"{data_dir}: no such folder; {_LAYOUT}")
     for path, there in ((folder, folder.is_dir() or not look), (table, table.is_file())):
@@ -184,14 +180,13 @@ def _read_csv(path: Path, columns: tuple[str, ...], header: bool = True) -> Iter
 
 def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, str]]:
     """Title, uploader and licence of each clip; a lone surrogate (half an emoji, cut off) becomes a question mark."""
-    path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
-    found = {}
+    path, found = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json", {}
     for clip_id, entry in (read_json(path) if path.exists() else {}).items():
         if not isinstance(entry, dict):
             raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
         given = (entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown")
         title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
-        found[clip_id] = (title, uploader, licence)
+        found[clip_id] = title, uploader, licence
     return found
 
 

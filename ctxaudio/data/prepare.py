@@ -64,8 +64,7 @@ class PreparedClips:
 
     def of(self, split: str, condition: int | None = None) -> list[int]:
         """Indices of the clips of a split, of one condition or of all."""
-        of_split = ((i, clip) for i, clip in enumerate(self.clips) if clip.split == split)
-        return [i for i, clip in of_split if condition in (None, clip.condition)]
+        return [i for i, x in enumerate(self.clips) if x.split == split and condition in (None, x.condition)]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Clips as {condition name: {split: count}}, in the order of the context's conditions."""
@@ -107,10 +106,9 @@ def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None =
     if _rms(samples) < 10 ** (SILENCE_DB / 20):
         raise ClipError(f"{path}: silent (under {SILENCE_DB:g} dBFS)")
     samples = resample(samples, native_rate, sample_rate)
-    level, peak = _rms(samples), float(np.abs(samples).max())
-    if level == 0.0:
+    if (level := _rms(samples)) == 0.0:
         raise ClipError(f"{path}: silent at {sample_rate} Hz")
-    gain = min(10 ** (LEVEL_DB / 20) / level, 1.0 / peak)
+    gain = min(10 ** (LEVEL_DB / 20) / level, 1.0 / float(np.abs(samples).max()))
     return np.clip(samples * np.float32(gain), -1.0, 1.0, dtype=np.float32)
 
 
@@ -126,7 +124,7 @@ def _decode_or_reason(path: Path, sample_rate: int, start: int, stop: int | None
 
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
-    clips: list[tuple[object, ...]] = []
+    clips, context = list[tuple[object, ...]](), selection.context
     for clip, condition in zip(selection.clips, selection.conditions, strict=True):
         try:
             status = clip.path.stat()
@@ -134,7 +132,6 @@ def _cache_key(selection: Selection, sample_rate: int) -> str:
         except OSError:
             there = 0, 0  # a clip that is missing now and appears later has to change the key
         clips.append((clip.clip_id, *there, clip.start, clip.stop, condition, clip.split))
-    context = selection.context
     content = json.dumps([FORMAT_VERSION, sample_rate, context.name, context.conditions, clips])
     return f"{context.name}-{sample_rate}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
@@ -15,9 +14,7 @@ from ctxaudio.options import Options, option
 
 _REASONS_SHOWN = 12
 #: Clips that are not what their labels say, and how that is known.
-KNOWN_WRONG: Mapping[str, str] = MappingProxyType(
-    {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
-)
+KNOWN_WRONG = {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
 
 
 @dataclass(frozen=True)
@@ -121,9 +118,8 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
     verdicts = []
     for part in parts:
-        label = next((label for label in clip.labels if label in part.conditions), "")
-        veto = next((label for label in clip.labels if label in part.vetoes or label in VETOES_EVERYWHERE), "")
-        if label:
+        veto = next((label for label in clip.labels if label in (*part.vetoes, *VETOES_EVERYWHERE)), None)
+        if label := next((label for label in clip.labels if label in part.conditions), None):
             verdicts.append((label, f"vetoed by its label {veto}" if veto else ""))
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
@@ -149,13 +145,13 @@ def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ra
 def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
     name, labels = f"context {context.name!r}", ", ".join(context.conditions)
     if not clips and not_fetched:
-        where = f"none of the {not_fetched} clips of {name} is in {index.folder}"
-        raise CtxAudioError(f"{where}: `ctxaudio fetch --context {context.name}` brings some")
+        brings = f"`ctxaudio fetch --context {context.name}` brings some"
+        raise CtxAudioError(f"none of the {not_fetched} clips of {name} is in {index.folder}: {brings}")
     if not clips:
         raise CtxAudioError(f"none of {len(index.clips)} clips is usable for {name}: looked for the labels {labels}")
     if all(clip.split == "val" for clip in clips):
-        lack = f"{name} has no clip in the split 'train' (all {len(clips)} are 'val')"
-        raise CtxAudioError(f"{lack}: add train clips labelled {labels}")
+        mend = f"add train clips labelled {labels}"
+        raise CtxAudioError(f"{name} has no clip in the split 'train' (all {len(clips)} are 'val'): {mend}")
 
 
 def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> tuple[Clip, ...]:

@@ -77,8 +77,8 @@ def mechanical_fan(s: Sound) -> Samples:
     blades, rotation_hz = int(s.integers(3, 8)), s.uniform(12, 26)
     turn = glide(rotation_hz * (1 + 0.004 * s.curve(0.4)))
     hum = harmonics(blades * turn, 0.75 ** np.arange(16) * s.uniform(0.2, 1.0, 16))
-    mains = glide(np.full(s.length, s.rng.choice([100.0, 120.0])))
-    motor = harmonics(mains, 0.7 ** np.arange(10) * s.uniform(0.1, 1.0, 10))
+    mains_hz = np.full(s.length, s.rng.choice([100.0, 120.0]))
+    motor = harmonics(glide(mains_hz), 0.7 ** np.arange(10) * s.uniform(0.1, 1.0, 10))
     flutter = 1 + s.uniform(0.03, 0.12) * np.sin(2 * np.pi * turn) + 0.05 * np.sin(2 * np.pi * blades * turn)
     return flutter * air + at_level(hum, s.uniform(0.1, 0.3)) + at_level(motor, s.uniform(0.05, 0.25))
 
@@ -142,8 +142,7 @@ def crackle(s: Sound) -> Samples:
     for _ in range(12):
         snaps += ring(s.impulses(pace_hz, 1.3) * activity, s.log_uniform(1200, 9000), s.log_uniform(0.0008, 0.005))
     hiss = s.octaves(-60, -50, -40, -30, -20, -10, -4, 0, 0, -4)
-    flutter = np.exp(0.4 * s.curve(6.0))
-    flames = s.octaves(-3, 0, -1, -5, -12, -17, -21, -24, -26, -34) * flutter
+    flames = np.exp(0.4 * s.curve(6.0)) * s.octaves(-3, 0, -1, -5, -12, -17, -21, -24, -26, -34)
     return at_level(snaps, 1.0) + at_level(flames, s.uniform(0.3, 1.0)) + at_level(hiss, s.uniform(0.05, 0.15))
 
 
