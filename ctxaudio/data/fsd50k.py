@@ -194,9 +194,6 @@ def licence_name(uri: str) -> str:
     """The short name of a licence URI, one of `LICENCES`: any Creative Commons version, http or https.
 
     Every other licence, by-sa and by-nc-nd among them, is "unknown".
-
-    >>> licence_name("https://creativecommons.org/licenses/by-nc/4.0/legalcode"), licence_name("not a licence")
-    ('cc-by-nc', 'unknown')
     """
     pattern = r"https?://(www\.)?creativecommons\.org/(publicdomain|licenses)/(?P<name>[^/?#]+)([/?#].*)?"
     match = re.fullmatch(pattern, unquote(uri).strip(), re.IGNORECASE)

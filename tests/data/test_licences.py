@@ -31,7 +31,7 @@ def test_any_version_and_scheme_of_a_licence_has_its_short_name(
         f"{scheme}://creativecommons.org/{path}/{version}/",
         f"{scheme}://creativecommons.org/{path}/{version}",
     ):
-        assert licence_name(uri) == name
+        assert licence_name(uri) == licence_name(f"{uri.rstrip('/')}/legalcode") == name
         assert licence_name(uri.replace("creative", "www.creative")) == name
     assert licence_name(f"{scheme}://example.org/{path}/{version}/") == "unknown"
 
