@@ -12,11 +12,11 @@ from typing import Any
 
 import nbformat
 
-from ctxaudio.course.execution import execute_notebook, find_notebooks
+from ctxaudio.course.course import execute_notebook, find_notebooks
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
 from ctxaudio.plots.charts import PNG_TYPE
-from ctxaudio.widgets.players import WAV_TYPE
+from ctxaudio.widgets import WAV_TYPE
 
 LARGEST_NOTEBOOK_MB = 1.4
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

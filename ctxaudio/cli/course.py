@@ -71,11 +71,10 @@ def _graded(evidence: dict[str, Any]) -> str:
 def demo(asked: Demo) -> int:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
     from ctxaudio.course import template
-    from ctxaudio.files import writable_folder, write_text
+    from ctxaudio.files import write_text
     from ctxaudio.modulation.profile import modulation_text
     from ctxaudio.render.generate import base_for, generate_clips, write_clips
 
-    writable_folder(asked.output_dir)
     shown = []
     for context in CONTEXTS.values():
         generator, about = base_for(context)
@@ -89,7 +88,7 @@ def demo(asked: Demo) -> int:
             print(path, flush=True)
             sounds[kind] = path.relative_to(asked.output_dir).as_posix()
         told = {"modulation": modulation_text(profile), "condition": condition, "sounds": sounds}
-        shown.append({"name": context.name, "evidence": context.evidence, **told})
+        shown.append({"name": context.name, "evidence": context.evidence} | told)
     page = asked.output_dir / "index.html"
     write_text(page, template("demo.html.j2").render(contexts=shown, safe=SAFE_LISTENING))
     print(f"listen: {page.resolve().as_uri()}")
@@ -101,8 +100,6 @@ def course(run: Common, asked: Course) -> int:
     with a page of them side by side."""
     from ctxaudio.course.course import PRESETS, run_contexts, run_course
 
-    if run.about.parts:
-        run_contexts(run, PRESETS[asked.preset], asked.device)
-    else:
-        run_course(run, PRESETS[asked.preset], device=asked.device)
+    run_it = run_contexts if run.about.parts else run_course
+    run_it(run, PRESETS[asked.preset], device=asked.device)
     return 0

@@ -17,21 +17,21 @@ from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
-from ctxaudio.pipeline import DataSource
 from ctxaudio.run import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
 from ctxaudio.training.start import check_device
 
 try:
     import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
 
-    from ctxaudio.course.execution import NUMBERED, execute_notebook, find_notebooks
     from ctxaudio.course.report import write_index, write_report
-    from ctxaudio.course.teaching import NOTEBOOKS, check_one_context
+    from ctxaudio.course.teaching import NOTEBOOKS, NUMBERED
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
 
-COMMON = ("context", "data_dir", "output_dir", "sample_rate", "duration", "latent_dim", "seed", "interactive")
 #: Trains a model of its own, beside the run's: as briefly as it does by itself.
 CAPSTONE = "08"
 REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
@@ -46,26 +46,14 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a course run does: minutes of training, clips a step, steps between sample sounds, clips at the end.
-
-    A cell may take `max_minutes` and ten minutes more before the run is given up.
-    """
+    """How much a course run does: minutes of training, and steps between sample sounds."""
 
     name: str
     max_minutes: float
-    batch_size: int = 16
     steps_between_samples: int = 100
-    num_samples: int = 5
-
-    @property
-    def cell_timeout_s(self) -> int:
-        return round(60 * (self.max_minutes + 10))
 
 
-PRESETS = {
-    "quick": Preset("quick", max_minutes=3.0),
-    "full": Preset("full", max_minutes=60.0, steps_between_samples=500),
-}
+PRESETS = {"quick": Preset("quick", 3.0), "full": Preset("full", 60.0, steps_between_samples=500)}
 
 
 def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
@@ -75,7 +63,8 @@ def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
     """
     runs = [replace(run, context=name, output_dir=run.output_dir / name) for name in CONTEXTS]
     for number, one in enumerate(runs, 1):
-        there = finished(one, preset)
+        summary, report = one.output_dir / "summary.json", one.output_dir / "report.html"
+        there = summary.exists() and report.exists() and settings(one, preset).items() <= read_json(summary).items()
         print(f"context {number} of {len(runs)}: {one.context}{' is there already' if there else ''}", flush=True)
         if not there:
             run_course(one, preset, device=device)
@@ -85,17 +74,10 @@ def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
     return index
 
 
-def finished(run: Run, preset: Preset) -> bool:
-    """Whether the folder holds the report of such a run."""
-    path = run.output_dir / "summary.json"
-    if not path.exists() or not (run.output_dir / "report.html").exists():
-        return False
-    summary = read_json(path)
-    return bool(summary["preset"] == asdict(preset) and summary["parameters"] == parameters_of_run(run))
-
-
-def parameters_of_run(run: Run) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()}
+def settings(run: Run, preset: Preset) -> dict[str, Any]:
+    """What was asked for, as the summary keeps it."""
+    parameters = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()}
+    return {"preset": asdict(preset), "parameters": parameters}
 
 
 def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device: str = "cpu") -> Path:
@@ -104,7 +86,6 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     What can go wrong at once does so before the first notebook: the folder, the data, a model of another context.
     Raises `CtxAudioError` for these, and for a notebook that fails; then neither summary nor report is left.
     """
-    check_one_context(run)
     check_device(device)
     sources = find_notebooks(notebooks)
     if (run.output_dir / "notebooks").resolve() == notebooks.resolve():
@@ -123,6 +104,13 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     return report
 
 
+def find_notebooks(folder: Path) -> list[Path]:
+    """The numbered notebooks of `folder` in order; raises `CtxAudioError` if there are none."""
+    if not (found := sorted(folder.glob(NUMBERED))):
+        raise CtxAudioError(f"no notebooks in {folder}: clone the repository and run the course from the clone")
+    return found
+
+
 def remove_earlier_results(run: Run) -> None:
     """Remove what an earlier run left and this one might not replace."""
     for pattern in RESULTS:
@@ -131,13 +119,12 @@ def remove_earlier_results(run: Run) -> None:
 
 
 def course_parameters(
-    run: Run, source: DataSource, preset: Preset, clips: PreparedClips, device: str = "cpu"
+    run: Run, source: pipeline.DataSource, preset: Preset, clips: PreparedClips, device: str = "cpu"
 ) -> dict[str, Any]:
     """Parameters of the run, the preset and the training, of which each notebook takes the ones it has."""
     trained_s = sum(clips.clips[i].length for i in clips.of("train")) / clips.sample_rate
-    steps_per_epoch = max(1.0, trained_s / TrainingConfig.crop_s / preset.batch_size)
-    return {
-        **asdict(run),
+    steps_per_epoch = max(1.0, trained_s / TrainingConfig.crop_s / TrainingConfig.batch_size)
+    return asdict(run) | {
         **asdict(preset),
         # The default folder means "the embedded corpus if there is none", which a path in full would not.
         "data_dir": "./data" if source.embedded else str(source.folder.resolve()),
@@ -150,27 +137,50 @@ def course_parameters(
 
 
 def execute_notebooks(sources: list[Path], run: Run, preset: Preset, parameters: dict[str, Any]) -> dict[str, float]:
-    """Execute the notebooks into the run's folder, a line for each; gives back `{name: seconds}`."""
+    """Execute the notebooks into the run's folder, a line for each; gives back `{name: seconds}`.
+
+    A cell may take the minutes of training and ten more before the run is given up.
+    """
     folder = writable_folder(run.output_dir / "notebooks")
-    bar = sys.stderr.isatty()
-    seconds = {}
+    bar, cell_timeout_s, seconds = sys.stderr.isatty(), round(60 * (preset.max_minutes + 10)), {}
     for number, source in enumerate(sources, 1):
         print(f"notebook {number} of {len(sources)}: {source.stem} ", end="\n" if bar else "", flush=True)
         started = time.monotonic()
-        known = {*COMMON, *papermill.inspect_notebook(str(source))}
+        known = papermill.inspect_notebook(str(source)).keys() - {"max_minutes" if source.stem[:2] == CAPSTONE else ""}
         chosen = {name: value for name, value in parameters.items() if name in known}
-        if source.stem.startswith(CAPSTONE):
-            chosen.pop("max_minutes", None)
         try:
-            execute_notebook(source, folder / source.name, chosen, preset.cell_timeout_s, bar)
+            execute_notebook(source, folder / source.name, chosen, cell_timeout_s, bar)
         finally:
             seconds[source.stem] = round(time.monotonic() - started, 1)
             print(f"{seconds[source.stem]:.0f} s", flush=True)
     return seconds
 
 
+def execute_notebook(
+    source: Path, executed: Path, parameters: dict[str, Any], cell_timeout_s: int, bar: bool, cwd: Path | None = None
+) -> Any:
+    """Execute `source` into `executed`; raises `CtxAudioError` in one line for any way in which it can fail."""
+    # Papermill takes {name} in a path for a parameter: braces that are part of the path have to be doubled.
+    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (source, executed)]
+    how = {"kernel_name": "python3", "progress_bar": bar, "execution_timeout": cell_timeout_s, "cwd": cwd}
+    # Below the level of errors a kernel only says, on the terminal, that it talks over the loopback in plain text.
+    how["extra_arguments"] = ["--log-level=40"]
+    try:
+        return papermill.execute_notebook(*paths, parameters, **how)
+    except PapermillExecutionError as error:
+        ours = error.ename in ("CtxAudioError", "ClipError")
+        reason = error.evalue if ours else f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        reason = f"a cell took longer than {cell_timeout_s} s"
+    except DeadKernelError:
+        reason = "its Python process died, often for want of memory"
+    except NoSuchKernel:
+        reason = "no Jupyter kernel named python3: pip install ipykernel"
+    raise CtxAudioError(f"{source.name} failed: {' '.join(reason.split())} (as far as it came: {executed})")
+
+
 def summarise(
-    run: Run, preset: Preset, source: DataSource, clips: PreparedClips, timings: dict[str, Any]
+    run: Run, preset: Preset, source: pipeline.DataSource, clips: PreparedClips, timings: dict[str, Any]
 ) -> dict[str, Any]:
     """What `summary.json` holds. Raises `CtxAudioError` if a notebook did not leave what it is there to make."""
     training = read_json(run.model_path.with_suffix(".json"))["training"]
@@ -179,8 +189,7 @@ def summarise(
     machine = {"python": platform.python_version(), "platform": platform.platform(), "cpu_count": os.cpu_count()}
     return {
         "context": {"name": run.context, "conditions": clips.condition_names, "evidence": asdict(run.about.evidence)},
-        "preset": asdict(preset),
-        "parameters": parameters_of_run(run),
+        **settings(run, preset),
         "data": {**data, "skipped": [asdict(skipped) for skipped in clips.skipped]},
         "versions": {**versions, "ctxaudio": __version__, **machine},
         "timings": {**timings, "training": {name: value for name, value in training.items() if name != "config"}},

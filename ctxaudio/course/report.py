@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens anywhere, and a page of several runs side by side.
+"""A run as one HTML file that opens anywhere, a page of several runs side by side, and the stored results of others.
 
 Nothing in them is fetched from elsewhere, and nothing foreign (titles of clips, say) reaches them unescaped. The
 executed notebooks lie beside the report, as HTML to read and as notebooks to run.
@@ -15,25 +15,30 @@ import nbformat
 import numpy as np
 import pandas as pd
 import scipy.stats
-from markupsafe import Markup
 from nbconvert import HTMLExporter
 
 from ctxaudio import plots
 from ctxaudio.course import template
+from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.files import FloatArray, child_path, read_json, write_text
+from ctxaudio.files import child_path, read_json, write_text
+from ctxaudio.plots.charts import spaced
 from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.widgets.players import play
+from ctxaudio.widgets import play
 from ctxaudio.widgets.timeline import picture_of_night
 
-SMALL_IN = (9.0, 2.4)
-TITLE = re.compile(r"^# +(.+)", re.MULTILINE)
 #: A measure needs as many clips of a context as this to be compared.
 FEWEST_CLIPS = 3
+#: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
+STORED = Path(__file__).parents[1] / "stored_results.csv"
+#: Its variants in words.
+VARIANTS = {"base": "base, not tuned", "base_off": "base, network off", "off": "network off", "real": "real clips"}
+VARIANTS |= {"no_adversarial": "without the adversarial loss", "no_texture": "without the texture loss"}
+VARIANTS |= {"off_at_rates": "noise at its rates", "scratch": "from scratch"}
+VARIANTS |= {"tuned_seed1": "another seed", "tuned_seed2": "a third seed"}
 
 
 def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
@@ -46,50 +51,20 @@ def write_report(run: Run, clips: PreparedClips, path: Path) -> None:
     distances = summary["figures_of_merit"]["texture_distance"]["by_condition"]
     page = template("report.html.j2").render(
         summary=summary,
-        headline=headline(run, summary),
+        duration_s=run.duration,
         triplets={condition: triplet(run, clips, condition, file) for condition, file in first_clips(run).items()},
-        night=night_of_run(run),
-        distances=Markup(plots.distances(distances).html("")) if distances else None,
+        night=rendered_night(run.output_dir / "session" / "session.json"),
+        distances=plots.distances(distances) if distances else None,
         model=read_json(run.model_path.with_suffix(".json")),
-        notebooks={path.stem: readable(path) for path in sorted((run.output_dir / "notebooks").glob("*.ipynb"))},
+        notebooks={path.stem: readable(path) for path in sorted((run.output_dir / "notebooks").glob(NUMBERED))},
     )
     write_text(path, page)
 
 
-def headline(run: Run, summary: Mapping[str, Any]) -> list[str]:
-    """Three sentences: what was made, how near to real it is, what was asked for and measured."""
-    training, figures = summary["timings"]["training"], summary["figures_of_merit"]
-    counts = summary["data"]["clips"]
-    trained = sum(of.get("train", 0) for of in counts.values())
-    made = (
-        f"Sounds of {run.duration:g} s for {run.context} ({', '.join(counts).replace('_', ' ')}) were generated after "
-        f"{training['steps']} steps of training ({training['seconds'] / 60:.1f} minutes) on {trained} clips."
-    )
-    near = "There were too few real clips to say how near to real they are."
-    if overall := figures["texture_distance"]["all_conditions"]:
-        within = [verdict.startswith("near") for verdict in figures["verdicts"].values()]
-        near = (
-            f"Their distance to real clips is {overall['generated']:.0f} (90 % interval {overall['generated_low']:.0f} "
-            f"to {overall['generated_high']:.0f}), where other real clips have {overall['real_floor']:.0f} and noise "
-            f"of the same spectrum {overall['matched_noise']:.0f}: {sum(within)} of {len(within)} conditions are near "
-            "to real."
-        )
-    asked = "No modulation was asked for."
-    if rates := [row for row in figures["modulation"] if "rate_hz" in row]:
-        row = max(rates, key=lambda row: float(row["asked"]))
-        asked = (
-            f"At {row['rate_hz']:.4g} Hz a modulation depth of {row['asked']:.2f} was asked for and "
-            f"{row['measured']:.2f} is measured ({row['without']:.2f} without modulation)."
-        )
-    return [made, near, asked]
-
-
 def first_clips(run: Run) -> dict[str, str]:
     """The file of the first generated clip of each condition; its sham is of the same name."""
-    first: dict[str, str] = {}
-    for entry in read_json(run.generated_dir / "generated.json")["clips"]:
-        first.setdefault(str(entry["condition"]), entry["file"])
-    return first
+    clips = pd.DataFrame(read_json(run.generated_dir / "generated.json")["clips"])
+    return dict(clips.drop_duplicates("condition")[["condition", "file"]].to_numpy())
 
 
 def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[str, Any]:
@@ -99,57 +74,42 @@ def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[s
     sounds = {"real": set_loudness(real[: round(run.duration * clips.sample_rate)], clips.sample_rate)[0]}
     for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
         sounds[kind] = read_audio(child_path(folder, file))[0].mean(axis=0)
-    titled = {kind: f"{condition.replace('_', ' ')}, {kind}" for kind in sounds}
-    picture = plots.spectrograms({titled[kind]: samples for kind, samples in sounds.items()}, run.sample_rate)
-    picture.set_size_inches(SMALL_IN)
-    players = {kind: compressed(samples, run.sample_rate, titled[kind]) for kind, samples in sounds.items()}
-    return {"players": players, "picture": Markup(picture.html(""))}
+    titles = {kind: f"{spaced(condition)}, {kind}" for kind in sounds}
+    picture = plots.spectrograms({titles[kind]: samples for kind, samples in sounds.items()}, run.sample_rate)
+    picture.set_size_inches(9.0, 2.4)
+    players = {kind: play(sounds[kind], run.sample_rate, title, small=True) for kind, title in titles.items()}
+    return {"players": players, "picture": picture}
 
 
-def compressed(samples: FloatArray, sample_rate: int, title: str) -> Markup:
-    """A player that loads when it is played."""
-    return Markup(play(samples, sample_rate, title, small=True).player(preload="none"))
-
-
-def night_of_run(run: Run) -> dict[str, Any] | None:
-    """The session that notebook 07 rendered: in words, its plan as a picture, and a compressed player."""
-    path = run.output_dir / "session" / "session.json"
+def rendered_night(path: Path) -> dict[str, Any] | None:
+    """The session of `path`, which notebook 07 rendered (else None): in words, its plan as a picture, a player."""
     if not path.exists():
         return None
     made = read_json(path)
-    settings = made["settings"]
-    plan = {**made["schedule"], "minutes": settings["minutes"], "fade_s": settings["finish"]["fade_s"]}
-    conditions = ", ".join(made["conditions"]).replace("_", " ")
+    minutes, conditions = made["settings"]["minutes"], spaced(", ".join(made["conditions"]))
+    plan = made["schedule"] | {"minutes": minutes, "fade_s": made["settings"]["finish"]["fade_s"]}
     sound, sample_rate = read_audio(path.with_suffix(".flac"))
     return {
-        "said": f"{settings['minutes']:g} minutes of {conditions}, {made['lufs']:.1f} LUFS",
-        "picture": Markup(picture_of_night(night_of(plan, path)).html("")),
-        "player": compressed(sound[0], sample_rate, f"session of {conditions}"),
+        "said": f"{minutes:g} minutes of {conditions}, {made['lufs']:.1f} LUFS",
+        "picture": picture_of_night(night_of(plan, path)),
+        "player": play(sound[0], sample_rate, f"session of {conditions}", small=True),
     }
 
 
 def readable(path: Path) -> str:
     """Write an executed notebook as HTML beside itself; gives back its title."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError) as error:
-        raise CtxAudioError(f"{path} is not a readable notebook: run the course again") from error
+    notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
     write_text(path.with_suffix(".html"), HTMLExporter().from_notebook_node(notebook)[0])
-    title = TITLE.search("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"))
-    return title[1] if title else path.stem
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return (re.findall(r"^# +(.+)", prose, re.MULTILINE) or [path.stem])[0]
 
 
 def write_index(runs: list[Run], path: Path) -> None:
     """Write the page of finished runs; sounds are those in their folders, named from that of `path`."""
-    contexts = []
-    for run in runs:
-        summary = read_json(run.output_dir / "summary.json")
-        sounds = {
-            condition: {"sham": f"{run.context}/sham/{file}", "modulated": f"{run.context}/generated/{file}"}
-            for condition, file in first_clips(run).items()
-        }
-        contexts.append({"name": run.context, "summary": summary, "headline": headline(run, summary), "sounds": sounds})
+    contexts = [
+        {"run": run, "summary": read_json(run.output_dir / "summary.json"), "files": first_clips(run)} for run in runs
+    ]
     tests = between_contexts({run.context: pd.read_csv(run.analysis_dir / "analysis.csv") for run in runs})
     shown = {"contexts": contexts, "tests": tests.to_dict("records"), "fewest": FEWEST_CLIPS}
     write_text(path, template("contexts.html.j2").render(shown))
@@ -176,3 +136,19 @@ def between_contexts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if rows:
         found["p"] = scipy.stats.false_discovery_control(found["p"], method="by")
     return found.sort_values("p", ignore_index=True)
+
+
+def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
+    """How far each variant of `STORED` is from recordings beside `beside`, in the median over conditions with both.
+
+    Columns `variant`, `conditions`, `ratio` of the distances, `low` and `high` (95 %, over resampled conditions).
+    Conditions in which `beside` is at 0 or below are left out.
+    """
+    kad = rows.pivot_table(index=["context", "condition"], columns="variant", values="kad")
+    found, random = [], np.random.default_rng(seed)
+    for variant in kad.columns.drop(beside) if beside in kad else ():
+        ratios = (kad[variant] / kad[beside])[kad[beside] > 0.0].dropna().to_numpy()
+        if len(ratios):
+            drawn = np.median(random.choice(ratios, (2000, len(ratios))), axis=1)
+            found.append((variant, len(ratios), np.median(ratios), *np.quantile(drawn, (0.025, 0.975))))
+    return pd.DataFrame(found, columns=["variant", "conditions", "ratio", "low", "high"])

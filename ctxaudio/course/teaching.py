@@ -1,4 +1,4 @@
-"""What a notebook of the course is made of: its run, predictions, exercises, claims, a score.
+"""What a notebook of the course is made of: its run, predictions, exercises that check themselves, claims, a score.
 
 A run without a reader (papermill with `interactive=False`, nbval) is *headless*: nothing is drawn as a widget,
 questions and truths are printed, and whatever is wrong raises, so that no notebook stays wrong unnoticed.
@@ -6,39 +6,28 @@ questions and truths are printed, and whatever is wrong raises, so that no noteb
 
 from __future__ import annotations
 
+import copy
+import html
 import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
 import numpy as np
-import pandas as pd
+import traitlets
 from IPython.display import Markdown, display
 
-from ctxaudio.course.exercises import Exercise, Prediction, difference, live_text, question_panel
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.run import Run
+from ctxaudio.widgets import said
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-#: The reader's own notebooks beside them, which `make lab` copies and git ignores.
-COPY = "my_notebooks"
-#: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
-STORED = Path(__file__).parents[1] / "stored_results.csv"
-#: Its variants in words.
-VARIANTS = {
-    "base": "base, not tuned",
-    "base_off": "base, network off",
-    "no_adversarial": "without the adversarial loss",
-    "no_texture": "without the texture loss",
-    "off": "network off",
-    "off_at_rates": "noise at its rates",
-    "real": "real clips",
-    "scratch": "from scratch",
-    "tuned_seed1": "another seed",
-    "tuned_seed2": "a third seed",
-}
+NUMBERED = "[0-9][0-9]_*.ipynb"
+FEWEST_MISTAKES = 3
 
 
 def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
@@ -50,20 +39,14 @@ def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_di
     """
     if unknown := unknown_parameters(cells):
         raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
-    if Path.cwd() in (NOTEBOOKS, NOTEBOOKS.with_name(COPY)) and "PYTEST_CURRENT_TEST" not in os.environ:
+    if Path.cwd() in (NOTEBOOKS, NOTEBOOKS.with_name("my_notebooks")) and "PYTEST_CURRENT_TEST" not in os.environ:
         os.chdir(NOTEBOOKS.parent)
-    folder = Path(output_dir) if output_dir else Path("runs") / context
-    run = Run(context, Path(data_dir), folder, **others)
-    check_one_context(run)
-    print(f"context {run.context}: files of this run go to {run.output_dir}")
-    return run
-
-
-def check_one_context(run: Run) -> None:
-    """Raise `CtxAudioError` for the context of several: it modulates nothing, which is what the notebooks follow."""
-    if run.about.parts:
+    run = Run(context, Path(data_dir), Path(output_dir) if output_dir else Path("runs") / context, **others)
+    if run.about.parts:  # several contexts together modulate nothing, which is what the notebooks follow
         choices = ", ".join(part.name for part in run.about.parts)
         raise CtxAudioError(f"context {run.context!r} has no modulation for the notebooks to follow: take {choices}")
+    print(f"context {run.context}: files of this run go to {run.output_dir}")
+    return run
 
 
 def unknown_parameters(cells: Sequence[str]) -> list[str]:
@@ -83,45 +66,181 @@ def assigned_names(source: str) -> list[str]:
     return re.findall(r"^(\w+)(?:: [^=]+)? = ", source, re.MULTILINE)
 
 
-def is_headless(interactive: bool) -> bool:
-    """Whether nobody is there to answer: widgets are switched off, or a test (nbval among them) runs the notebook."""
-    return not interactive or "PYTEST_CURRENT_TEST" in os.environ
+class Prediction(traitlets.HasTraits):
+    """One question of a `Lesson`: the reader's `answer` and the `truth` are None until they are known."""
+
+    question, detail = traitlets.Unicode(), traitlets.Unicode()
+    choices = traitlets.List(traitlets.Unicode())
+    answer = traitlets.Unicode(None, allow_none=True)
+    truth = traitlets.Unicode(None, allow_none=True)
+
+    def resolved(self) -> str:
+        """The question, the reader's answer if there is one, and the truth."""
+        given = "" if self.answer is None else f" You said: {self.answer}."
+        return f"{self.question}{given} It is: {self.truth}. {self.detail}".rstrip()
+
+
+@dataclass(eq=False)
+class Exercise:
+    """A task with its right answer and the mistakes that are usually made; made by `Lesson.exercise`.
+
+    `right` and the mistakes are of the kind asked for: values, or functions that are called with each tuple of
+    arguments in `on`, or whatever `measure` turns into values.
+    """
+
+    title: str
+    right: Any
+    mistakes: Mapping[str, Any]
+    on: Sequence[tuple[Any, ...]] = ()
+    measure: Callable[[Any], Any] | None = None
+    tolerance: float = 1e-6
+    headless: bool = False
+    solved: bool = field(default=False, init=False)
+
+    def answers(self, candidate: Any) -> Any:
+        """The values that `candidate` gives; it gets copies of the arguments, which it may spoil."""
+        if self.measure is not None:
+            return self.measure(candidate)
+        if callable(candidate) and self.on:
+            return [candidate(*copy.deepcopy(arguments)) for arguments in self.on]
+        return candidate
+
+    def verdict(self, mine: Any) -> str | None:
+        """What is wrong with `mine`: empty where it is right, None where nothing has been written yet."""
+        try:
+            given = mine if is_unsolved(mine) else self.answers(mine)
+        except Exception as error:  # a `...` still in its code makes it unfinished rather than wrong
+            return None if "ellipsis" in str(error) else f"It raises {type(error).__name__}: {error}."
+        if is_unsolved(given):
+            return None
+        wrong = difference(given, self.answers(self.right), self.tolerance)
+        for says, mistake in self.mistakes.items() if wrong else ():
+            if not difference(given, self.answers(mistake), self.tolerance):
+                return says
+        return wrong
+
+    def check(self, mine: Any) -> None:
+        """Print whether `mine` is right, or what is wrong. Headless, a wrong answer raises and an empty one doesn't."""
+        self.solved = self._tell(mine, "right") == ""
+
+    def solution(self, ours: Any) -> None:
+        """Check the solution of the course itself: headless, it has to be there and to be right."""
+        if self._tell(ours, "the solution is right") is None and self.headless:
+            raise CtxAudioError(f"{self.title}: the solution is empty")
+
+    def _tell(self, answer: Any, right: str) -> str | None:
+        verdict = self.verdict(answer)
+        if verdict and self.headless:
+            raise CtxAudioError(f"{self.title}: {verdict}")
+        print(f"{self.title}:", "not attempted yet" if verdict is None else f"not yet. {verdict}" if verdict else right)
+        return verdict
+
+    def test_itself(self) -> None:
+        """Raise `CtxAudioError` where the right answer fails, or a mistake passes or is taken for another."""
+        if len(self.mistakes) < FEWEST_MISTAKES:
+            raise CtxAudioError(f"{self.title}: name {FEWEST_MISTAKES} mistakes or more, not {len(self.mistakes)}")
+        for expected, candidate in {"": self.right, **self.mistakes}.items():
+            if (verdict := self.verdict(candidate)) != expected:
+                raise CtxAudioError(f"{self.title}: the check says {verdict!r} where it should say {expected!r}")
+
+
+def is_unsolved(answer: Any) -> bool:
+    """Whether `answer` is that of a stub: None, `...`, or a list with one of these inside."""
+    if isinstance(answer, (list, tuple)):
+        return any(is_unsolved(part) for part in answer)
+    return answer is None or answer is ...
+
+
+def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
+    """In one sentence, how `given` differs from `wanted`: empty where it doesn't by more than `tolerance`.
+
+    The tolerance is relative for numbers above 1 and absolute below.
+
+    >>> difference([0.5, 0.25], [0.5, 0.5])
+    'It differs by up to 0.25.'
+    """
+    if isinstance(wanted, list) and wanted and not isinstance(wanted[0], (complex, float, int, np.number)):
+        if not isinstance(given, (list, tuple)) or len(given) != len(wanted):
+            count = len(given) if hasattr(given, "__len__") else "none"
+            return f"It should have {len(wanted)} entries, but has {count}."
+        return next(filter(None, (difference(*pair, tolerance) for pair in zip(given, wanted, strict=True))), "")
+    mine, reference = as_array(given), as_array(wanted)
+    if reference is None:
+        return "" if isinstance(given, type(wanted)) and given == wanted else f"It gives {given!r:.80}."
+    if mine is None:
+        return f"It gives {given!r:.80}, which is no number or array of numbers."
+    if mine.shape != reference.shape:
+        return f"It has the shape {mine.shape}, not {reference.shape}."
+    if not np.isfinite(mine).all() and np.isfinite(reference).all():
+        return "It is not finite everywhere."
+    away = np.abs(mine - reference)
+    right = np.all(away <= tolerance * np.maximum(1.0, np.abs(reference)))
+    return "" if right else f"It differs by up to {away.max():.3g}."
+
+
+def as_array(values: Any) -> np.ndarray[Any, Any] | None:
+    """`values` (numbers, an array, a tensor) as an array of float64 or complex128; None for what is no numbers."""
+    try:
+        array = np.asarray(values.detach() if hasattr(values, "detach") else values)
+    except ValueError:
+        return None
+    kind = np.complex128 if np.iscomplexobj(array) else np.float64
+    return array.astype(kind) if array.dtype.kind in "biufc" else None
 
 
 class Lesson:
-    """The predictions, exercises and claims of one notebook. `interactive` is the notebook's parameter."""
+    """The predictions, exercises and claims of one notebook, whose parameter `interactive` is."""
 
     def __init__(self, interactive: bool) -> None:
-        self.headless = is_headless(interactive)
+        self.headless = not interactive or "PYTEST_CURRENT_TEST" in os.environ
         self.predictions: dict[str, Prediction] = {}
-        self.exercises: list[Exercise] = []
+        self.exercises: dict[str, Exercise] = {}
 
     def predict(self, key: str, question: str, choices: Sequence[str]) -> None:
-        """Ask `question`; the answer is kept under `key` for `reveal`."""
-        prediction = self.predictions[key] = Prediction(question, choices)
+        """Ask `question`, whose answer may be changed until `reveal` has shown the truth.
+
+        Raises `CtxAudioError` for fewer than two choices or one that comes twice.
+        """
+        if len(choices) < 2 or len(set(choices)) < len(choices):
+            raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
+        prediction = self.predictions[key] = Prediction(question=question, choices=list(choices))
         if self.headless:
-            print(prediction.asked())
-        else:
-            display(question_panel(prediction))
+            print("\n".join([f"Predict: {question}", *(f"  ( ) {choice}" for choice in choices)]))
+            return
+        buttons = ipywidgets.RadioButtons(options=choices, value=None, layout={"width": "max-content"})
+        buttons.tooltip = question
+        traitlets.link((buttons, "value"), (prediction, "answer"))
+        prediction.observe(lambda _: buttons.set_trait("disabled", None not in (prediction.answer, prediction.truth)))
+        display(ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(question)}"), buttons]))
 
     def reveal(self, key: str, truth: str | Mapping[str, bool], detail: str = "") -> None:
-        """Show the truth beside the answer, as soon as there is one; `truth` as `Prediction.decide` takes it."""
-        if key not in self.predictions:
+        """Show the truth beside the answer, as soon as there is one, so that "run all cells" gives nothing away.
+
+        `truth` is one of the choices, or `{choice: whether it holds}` for all of them. Raises `CtxAudioError` for
+        what is no choice, where other than one choice holds, and for a `key` that was not asked.
+        """
+        if not (prediction := self.predictions.get(key)):
             raise CtxAudioError(f"no prediction {key!r}: run the cell with its question first")
-        prediction = self.predictions[key]
-        prediction.decide(truth, detail)
+        question, choices = prediction.question, tuple(prediction.choices)
+        if isinstance(truth, Mapping):
+            held = [choice for choice, holds in truth.items() if holds]
+            if set(truth) != set(choices) or len(held) != 1:
+                raise CtxAudioError(f"{question!r}: one of {choices} has to hold, not {held} of {(*truth,)}")
+            truth = held[0]
+        if truth not in choices:
+            raise CtxAudioError(f"{question!r} can't be {truth!r}: its choices are {choices}")
+        prediction.detail, prediction.truth = detail, truth
+        waiting = f"{question} Choose an answer above, and the truth is shown here."
         if self.headless:
             print(prediction.resolved())
-            return
-        waiting = f"{prediction.question} Choose an answer above, and the truth is shown here."
-        display(live_text(lambda: waiting if prediction.answer is None else prediction.resolved(), [prediction]))
+        else:
+            show_live(lambda: waiting if prediction.answer is None else prediction.resolved(), prediction)
 
     def exercise(self, title: str, right: Any, mistakes: Mapping[str, Any], **how: Any) -> Exercise:
         """An exercise with `{what to say: a wrong answer}`, and `how` as `Exercise` says; headless it tests itself."""
-        made = Exercise(title, right, mistakes, headless=self.headless, **how)
+        made = self.exercises[title] = Exercise(title, right, mistakes, headless=self.headless, **how)
         if self.headless:
             made.test_itself()
-        self.exercises = [one for one in self.exercises if one.title != title] + [made]
         return made
 
     def check(self, name: str, mine: Any, reference: Any, tolerance: float = 1e-6) -> None:
@@ -145,41 +264,37 @@ class Lesson:
         display(Markdown(text))
 
     def score(self) -> None:
-        """Show how many predictions were right and which exercises are solved; headless, the truths.
+        """Show how many predictions were right and which exercises are solved.
 
-        Headless, a prediction that was never revealed raises `CtxAudioError`.
+        Headless, print the truths; a prediction that was never revealed raises `CtxAudioError`.
         """
-        if not self.headless:
-            display(live_text(self._score_of_reader, list(self.predictions.values())))
-            return
-        open_ones = [one.question for one in self.predictions.values() if one.truth is None]
-        if open_ones:
-            raise CtxAudioError(f"never revealed: {'; '.join(open_ones)}")
-        print("\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(self.predictions.values(), 1)))
-
-    def _score_of_reader(self) -> str:
         asked = list(self.predictions.values())
-        answered = sum(one.answer is not None for one in asked)
-        right = sum(one.is_right for one in asked)
-        solved = sum(one.solved for one in self.exercises)
-        return (
-            f"Predictions: {right} right of {answered} answered, {len(asked)} asked.\n"
-            f"Exercises solved: {solved} of {len(self.exercises)} (run this cell again after you solve one)."
-        )
+
+        def counted() -> str:
+            answered = [one for one in asked if one.answer is not None]
+            right = sum(one.answer == one.truth for one in answered)
+            solved = sum(one.solved for one in self.exercises.values())
+            return (
+                f"Predictions: {right} right of {len(answered)} answered, {len(asked)} asked.\n"
+                f"Exercises solved: {solved} of {len(self.exercises)} (run this cell again after you solve one)."
+            )
+
+        if not self.headless:
+            show_live(counted, *asked)
+        elif never := [one.question for one in asked if one.truth is None]:
+            raise CtxAudioError(f"never revealed: {'; '.join(never)}")
+        else:
+            print("\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(asked, 1)))
 
 
-def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
-    """How far each variant of `STORED` is from recordings beside `beside`, in the median over conditions with both.
+def show_live(text: Callable[[], str], *predictions: Prediction) -> None:
+    """Display text that is written again whenever one of `predictions` changes."""
+    shown = ipywidgets.HTML()
 
-    Columns `variant`, `conditions`, `ratio` of the distances, `low` and `high` (95 %, over resampled conditions).
-    Conditions in which `beside` is at 0 or below are left out.
-    """
-    kad = rows.pivot_table(index=["context", "condition"], columns="variant", values="kad")
-    found, random = [], np.random.default_rng(seed)
-    for variant in kad.columns.drop(beside, errors="ignore") if beside in kad else ():
-        both = kad.loc[kad[beside] > 0.0, [variant, beside]].dropna()
-        ratios = (both[variant] / both[beside]).to_numpy()
-        if len(ratios):
-            drawn = np.median(random.choice(ratios, (2000, len(ratios))), axis=1)
-            found.append((variant, len(ratios), np.median(ratios), *np.quantile(drawn, (0.025, 0.975))))
-    return pd.DataFrame(found, columns=["variant", "conditions", "ratio", "low", "high"])
+    def write(_change: Any = None) -> None:
+        shown.value = said(text()).replace("\n", "<br>")
+
+    for prediction in predictions:
+        prediction.observe(write)
+    write()
+    display(shown)

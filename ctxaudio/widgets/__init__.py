@@ -1,9 +1,175 @@
-"""Listening, turning knobs and blind tests in notebooks. Needs the `notebooks` extra (ipywidgets).
+"""Players for notebooks that keep the level of a sound: one, several, or one beside a figure that sliders change.
 
-Controls are wired with `observe` and `on_click` to text widgets. The usual ways (`interact`, `Output`) can hang
-nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them.
+A player holds its sound in the page, as WAV; a `small` one as MP3, about a sixth of that, which stored notebooks keep.
+Needs the `notebooks` extra. Controls are wired with `observe` and `on_click` to text widgets: the usual ways
+(`interact`, `Output`) can hang nbclient and papermill (jupyter/nbconvert#2029) and hide errors from them.
 """
 
-from ctxaudio.widgets.abx import abx_test
-from ctxaudio.widgets.players import Playlist, Sound, explore, play, playlist
-from ctxaudio.widgets.timeline import plan_night
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from IPython.display import display
+
+from ctxaudio.errors import CtxAudioError
+from ctxaudio.files import FloatArray
+from ctxaudio.plots import Picture
+from ctxaudio.signal.audio import encode_audio
+from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
+
+WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
+#: What a player does when it starts: it stops all others of the page.
+STOP_OTHERS = "for (const other of document.querySelectorAll('audio')) if (other !== this) other.pause()"
+#: ipywidgets gives the handle of a slider no name for a screen reader; the label beside it is one.
+NAME_SLIDERS = (
+    "for (const slider of document.querySelectorAll('.widget-slider')) "
+    "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
+)
+#: A picture no wider than the page and no higher than half the window.
+HALF_A_WINDOW = "max-width:100%;max-height:50vh"
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound that plays in a notebook at the level it has. `samples` `[T]` or `[2, T]` in -1..1; made by `play`."""
+
+    samples: FloatArray
+    sample_rate: int
+    title: str
+    small: bool = False
+
+    def facts(self) -> str:
+        """Length, sample rate, peak of the samples and loudness (of the mono mix)."""
+        duration_s, peak = self.samples.shape[-1] / self.sample_rate, float(np.abs(self.samples).max())
+        length = f"{duration_s:.2f} s at {self.sample_rate} Hz"
+        if peak == 0.0:
+            return f"{length}, silent"
+        lufs = "too short for LUFS"
+        if duration_s >= BLOCK_S:
+            lufs = f"{integrated_lufs(np.atleast_2d(self.samples).mean(axis=0), self.sample_rate):.1f} LUFS"
+        peak_db = round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" just below full scale
+        return f"{length}, peak {peak_db:.1f} dBFS, {lufs}"
+
+    def player(self, preload: str = "auto", controls: bool = True, autoplay: bool = False) -> str:
+        """An HTML `<audio>` element that holds the whole sound, and stops all others of the page when it starts."""
+        kind, suffix = (MP3_TYPE, ".mp3") if self.small else (WAV_TYPE, ".wav")
+        data = base64.b64encode(encode_audio(self.samples, self.sample_rate, suffix)).decode("ascii")
+        shown = ("controls " if controls else "") + ("autoplay " if autoplay else "")
+        return (
+            f'<audio {shown}preload="{preload}" onplay="{html.escape(STOP_OTHERS)}" '
+            f'aria-label="{html.escape(self.title or "sound")}" src="data:{kind};base64,{data}"></audio>'
+        )
+
+    def captioned(self, autoplay: bool = False) -> str:
+        """The player below its title and facts, as HTML."""
+        title = f"<b>{html.escape(self.title)}</b> " if self.title else ""
+        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player(autoplay=autoplay)}</div>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/html": self.captioned(), "text/plain": f"<{self.title or 'sound'}: {self.facts()}>"}
+
+
+@dataclass(frozen=True, eq=False)
+class Playlist:
+    """Sounds one below the other, to compare by ear; made by `playlist`. Without `facts`, nothing but titles."""
+
+    sounds: tuple[Sound, ...]
+    facts: bool = True
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        told = {sound: f": {sound.facts()}" if self.facts else "" for sound in self.sounds}
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
+            f"<td style='text-align:left'>{html.escape(facts[2:])}</td></tr>"
+            for sound, facts in told.items()
+        )
+        lines = "\n".join(f"<{sound.title}{facts}>" for sound, facts in told.items())
+        return {"text/html": f"<table>{rows}</table>", "text/plain": lines}
+
+
+def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = False) -> Sound:
+    """A player for `samples` (`[T]` or `[2, T]`, in -1..1), at their own level: nothing is normalised.
+
+    A `small` one is compressed, and stays in a stored notebook.
+
+    Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
+    """
+    name = repr(title) if title else "the sound"
+    if samples.size == 0 or samples.shape[:-1] not in ((), (1,), (2,)):
+        raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {samples.shape}")
+    peak = float(np.abs(samples).max())
+    if not peak <= 1.0:
+        raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
+    return Sound(samples, sample_rate, title, small)
+
+
+def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False, facts: bool = True) -> Playlist:
+    """A table of players for `{title: samples}`, all at their own level; `small` and errors as in `play`.
+
+    Length, peak and loudness stand beside each, but for `facts=False`: in a blind comparison a peak tells which is
+    which.
+    """
+    return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()), facts)
+
+
+def explore(
+    render: Callable[..., tuple[Picture, Sound]], /, interactive: bool, **controls: tuple[float, float, float]
+) -> None:
+    """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
+
+    Args:
+        render: takes one keyword per control; returns `(figure, sound)`.
+        interactive: False draws once, with the initial values and no widget: for runs without a browser.
+        controls: `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm.
+
+    The sound starts by itself after a change only where "play on change" is ticked. An error in `render` is shown in
+    red and raised as well, so that no run hides it. Raises `CtxAudioError` for a control that is not three numbers in
+    order.
+    """
+    sliders = {name: _slider(name, given) for name, given in controls.items()}
+    if not interactive:
+        display(*render(**{name: slider.value for name, slider in sliders.items()}))
+        return
+    drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
+    at_once = ipywidgets.Checkbox(description="play on change", indent=False)
+
+    def update(_change: Any = None) -> None:
+        try:
+            figure, sound = render(**{name: slider.value for name, slider in sliders.items()})
+        except Exception as error:
+            played.value = said(f"{type(error).__name__}: {error}", wrong=True)
+            raise
+        drawn.value, played.value = figure.html(HALF_A_WINDOW, NAME_SLIDERS), sound.captioned(at_once.value)
+
+    update()
+    for slider in sliders.values():
+        slider.observe(update, names="value")
+    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 0 26em"})
+    display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
+
+
+def said(text: str, wrong: bool = False) -> str:
+    """Text as HTML that a screen reader tells when it changes; what is `wrong` in the red of JupyterLab's theme."""
+    about = 'role="alert" style="color:var(--jp-error-color1, #B00020)"' if wrong else 'role="status"'
+    return f"<div {about}>{html.escape(text)}</div>"
+
+
+def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
+    numbers = isinstance(given, tuple) and len(given) == 3 and all(isinstance(one, (int, float)) for one in given)
+    if not numbers or not given[1] <= given[0] <= given[2] or given[1] == given[2]:
+        raise CtxAudioError(f"control {name!r} must be (value, lowest, highest) in order, not {given!r}")
+    value, low, high = given
+    label = name.removesuffix("_hz").replace("_", " ") + (" (Hz)" if name.endswith("_hz") else "")
+    about: dict[str, Any] = {"description": label, "tooltip": label, "continuous_update": False, "value": value}
+    about["style"] = {"description_width": "initial"}
+    if name.endswith("_hz") and low > 0:
+        low, high = math.log10(low), math.log10(high)
+        return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / 100, readout_format=".3g", **about)
+    return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / 100, **about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.course import course
-from ctxaudio.course.course import Preset, parameters_of_run, run_contexts
+from ctxaudio.course.course import Preset, run_contexts, settings
 from ctxaudio.course.report import between_contexts
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_json
@@ -27,8 +27,7 @@ def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
     write_json(
         run.output_dir / "summary.json",
         {
-            "preset": asdict(preset),
-            "parameters": parameters_of_run(run),
+            **settings(run, preset),
             "context": {"name": run.context, "evidence": evidence},
             "timings": {"training": {"steps": 3, "seconds": 6.0}},
             "data": {"clips": {"Rain": {"train": 3}}},

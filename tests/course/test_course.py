@@ -10,9 +10,8 @@ import nbformat
 import nbformat.v4 as nb
 import pytest
 
-from ctxaudio.course import course, execution
-from ctxaudio.course.course import PRESETS, Preset, course_parameters, run_course
-from ctxaudio.course.execution import find_notebooks
+from ctxaudio.course import course
+from ctxaudio.course.course import PRESETS, Preset, course_parameters, find_notebooks, run_course
 from ctxaudio.course.teaching import NOTEBOOKS
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import prepare_clips
@@ -20,7 +19,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.pipeline import DataSource, select_context
 from ctxaudio.run import Run
 
-TRY = Preset("try", max_minutes=0.25, num_samples=1)
+TRY = Preset("try", max_minutes=0.25)
 PARAMETERS = """\
 context: str = "sleep"
 data_dir: str = "./data"
@@ -149,13 +148,13 @@ def test_a_failing_notebook_gives_one_line_and_leaves_no_summary(
 def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_slow", "import time; time.sleep(60)")
     with pytest.raises(CtxAudioError, match=r"^01_slow.ipynb failed: a cell took longer than 1 s"):
-        execution.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
 
 
 def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_dies", "import os; os._exit(9)")
     with pytest.raises(CtxAudioError, match=r"^01_dies.ipynb failed: its Python process died"):
-        execution.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
 
 
 def test_the_course_runs_the_notebooks_of_the_repository():
@@ -210,4 +209,3 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
 def test_presets() -> None:
     assert set(PRESETS) == {"quick", "full"}
     assert PRESETS["full"].max_minutes == 60 and PRESETS["quick"].max_minutes <= 4
-    assert TRY.cell_timeout_s == 615

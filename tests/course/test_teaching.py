@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ctxaudio.course.exercises import Exercise, Prediction, difference, live_text, question_panel
-from ctxaudio.course.teaching import Lesson, is_headless
+from ctxaudio.course import teaching
+from ctxaudio.course.teaching import Exercise, Lesson, difference
 from ctxaudio.errors import CtxAudioError
 
 CHOICES = ("none", "some", "all")
@@ -32,6 +34,13 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Lesson:
 
 
 @pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    shown: list[Any] = []
+    monkeypatch.setattr(teaching, "display", shown.append)
+    return shown
+
+
+@pytest.fixture
 def headless() -> Lesson:
     return Lesson(interactive=False)
 
@@ -45,9 +54,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_run_is_headless_without_widgets_and_under_a_test(monkeypatch):
-    assert is_headless(False) and is_headless(True), "nbval sets no parameter: the test itself is seen"
+    assert Lesson(False).headless and Lesson(True).headless, "nbval sets no parameter: the test itself is seen"
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    assert is_headless(False) and not is_headless(True)
+    assert Lesson(False).headless and not Lesson(True).headless
 
 
 # Exercises.
@@ -193,41 +202,42 @@ def test_headless_a_prediction_left_open_raises(headless):
         headless.score()
 
 
-def test_the_truth_waits_for_an_answer_and_then_locks_it():
-    prediction = Prediction("How much rain?", CHOICES)
-    panel = question_panel(prediction)
-    buttons = panel.children[1]
-    shown = live_text(lambda: "?" if prediction.answer is None else prediction.resolved(), [prediction])
-    prediction.decide("all")
-    assert shown.value.endswith(">?</div>") and not buttons.disabled
+def ask(reader: Lesson, displayed: list[Any]) -> Any:
+    """The buttons of a question."""
+    reader.predict("rain", "How much rain?", CHOICES)
+    return displayed[-1].children[1]
+
+
+def test_the_truth_waits_for_an_answer_and_then_locks_it(reader, displayed):
+    buttons = ask(reader, displayed)
+    reader.reveal("rain", "all")
+    shown = displayed[-1]
+    assert "It is" not in shown.value and "Choose an answer above" in shown.value and not buttons.disabled
     buttons.value = "some"
-    assert "You said: some. It is: all." in shown.value and buttons.disabled and not prediction.is_right
-    buttons.value = "all"
-    assert prediction.answer == "some", "what has been shown is no prediction any more"
+    assert "You said: some. It is: all." in shown.value and buttons.disabled
 
 
-def test_an_answer_may_be_changed_before_the_truth_is_known():
-    prediction = Prediction("How much rain?", CHOICES)
-    buttons = question_panel(prediction).children[1]
+def test_an_answer_may_be_changed_before_the_truth_is_known(reader, displayed):
+    buttons = ask(reader, displayed)
     buttons.value, buttons.value = "some", "all"
-    assert prediction.answer == "all" and not buttons.disabled
-    prediction.decide("all")
-    assert prediction.is_right and buttons.disabled
+    assert reader.predictions["rain"].answer == "all" and not buttons.disabled
+    reader.reveal("rain", "all")
+    assert "You said: all. It is: all." in displayed[-1].value and buttons.disabled
 
 
-def test_the_score_counts_what_was_right_and_what_was_solved(reader, capsys):
+def test_the_score_counts_what_was_right_and_what_was_solved(reader, displayed):
     for key in ("a", "b", "c"):
         reader.predict(key, f"How much {key}?", CHOICES)
     exercise(reader).check(rms)
-    reader.predictions["a"].choose("all")
-    reader.predictions["b"].choose("none")
+    a, b, c = (panel.children[1] for panel in displayed)
+    a.value, b.value = "all", "none"
     for key in ("a", "b", "c"):
         reader.reveal(key, "all")
     reader.score()
-    score = live_text(reader._score_of_reader, list(reader.predictions.values()))
+    score = displayed[-1]
     assert "Predictions: 1 right of 2 answered, 3 asked." in score.value
     assert "Exercises solved: 1 of 1" in score.value
-    reader.predictions["c"].choose("all")
+    c.value = "all"
     assert "2 right of 3 answered" in score.value
 
 
@@ -240,9 +250,10 @@ def test_the_score_counts_what_was_right_and_what_was_solved(reader, capsys):
         ({"none": True}, r"of \('none',\)"),
     ],
 )
-def test_a_truth_has_to_be_one_of_the_choices(truth, says):
+def test_a_truth_has_to_be_one_of_the_choices(truth, says, headless):
+    headless.predict("rain", "How much rain?", CHOICES)
     with pytest.raises(CtxAudioError, match=says):
-        Prediction("How much rain?", CHOICES).decide(truth)
+        headless.reveal("rain", truth)
 
 
 def test_a_question_has_choices_and_is_asked_before_it_is_answered(headless):
