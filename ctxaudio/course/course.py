@@ -18,7 +18,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.run import Run
-from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, TrainingConfig
+from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
 from ctxaudio.training.start import check_device
 
 try:
@@ -34,7 +34,6 @@ except ImportError as error:
 
 #: Trains a model of its own, beside the run's: as briefly as it does by itself.
 CAPSTONE = "08"
-REPORTED_PACKAGES = ("torch", "numpy", "scipy", "librosa")
 #: What a run leaves in its folder, so that no result of an earlier one is older than it looks; `{}` is the context.
 RESULTS = (
     *("summary.json", "report.html", f"notebooks/{NUMBERED}", "notebooks/*.html", "logs/losses.csv"),
@@ -46,14 +45,13 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a course run does: minutes of training, and steps between sample sounds."""
+    """How much a course run does: minutes of training."""
 
     name: str
     max_minutes: float
-    steps_between_samples: int = 100
 
 
-PRESETS = {"quick": Preset("quick", 3.0), "full": Preset("full", 60.0, steps_between_samples=500)}
+PRESETS = {"quick": Preset("quick", 3.0), "full": Preset("full", 60.0)}
 
 
 def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
@@ -95,7 +93,7 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     clips = pipeline.prepare(run, progress=sys.stderr.isatty())
     source = pipeline.find_data(run)
     remove_earlier_results(run)
-    seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, clips, device))
+    seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, device))
     timings = {"notebooks_s": seconds, "total_s": round(time.monotonic() - started, 1)}
     write_json(run.output_dir / "summary.json", summarise(run, preset, source, clips, timings))
     report = run.output_dir / "report.html"
@@ -118,20 +116,15 @@ def remove_earlier_results(run: Run) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def course_parameters(
-    run: Run, source: pipeline.DataSource, preset: Preset, clips: PreparedClips, device: str = "cpu"
-) -> dict[str, Any]:
-    """Parameters of the run, the preset and the training, of which each notebook takes the ones it has."""
-    trained_s = sum(clips.clips[i].length for i in clips.of("train")) / clips.sample_rate
-    steps_per_epoch = max(1.0, trained_s / TrainingConfig.crop_s / TrainingConfig.batch_size)
+def course_parameters(run: Run, source: pipeline.DataSource, preset: Preset, device: str = "cpu") -> dict[str, Any]:
+    """Parameters of the run and the training, of which each notebook takes the ones it has."""
     return asdict(run) | {
-        **asdict(preset),
         # The default folder means "the embedded corpus if there is none", which a path in full would not.
         "data_dir": "./data" if source.embedded else str(source.folder.resolve()),
         "output_dir": str(run.output_dir.resolve()),
         "interactive": False,
+        "max_minutes": preset.max_minutes,
         "num_epochs": NO_LIMIT_OF_EPOCHS,
-        "sample_interval": max(1, round(preset.steps_between_samples / steps_per_epoch)),
         "device": device,
     }
 
@@ -185,8 +178,8 @@ def summarise(
     """What `summary.json` holds. Raises `CtxAudioError` if a notebook did not leave what it is there to make."""
     training = read_json(run.model_path.with_suffix(".json"))["training"]
     data = {"description": source.description, "embedded": source.embedded, "clips": clips.counts()}
-    versions = {name: importlib.metadata.version(name) for name in REPORTED_PACKAGES}
     machine = {"python": platform.python_version(), "platform": platform.platform(), "cpu_count": os.cpu_count()}
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "librosa")}
     return {
         "context": {"name": run.context, "conditions": clips.condition_names, "evidence": asdict(run.about.evidence)},
         **settings(run, preset),

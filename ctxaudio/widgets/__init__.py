@@ -169,7 +169,7 @@ def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSli
     label = name.removesuffix("_hz").replace("_", " ") + (" (Hz)" if name.endswith("_hz") else "")
     about: dict[str, Any] = {"description": label, "tooltip": label, "continuous_update": False, "value": value}
     about["style"] = {"description_width": "initial"}
+    kind = ipywidgets.FloatSlider
     if name.endswith("_hz") and low > 0:
-        low, high = math.log10(low), math.log10(high)
-        return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / 100, readout_format=".3g", **about)
-    return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / 100, **about)
+        kind, low, high, about["readout_format"] = ipywidgets.FloatLogSlider, math.log10(low), math.log10(high), ".3g"
+    return kind(min=low, max=high, step=(high - low) / 100, **about)

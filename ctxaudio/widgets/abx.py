@@ -2,10 +2,8 @@
 
 In every trial X is one of the two, drawn by lot. Who hears no difference is right half of the time, so the number of
 right answers is binomial and its p-value exact. The number of trials is fixed beforehand and nothing is shown until
-the last answer: who may stop at a lucky moment passes sooner or later.
-
-All of it works by keyboard: Tab goes from one button to the next, the space bar presses it. "Play" starts a sound
-from its beginning, or stops it; nothing plays by itself.
+the last answer: who may stop at a lucky moment passes sooner or later. All of it works by keyboard: Tab goes from one
+button to the next, the space bar presses it. "Play" starts a sound from its beginning, or stops it.
 
 Source: Clark 1982, High-resolution subjective testing using a double-blind comparator, J. Audio Eng. Soc. 30:330.
 """
@@ -66,8 +64,7 @@ class AbxScore(NamedTuple):
 
 
 def correct_needed(trials: int) -> int:
-    """The fewest right answers of `trials` with p < 0.05; raises `CtxAudioError` for fewer trials than 5, of which even
-    all right can be chance, and for more than 100.
+    """The fewest right answers of `trials` with p < 0.05; raises `CtxAudioError` for under 5 trials and over 100.
 
     >>> [correct_needed(trials) for trials in (5, 10, 16, 25)]
     [5, 9, 12, 18]
@@ -119,10 +116,8 @@ def abx_test(sounds: Mapping[str, FloatArray], sample_rate: int, trials: int, in
 
 
 def drawn_order(trials: int) -> list[str]:
-    """What X is in each trial: a coin for each. With as many A as B, the last ones could be worked out.
-
-    It has no seed: with one that is known, the order could be known too.
-    """
+    """What X is in each trial: A or B."""
+    # A coin for each trial: with as many A as B, the last ones could be worked out; with a seed, all of them.
     return np.random.default_rng().choice(["A", "B"], trials).tolist()
 
 

@@ -14,9 +14,8 @@ from ctxaudio.course import course
 from ctxaudio.course.course import PRESETS, Preset, course_parameters, find_notebooks, run_course
 from ctxaudio.course.teaching import NOTEBOOKS
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.data.prepare import prepare_clips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.pipeline import DataSource, select_context
+from ctxaudio.pipeline import DataSource
 from ctxaudio.run import Run
 
 TRY = Preset("try", max_minutes=0.25)
@@ -193,17 +192,12 @@ def test_earlier_results_go_and_other_files_stay(run: Run) -> None:
 
 
 def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
-    clips = prepare_clips(
-        select_context(run, DataSource(run.data_dir, False, "")), run.output_dir / "prepared", 8000, progress=False
-    )
     embedded = DataSource(run.data_dir, True, "data: embedded corpus")
-    parameters = course_parameters(Run(output_dir=Path("out")), embedded, TRY, clips)
+    parameters = course_parameters(Run(output_dir=Path("out")), embedded, TRY)
     assert parameters["data_dir"] == "./data"
     assert parameters["output_dir"] == str(Path("out").resolve())
-    # About 15 s of sound make one step of 16 crops of 2 s, so samples come every hundred epochs of one step.
-    assert parameters["sample_interval"] == 100
     for device in ("cpu", "cuda"):
-        assert course_parameters(Run(), embedded, PRESETS["full"], clips, device)["device"] == device
+        assert course_parameters(Run(), embedded, PRESETS["full"], device)["device"] == device
 
 
 def test_presets() -> None:
