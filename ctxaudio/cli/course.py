@@ -98,8 +98,8 @@ def demo(asked: Demo) -> int:
 def course(run: Common, asked: Course) -> int:
     """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
     with a page of them side by side."""
-    from ctxaudio.course.course import PRESETS, run_contexts, run_course
+    from ctxaudio.course.course import run_contexts, run_course
 
     run_it = run_contexts if run.about.parts else run_course
-    run_it(run, PRESETS[asked.preset], device=asked.device)
+    run_it(run, asked.preset, device=asked.device)
     return 0

@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ try:
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
 
+#: Minutes of training.
+PRESETS = {"quick": 3.0, "full": 60.0}
 #: Trains a model of its own, beside the run's: as briefly as it does by itself.
 CAPSTONE = "08"
 #: What a run leaves in its folder, so that no result of an earlier one is older than it looks; `{}` is the context.
@@ -43,18 +45,7 @@ RESULTS = (
 )
 
 
-@dataclass(frozen=True)
-class Preset:
-    """How much a course run does: minutes of training."""
-
-    name: str
-    max_minutes: float
-
-
-PRESETS = {"quick": Preset("quick", 3.0), "full": Preset("full", 60.0)}
-
-
-def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
+def run_contexts(run: Run, preset: str, device: str = "cpu") -> Path:
     """Run the course for all contexts, each in its folder below `run.output_dir`, and write `index.html` there.
 
     What has been finished with the same settings is not run again, so an interrupted call goes on.
@@ -72,13 +63,13 @@ def run_contexts(run: Run, preset: Preset, device: str = "cpu") -> Path:
     return index
 
 
-def settings(run: Run, preset: Preset) -> dict[str, Any]:
+def settings(run: Run, preset: str) -> dict[str, Any]:
     """What was asked for, as the summary keeps it."""
     parameters = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(run).items()}
-    return {"preset": asdict(preset), "parameters": parameters}
+    return {"preset": {"name": preset, "max_minutes": PRESETS[preset]}, "parameters": parameters}
 
 
-def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device: str = "cpu") -> Path:
+def run_course(run: Run, preset: str, *, notebooks: Path = NOTEBOOKS, device: str = "cpu") -> Path:
     """Execute the notebooks for `run`, write `summary.json` and `report.html`, and give back the report's path.
 
     What can go wrong at once does so before the first notebook: the folder, the data, a model of another context.
@@ -93,7 +84,7 @@ def run_course(run: Run, preset: Preset, *, notebooks: Path = NOTEBOOKS, device:
     clips = pipeline.prepare(run, progress=sys.stderr.isatty())
     source = pipeline.find_data(run)
     remove_earlier_results(run)
-    seconds = execute_notebooks(sources, run, preset, course_parameters(run, source, preset, device))
+    seconds = execute_notebooks(sources, run, course_parameters(run, source, preset, device))
     timings = {"notebooks_s": seconds, "total_s": round(time.monotonic() - started, 1)}
     write_json(run.output_dir / "summary.json", summarise(run, preset, source, clips, timings))
     report = run.output_dir / "report.html"
@@ -116,26 +107,26 @@ def remove_earlier_results(run: Run) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def course_parameters(run: Run, source: pipeline.DataSource, preset: Preset, device: str = "cpu") -> dict[str, Any]:
+def course_parameters(run: Run, source: pipeline.DataSource, preset: str, device: str = "cpu") -> dict[str, Any]:
     """Parameters of the run and the training, of which each notebook takes the ones it has."""
     return asdict(run) | {
         # The default folder means "the embedded corpus if there is none", which a path in full would not.
         "data_dir": "./data" if source.embedded else str(source.folder.resolve()),
         "output_dir": str(run.output_dir.resolve()),
         "interactive": False,
-        "max_minutes": preset.max_minutes,
+        "max_minutes": PRESETS[preset],
         "num_epochs": NO_LIMIT_OF_EPOCHS,
         "device": device,
     }
 
 
-def execute_notebooks(sources: list[Path], run: Run, preset: Preset, parameters: dict[str, Any]) -> dict[str, float]:
+def execute_notebooks(sources: list[Path], run: Run, parameters: dict[str, Any]) -> dict[str, float]:
     """Execute the notebooks into the run's folder, a line for each; gives back `{name: seconds}`.
 
     A cell may take the minutes of training and ten more before the run is given up.
     """
     folder = writable_folder(run.output_dir / "notebooks")
-    bar, cell_timeout_s, seconds = sys.stderr.isatty(), round(60 * (preset.max_minutes + 10)), {}
+    bar, cell_timeout_s, seconds = sys.stderr.isatty(), round(60 * (parameters["max_minutes"] + 10)), {}
     for number, source in enumerate(sources, 1):
         print(f"notebook {number} of {len(sources)}: {source.stem} ", end="\n" if bar else "", flush=True)
         started = time.monotonic()
@@ -173,7 +164,7 @@ def execute_notebook(
 
 
 def summarise(
-    run: Run, preset: Preset, source: pipeline.DataSource, clips: PreparedClips, timings: dict[str, Any]
+    run: Run, preset: str, source: pipeline.DataSource, clips: PreparedClips, timings: dict[str, Any]
 ) -> dict[str, Any]:
     """What `summary.json` holds. Raises `CtxAudioError` if a notebook did not leave what it is there to make."""
     training = read_json(run.model_path.with_suffix(".json"))["training"]

@@ -11,16 +11,16 @@ import pytest
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.course import course
-from ctxaudio.course.course import Preset, run_contexts, settings
+from ctxaudio.course.course import run_contexts, settings
 from ctxaudio.course.report import between_contexts
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_json
 from ctxaudio.run import Run
 
-TRY = Preset("try", max_minutes=0.25)
+TRY = "quick"
 
 
-def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
+def leave_results(run: Run, preset: str, device: str = "cpu") -> None:
     """What a finished course has that the page reads."""
     figures = {"texture_distance": {"all_conditions": None}, "modulation": [], "verdicts": {}}
     evidence = {"grade": "D", "says": "Says <this>."}
@@ -48,7 +48,7 @@ def leave_results(run: Run, preset: Preset, device: str = "cpu") -> None:
 def test_an_interrupted_call_goes_on_and_leaves_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
     ran: list[str] = []
 
-    def run_course(run: Run, preset: Preset, *, device: str) -> None:
+    def run_course(run: Run, preset: str, *, device: str) -> None:
         if run.context == "energy" and len(ran) < 4:
             ran.append("failed")
             raise CtxAudioError("interrupted")

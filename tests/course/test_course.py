@@ -11,14 +11,14 @@ import nbformat.v4 as nb
 import pytest
 
 from ctxaudio.course import course
-from ctxaudio.course.course import PRESETS, Preset, course_parameters, find_notebooks, run_course
+from ctxaudio.course.course import PRESETS, course_parameters, find_notebooks, run_course
 from ctxaudio.course.teaching import NOTEBOOKS
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.pipeline import DataSource
 from ctxaudio.run import Run
 
-TRY = Preset("try", max_minutes=0.25)
+TRY = "try"
 PARAMETERS = """\
 context: str = "sleep"
 data_dir: str = "./data"
@@ -59,6 +59,11 @@ def write_notebook(folder: Path, name: str, *sources: str, parameters: str = PAR
     folder.mkdir(exist_ok=True)
     nbformat.write(nb.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def try_is_brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, TRY, 0.25)
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +202,9 @@ def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     assert parameters["data_dir"] == "./data"
     assert parameters["output_dir"] == str(Path("out").resolve())
     for device in ("cpu", "cuda"):
-        assert course_parameters(Run(), embedded, PRESETS["full"], device)["device"] == device
+        assert course_parameters(Run(), embedded, "full", device)["device"] == device
 
 
 def test_presets() -> None:
-    assert set(PRESETS) == {"quick", "full"}
-    assert PRESETS["full"].max_minutes == 60 and PRESETS["quick"].max_minutes <= 4
+    assert set(PRESETS) == {"quick", "full", TRY}
+    assert PRESETS["full"] == 60 and PRESETS["quick"] <= 4
