@@ -84,14 +84,14 @@ class Playlist:
     facts: bool = True
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        told = {sound: f": {sound.facts()}" if self.facts else "" for sound in self.sounds}
+        told = {sound: sound.facts() if self.facts else "" for sound in self.sounds}
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
-            f"<td style='text-align:left'>{html.escape(facts[2:])}</td></tr>"
+            f"<td style='text-align:left'>{html.escape(facts)}</td></tr>"
             for sound, facts in told.items()
         )
-        lines = "\n".join(f"<{sound.title}{facts}>" for sound, facts in told.items())
-        return {"text/html": f"<table>{rows}</table>", "text/plain": lines}
+        lines = (f"<{sound.title}: {facts}>" if facts else f"<{sound.title}>" for sound, facts in told.items())
+        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(lines)}
 
 
 def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = False) -> Sound:
@@ -102,7 +102,7 @@ def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = F
     Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
     """
     name = repr(title) if title else "the sound"
-    if samples.size == 0 or samples.shape[:-1] not in ((), (1,), (2,)):
+    if samples.ndim == 0 or samples.size == 0 or samples.shape[:-1] not in ((), (1,), (2,)):
         raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {samples.shape}")
     peak = float(np.abs(samples).max())
     if not peak <= 1.0:

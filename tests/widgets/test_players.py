@@ -87,6 +87,7 @@ def test_stereo_keeps_both_channels() -> None:
         (np.array([0.0, np.nan], np.float32), "outside -1..1"),
         (np.zeros(0, np.float32), "expected samples"),
         (np.zeros((100, 2), np.float32), "expected samples"),
+        (np.array(0.5, np.float32), "expected samples"),
     ],
 )
 def test_unplayable_samples_are_refused(samples: np.ndarray, says: str) -> None:
