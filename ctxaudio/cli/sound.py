@@ -25,8 +25,8 @@ from ctxaudio.run import Common
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.render.finish import Finish
-    from ctxaudio.render.session import Mixed
+    from ctxaudio.render.night import Mixed
+    from ctxaudio.render.session import Finish
 
 #: Rare peaks of a long night may be limited by this much.
 LIMIT_DB = 6.0
@@ -133,7 +133,7 @@ def generate(run: Common, asked: Generation) -> int:
 
 def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(title="level")]) -> int:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
-    from ctxaudio.render.finish import modulate_file
+    from ctxaudio.render.session import modulate_file
 
     check_free(files.output, files.overwrite or files.output == files.input)  # which is refused whatever is said
     asked_for = modulation_of(asked, asked.context), finish_of(level), asked.context
@@ -148,8 +148,8 @@ def session(
     on."""
     from ctxaudio.provenance import json_beside
     from ctxaudio.render.beds import RecordingBed
-    from ctxaudio.render.night import read_night
-    from ctxaudio.render.session import Source, generated_source, plan_session, render_session
+    from ctxaudio.render.night import Source, generated_source, plan_session, read_night
+    from ctxaudio.render.session import render_session
     from ctxaudio.signal.audio import audio_format
 
     if asked.model_path is not None and asked.input is not None:
@@ -179,7 +179,7 @@ def session(
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
-    from ctxaudio.render.finish import Finish
+    from ctxaudio.render.session import Finish
 
     try:
         lufs = None if level.lufs == "off" else float(level.lufs)

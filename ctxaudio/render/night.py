@@ -1,14 +1,14 @@
-"""A night as it is planned: a schedule, its length and fades, and what is mixed in; from YAML and back."""
+"""A session as it is planned: its bed, schedule, length and fades, and what is mixed in; nights from YAML and back."""
 
 from __future__ import annotations
 
 import os
 import reprlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,10 +18,76 @@ from ctxaudio.files import why_unreadable, write_text
 from ctxaudio.modulation.profile import check_comfort, method_profile
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, DEFAULT_GLIDE_S, Schedule, Step, step_of
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.render.session import Mixed
+from ctxaudio.options import Options, option
+from ctxaudio.provenance import Provenance, source_file
+from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed
+from ctxaudio.render.generate import model_for
+from ctxaudio.render.session import Finish, Session
 
 ENTRIES = ("minutes", "fade_s", "glide_s", "steps", "mix")
 MOST_BYTES = 20_000  # a longer file is no night
+
+
+class Source(NamedTuple):
+    """The bed of a session: a trained generator, or a recording."""
+
+    bed: Bed
+    context: str | None
+    conditions: tuple[str, ...] = ()
+    model: Mapping[str, Any] | None = None
+    recording: Path | None = None
+
+
+def generated_source(
+    model_path: Path | None,
+    condition: int | str,
+    channels: int,
+    seed: int,
+    context: str | None = None,
+    schedule: Schedule | None = None,
+) -> Source:
+    """A generator's endless sound of a condition, by name or index (-1: one of those it knows, by the seed).
+
+    Conditions of the `schedule` are crossed over to. Without a path it is the base, for `context` (None: sleep).
+    Raises `CtxAudioError` as `model_for` and for a condition that the model has not learned.
+    """
+    generator, about = model_for(model_path, context)
+    crossings = (schedule.conditions(), schedule.glide_s) if schedule else ()
+    bed = GeneratedBed(generator, condition, channels, seed, *crossings)
+    names = dict.fromkeys(generator.config.conditions[index] for _, index in bed.crossings)
+    return Source(bed, about["context"], tuple(names), about)
+
+
+@dataclass(frozen=True)
+class Mixed(Options):
+    """A recording beside the bed: `level_db` to it, and if `gap_s` is not 0, now and then (`RecordingBed`)."""
+
+    path: Path
+    level_db: float = option(..., "", least=-60, most=20)
+    gap_s: float = option(0.0, "", least=0, most=3600)
+
+
+def plan_session(
+    source: Source, modulation: Modulation, minutes: float, finish: Finish, mix: Sequence[Mixed] = (), seed: int = 0
+) -> Session:
+    """A session of `source`, with recordings mixed in.
+
+    Raises `CtxAudioError` for conditions that a recording would have to cross over to.
+    """
+    if source.recording and modulation.schedule and modulation.schedule.conditions():
+        raise CtxAudioError(f"the schedule names a condition, which {source.recording} does not have: leave out one")
+    bed = source.bed
+    layers = [Layer(bed)]
+    for number, mixed in enumerate(mix, 1):
+        more = RecordingBed(mixed.path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate, mixed.gap_s)
+        layers.append(Layer(more, mixed.level_db))
+    recordings = [*([source.recording] if source.recording else []), *(mixed.path for mixed in mix)]
+    settings: dict[str, Any] = {"minutes": minutes, "channels": bed.channels, "sample_rate": bed.sample_rate}
+    settings |= {"mix_db": [mixed.level_db for mixed in mix], "mix_gap_s": [mixed.gap_s for mixed in mix]}
+    facts: dict[str, Any] = {"conditions": source.conditions, "seed": seed, "model": source.model}
+    facts |= {"sources": tuple(map(source_file, recordings)), "settings": settings | {"finish": asdict(finish)}}
+    made = Provenance("session", modulation, source.context, **facts)
+    return Session(layers, modulation, minutes, finish, made)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Hours of sound into one file: rendered block by block into a folder aside, measured, then written with one gain.
+"""Sound of any length into one file, block by block: a file through a modulation, or a session of hours.
 
-What is aside is sound as 16-bit floats (66 dB of precision at any level, and nothing clips) and what it is rendered
-from. An interrupted session goes on from the last whole sample when it is started again with the same settings; every
-block depends on the seed and its number alone, so the result is the same as without the interruption.
+All goes through in blocks, so that hours of sound take the memory of seconds. A session is first rendered into a folder
+aside, as 16-bit floats (66 dB of precision at any level, and nothing clips). Interrupted, it goes on from the last
+whole sample when it is started again with the same settings; every block depends on the seed and its number alone, so
+the result is the same as without the interruption.
 """
 
 from __future__ import annotations
@@ -10,66 +11,60 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import scipy.ndimage
+import scipy.signal
 import torch
+from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
-from ctxaudio.modulation.schedule import Schedule
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.options import Options, option
-from ctxaudio.provenance import Provenance, source_file
-from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.finish import Finish, Format, shown, write_finished
-from ctxaudio.render.generate import model_for
+from ctxaudio.provenance import Provenance, json_beside, source_file
+from ctxaudio.render.beds import BLOCK_S, Layer, rendered_blocks
+from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer
+from ctxaudio.signal.filters import fade_gain, resample
+from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
+from ctxaudio.workers import made_ahead
 
+#: A true peak of the oversampled waveform; the samples themselves then stay inside -1..1.
+CLIPPING_DB = -0.1
+#: Peaks are found between the samples too, and a smooth gain moves them a little: stay this much below.
+MARGIN_DB = 0.2
+REACH_S = 0.005
 READ_S = 30.0
-BYTES = 2
+SAMPLE_BYTES = 2
 
-
-class Source(NamedTuple):
-    """The bed of a session: a trained generator, or a recording."""
-
-    bed: Bed
-    context: str | None
-    conditions: tuple[str, ...] = ()
-    model: Mapping[str, Any] | None = None
-    recording: Path | None = None
-
-
-def generated_source(
-    model_path: Path | None,
-    condition: int | str,
-    channels: int,
-    seed: int,
-    context: str | None = None,
-    schedule: Schedule | None = None,
-) -> Source:
-    """A generator's endless sound of a condition, by name or index (-1: one of those it knows, by the seed).
-
-    Conditions of the `schedule` are crossed over to. Without a path it is the base, for `context` (None: sleep).
-    Raises `CtxAudioError` as `model_for` and for a condition that the model has not learned.
-    """
-    generator, about = model_for(model_path, context)
-    crossings = (schedule.conditions(), schedule.glide_s) if schedule else ()
-    bed = GeneratedBed(generator, condition, channels, seed, *crossings)
-    names = dict.fromkeys(generator.config.conditions[index] for _, index in bed.crossings)
-    return Source(bed, about["context"], tuple(names), about)
+Blocks = Callable[[], Iterator[FloatArray]]
 
 
 @dataclass(frozen=True)
-class Mixed(Options):
-    """A recording beside the bed: `level_db` to it, and if `gap_s` is not 0, now and then (`RecordingBed`)."""
+class Finish(Options):
+    """How a file is to end up: `lufs` None keeps the level; `true_peak_db` (dBTP) is never passed; fades in seconds.
 
-    path: Path
-    level_db: float = option(..., "", least=-60, most=20)
-    gap_s: float = option(0.0, "", least=0, most=3600)
+    `limit_db`: by how much peaks may be limited (`limited`) before all is made quieter for them; 0 for exact envelopes.
+    """
+
+    lufs: float | None = option(-27.0, "", above=-70, most=-10)
+    true_peak_db: float = option(-6.0, "", least=-60, most=0)
+    fade_s: float = option(0.0, "", least=0, most=600)
+    limit_db: float = 0.0
+
+
+class Format(NamedTuple):
+    """Sample rate in hertz, channels and samples a channel of what is to be written."""
+
+    sample_rate: int
+    channels: int
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -89,8 +84,9 @@ class Session(Options):
     @property
     def layout(self) -> Format:
         bed = self.layers[0].bed
-        samples = round(60.0 * self.minutes * bed.sample_rate)
-        return Format(bed.sample_rate, self.modulation.channels(bed.channels), samples)
+        return Format(
+            bed.sample_rate, self.modulation.channels(bed.channels), round(60.0 * self.minutes * bed.sample_rate)
+        )
 
     @property
     def identity(self) -> str:
@@ -99,34 +95,41 @@ class Session(Options):
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def plan_session(
-    source: Source, modulation: Modulation, minutes: float, finish: Finish, mix: Sequence[Mixed] = (), seed: int = 0
-) -> Session:
-    """A session of `source`, with recordings mixed in.
+def modulate_file(
+    source: Path, path: Path, modulation: Modulation, finish: Finish, context: str | None = None, progress: bool = True
+) -> Provenance:
+    """Write `source` with `modulation` to `path`: as long as it was, mono or stereo.
 
-    Raises `CtxAudioError` for conditions that a recording would have to cross over to.
+    The file is gone through two or three times (tones need its loudness first) instead of being held in memory.
+    `context` only says whose evidence goes with the file; the provenance is in the file, beside it, and returned.
+
+    Raises `CtxAudioError` for a source that can't be read, is the output itself, or has more than two channels.
     """
-    if source.recording and modulation.schedule and modulation.schedule.conditions():
-        raise CtxAudioError(f"the schedule names a condition, which {source.recording} does not have: leave out one")
-    bed = source.bed
-    layers = [Layer(bed)]
-    for number, mixed in enumerate(mix, 1):
-        more = RecordingBed(mixed.path, bed.channels, seed + number, 60.0 * minutes, bed.sample_rate, mixed.gap_s)
-        layers.append(Layer(more, mixed.level_db))
-    recordings = [*([source.recording] if source.recording else []), *(mixed.path for mixed in mix)]
-    settings: dict[str, Any] = {"minutes": minutes, "channels": bed.channels, "sample_rate": bed.sample_rate}
-    settings |= {"mix_db": [mixed.level_db for mixed in mix], "mix_gap_s": [mixed.gap_s for mixed in mix]}
-    facts: dict[str, Any] = {"conditions": source.conditions, "seed": seed, "model": source.model}
-    facts |= {"sources": tuple(map(source_file, recordings)), "settings": settings | {"finish": asdict(finish)}}
-    made = Provenance("session", modulation, source.context, **facts)
-    return Session(layers, modulation, minutes, finish, made)
+    if path.exists() and source.exists() and path.samefile(source):
+        raise CtxAudioError(f"{path} is the input itself: choose another output file")
+    audio_format(path)
+    json_beside(path)
+    reader = AudioReader(source)
+    sample_rate, channels = reader.sample_rate, reader.channels
+    if channels > 2:
+        raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
+    settings = {"finish": asdict(finish)}
+    made = Provenance("modulate", modulation, context, sources=(source_file(source),), settings=settings)
+    tones = modulation.profile.tones
+    lufs = loudness_of(reader.blocks(BLOCK_S), sample_rate, channels, source) if tones else None
+
+    def blocks() -> Iterator[FloatArray]:
+        modulator = Modulator(modulation, sample_rate, channels, lufs)
+        yield from map(modulator.process, reader.blocks(BLOCK_S))
+        yield modulator.flush()
+
+    layout = Format(sample_rate, modulation.channels(channels), reader.frames)
+    return write_finished(blocks, layout, finish, path, made, progress)
 
 
 def preview(session: Session, minute: float, seconds: float = 20.0) -> FloatArray:
-    """The sound `[channels, T]` of `session` from `minute` on, before the fades and the gain that the whole would get.
-
-    It is at about -27 LUFS, so that beds and levels of steps are heard as they stand to each other; of a fade of
-    minutes, 20 s from its beginning would be silence.
+    """The sound `[channels, T]` of `session` from `minute` on, at about -27 LUFS: beds and levels of steps are heard as
+    they stand to each other. Without the fades of the whole: 20 s at the start of a long one would be silence.
     """
     layout = session.layout
     length = min(round(seconds * layout.sample_rate), layout.samples)
@@ -145,11 +148,8 @@ def render_session(session: Session, path: Path, restart: bool = False, progress
     aside = writable_folder(path.parent) / f".{path.name}.rendering"
     busy = f"another process is rendering {path}: wait for it, or choose another --output_path"
     with only_one(writable_folder(aside) / ".lock", busy):
-        done = _taken_up(aside, session, restart)
-        _render(session, aside / "sound.pcm", done, progress)
-        made = write_finished(
-            lambda: _stored(aside / "sound.pcm", layout), layout, session.finish, path, session.made, progress
-        )
+        sound = _rendered(session, aside, restart, progress)
+        made = write_finished(lambda: _stored(sound, layout), layout, session.finish, path, session.made, progress)
         _emptied(aside)
     with suppress(OSError):  # Windows removes no file that is still open
         shutil.rmtree(aside)
@@ -161,9 +161,9 @@ def _emptied(aside: Path) -> None:
         (aside / name).unlink(missing_ok=True)
 
 
-def _taken_up(aside: Path, session: Session, restart: bool) -> int:
-    """Samples that are there already; a folder for this session where there are none."""
-    layout, described = session.layout, aside / "settings.json"
+def _rendered(session: Session, aside: Path, restart: bool, progress: bool) -> Path:
+    """The file in the folder `aside` with all of the session's sound, of which only what is missing is rendered."""
+    layout, described, sound = session.layout, aside / "settings.json", aside / "sound.pcm"
     if restart:
         _emptied(aside)
     if described.exists() and read_json(described).get("identity") != session.identity:
@@ -171,22 +171,17 @@ def _taken_up(aside: Path, session: Session, restart: bool) -> int:
         raise CtxAudioError(f"{other}: finish it with those, or pass --restart")
     if not described.exists():
         write_json(described, {"identity": session.identity, "settings": session.made.settings})
-    sound = aside / "sound.pcm"
-    done = min(sound.stat().st_size // (BYTES * layout.channels), layout.samples) if sound.exists() else 0
+    frame_bytes = SAMPLE_BYTES * layout.channels
+    done = min(sound.stat().st_size // frame_bytes, layout.samples) if sound.exists() else 0
     if done:
         print(f"taking up an interrupted session after {done / layout.sample_rate / 60:.1f} minutes", flush=True)
-    return int(done)
-
-
-def _render(session: Session, sound: Path, done: int, progress: bool) -> None:
-    layout = session.layout
-    if done >= layout.samples:
-        return
+    if done == layout.samples:
+        return sound
     blocks = rendered_blocks(session.layers, session.modulation, layout.samples, done)
     try:
         with sound.open("r+b" if sound.exists() else "xb") as file:
-            file.truncate(done * BYTES * layout.channels)
-            file.seek(done * BYTES * layout.channels)
+            file.truncate(done * frame_bytes)
+            file.seek(done * frame_bytes)
             for block in shown(blocks, layout, "rendering", progress, done):
                 if not np.isfinite(block).all():
                     raise CtxAudioError("the sound is not finite: try another seed, or train the generator again")
@@ -194,6 +189,7 @@ def _render(session: Session, sound: Path, done: int, progress: bool) -> None:
     except OSError as error:
         reason = f"{error.strerror or error}; free space and start again: what is there is kept"
         raise CtxAudioError(f"can't write {sound}: {reason}") from error
+    return sound
 
 
 def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
@@ -203,3 +199,100 @@ def _stored(sound: Path, layout: Format) -> Iterator[FloatArray]:
         for _ in range(0, layout.samples * layout.channels, step):
             sound16 = torch.from_numpy(np.fromfile(file, "<f2", step))  # converts in a fifth of NumPy's time
             yield sound16.float().numpy().reshape(-1, layout.channels).T
+
+
+def write_finished(
+    blocks: Blocks, layout: Format, finish: Finish, path: Path, made: Provenance, progress: bool = False
+) -> Provenance:
+    """Go through `blocks` twice: measure, then write `path` (its suffix decides how) with one gain throughout.
+
+    Where the true peak would pass its ceiling by more than `finish.limit_db`, all is quieter; up to that the few
+    peaks are limited. `made` with the levels that are reached goes into the file and beside it, and is given back.
+
+    A level that is to be kept is kept unless the sound would clip: then it is turned down by just that, which is said.
+
+    Raises `CtxAudioError` for silence (unless the level is kept), and as `audio_writer` and `json_beside` do.
+    """
+    audio_format(path, layout.sample_rate)
+    json_beside(path)
+    meter = LevelMeter(layout.sample_rate, layout.channels)
+    for block in shown(made_ahead(faded(blocks(), layout, finish.fade_s)), layout, "measuring", progress):
+        meter.add(block)
+    limit_db = finish.true_peak_db + finish.limit_db
+    gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, limit_db)
+    if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:
+        print(f"turned down by {gain.true_peak_db - CLIPPING_DB:.1f} dB: at its own level it would clip", flush=True)
+        gain = meter.gain_to(gain.lufs, CLIPPING_DB)
+    again = shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
+    sound: Iterator[FloatArray] = map(gain.applied_to, again)
+    if finish.lufs is not None and finish.limit_db and gain.true_peak_db > finish.true_peak_db:
+        sound = limited(sound, finish.true_peak_db, layout.sample_rate)
+        gain = replace(gain, true_peak_db=finish.true_peak_db)
+    made = replace(made, reached=gain)
+    with audio_writer(path, layout.sample_rate, layout.channels, made.comment(), frames=layout.samples) as writer:
+        for block in made_ahead(sound):
+            writer.write(block)
+    made.write_beside(path)
+    return made
+
+
+def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterator[FloatArray]:
+    """`blocks`, with raised-cosine fades at the two ends of the whole, each at most half of it."""
+    at, fade = 0, min(round(fade_s * layout.sample_rate), layout.samples // 2)
+    for block in blocks:
+        length = block.shape[1]
+        if fade and (at < fade or at + length > layout.samples - fade):
+            block = block * fade_gain(at, length, layout.samples, fade, fade)
+        at += length
+        yield block
+
+
+def limited(blocks: Iterable[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
+    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms.
+
+    >>> click = np.zeros((1, 8000), np.float32)
+    >>> click[0, 4000] = 1.0
+    >>> out = np.concatenate(list(limited([click], -6.0, 8000)), axis=1)
+    >>> out.shape, round(float(20 * np.log10(out.max())), 1)
+    ((1, 8000), -6.2)
+    """
+    ceiling_db -= MARGIN_DB
+    reach = max(1, round(REACH_S * sample_rate))
+    waiting, past = None, 0  # so many samples of `waiting` have gone out, and are there for what the gain sees
+    for block in chain(blocks, [None]):
+        if block is not None:
+            waiting = block if waiting is None else np.concatenate([waiting, block], axis=1)
+        if waiting is None:
+            return
+        until = waiting.shape[1] if block is None else max(past, waiting.shape[1] - 2 * reach)
+        ready = waiting[:, past:until]
+        if waiting.shape[1] and true_peak_db(waiting) > ceiling_db:
+            ready = ready * _limiting_gain(waiting, ceiling_db, sample_rate, reach)[past:until]
+        yield ready
+        keep_from = max(0, until - 2 * reach)
+        waiting, past = waiting[:, keep_from:], until - keep_from
+
+
+def _limiting_gain(sound: FloatArray, ceiling_db: float, sample_rate: int, reach: int) -> FloatArray:
+    """Gain `[T]`, smooth over `reach` samples to either side, that brings each peak of `sound` under the ceiling."""
+    length = sound.shape[1]
+    rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in sound]
+    between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
+    peaks = np.maximum(between.reshape(len(sound), -1, OVERSAMPLING).max((0, 2)), np.abs(sound).max(0))
+    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
+    needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
+    spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+    window = np.hanning(2 * reach + 3)[1:-1]
+    smoothing = (window / window.sum()).astype(np.float32)
+    return np.asarray(scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid"), np.float32)
+
+
+def shown(
+    blocks: Iterator[FloatArray], layout: Format, what: str, progress: bool, done: int = 0
+) -> Iterator[FloatArray]:
+    """The blocks, with a bar in seconds of sound of which `done` samples are there already."""
+    seconds, there = round(layout.samples / layout.sample_rate), round(done / layout.sample_rate)
+    with tqdm(total=seconds, initial=there, desc=what, unit="s", unit_scale=True, disable=not progress, delay=1) as bar:
+        for block in blocks:
+            yield block
+            bar.update(block.shape[1] / layout.sample_rate)

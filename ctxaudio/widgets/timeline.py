@@ -16,10 +16,18 @@ from ctxaudio.modulation.schedule import Schedule, Step
 from ctxaudio.plots import Picture, timeline
 from ctxaudio.plots.charts import spaced
 from ctxaudio.render.beds import GeneratedBed
-from ctxaudio.render.finish import Finish
 from ctxaudio.render.generate import model_for, trained_conditions
-from ctxaudio.render.night import Night, band_of, example_nights, read_night, with_conditions
-from ctxaudio.render.session import Mixed, Source, plan_session, preview
+from ctxaudio.render.night import (
+    Mixed,
+    Night,
+    Source,
+    band_of,
+    example_nights,
+    plan_session,
+    read_night,
+    with_conditions,
+)
+from ctxaudio.render.session import Finish, preview
 from ctxaudio.widgets import NAME_SLIDERS, Sound, play, said
 
 #: What a night lasts and how it is faded where it does not say; how long a preview is.

@@ -22,7 +22,7 @@ import soundfile
 
 from ctxaudio.modulation.profile import ModulationProfile, method_profile
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.render.finish import Finish, modulate_file
+from ctxaudio.render.session import Finish, modulate_file
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
 from ctxaudio.signal.filters import resample

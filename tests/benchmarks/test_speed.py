@@ -27,9 +27,8 @@ from ctxaudio.modulation.profile import context_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.provenance import Provenance
 from ctxaudio.render.beds import GeneratedBed, Layer
-from ctxaudio.render.finish import Finish, modulate_file
 from ctxaudio.render.generate import generate_clips, write_clips
-from ctxaudio.render.session import Session, render_session
+from ctxaudio.render.session import Finish, Session, modulate_file, render_session
 from ctxaudio.signal.audio import AudioReader, audio_writer, rounded
 from ctxaudio.signal.loudness import LoudnessMeter, TruePeakMeter, k_weighting_sections, set_loudness
 from ctxaudio.signal.stft import inverse_stft, stft

@@ -12,8 +12,7 @@ import pytest
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
-from ctxaudio.render.night import Night, band_of, example_nights, read_night, read_schedule, with_conditions
-from ctxaudio.render.session import Mixed
+from ctxaudio.render.night import Mixed, Night, band_of, example_nights, read_night, read_schedule, with_conditions
 
 STEP = "steps:\n- {minute: 0, rate_hz: 10}\n"
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -11,8 +11,7 @@ import pytest
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.schedule import Step
-from ctxaudio.render.night import Night, example_nights, read_night
-from ctxaudio.render.session import Mixed
+from ctxaudio.render.night import Mixed, Night, example_nights, read_night
 from ctxaudio.widgets import Sound, play, timeline
 from ctxaudio.widgets.timeline import NightEditor, picture_of_night, plan_night
 
