@@ -224,10 +224,8 @@ class FrequencyModulationLayer(nn.Module):
 
     def gain(self, length: int, phases: Tensor | None = None, start_sample: int = 0) -> Tensor:
         """The envelope gain `[B, T]` (B = 1 without `phases` `[B, K]`), from `start_sample` of one running phase."""
-        shift = self.phases[None] if phases is None else phases
-        return envelope_gain(
-            self.tracks, start_sample, length, self.sample_rate, self.rate_depths.clamp(0.0, 1.0), shift
-        )
+        depths, shift = self.rate_depths.clamp(0.0, 1.0), self.phases[None] if phases is None else phases
+        return envelope_gain(self.tracks, start_sample, length, self.sample_rate, depths, shift)
 
     def emphasis(self) -> Tensor:
         """The kernel of what the carriers add to the sound, empty without any."""

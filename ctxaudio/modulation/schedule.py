@@ -48,11 +48,7 @@ class Schedule(Options):
             raise CtxAudioError(f"schedule: minutes {', '.join(map('{:g}'.format, minutes))}: put them in order")
 
     def knots(self) -> list[tuple[float, float, float]]:
-        """(seconds, rate in hertz, depth), joined by straight lines and constant before the first and after the last.
-
-        >>> Schedule((Step(0, 10.0), Step(1, 6.0)), glide_s=30).knots()
-        [(0.0, 10.0, 0.2), (60.0, 10.0, 0.2), (90.0, 6.0, 0.2)]
-        """
+        """(seconds, rate in hertz, depth), joined by straight lines, constant before the first and after the last."""
         return [(second, step.rate_hz, step.depth) for second, step in self._corners()]
 
     def levels(self) -> list[tuple[float, float]]:

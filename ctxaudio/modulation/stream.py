@@ -74,9 +74,8 @@ class Modulator:
         self._sample_rate = sample_rate
         self._channels = modulation.channels(channels)
         self._schedule = modulation.schedule
-        self._layer = FrequencyModulationLayer(
-            replace(modulation.profile, tones=()), sample_rate, schedule=modulation.schedule
-        )
+        toneless = replace(modulation.profile, tones=())
+        self._layer = FrequencyModulationLayer(toneless, sample_rate, schedule=modulation.schedule)
         self._reach = len(self._layer.emphasis()) // 2
         # what the kernel needs to either side of the next sample that goes out; there is silence before the first
         self._waiting = np.zeros((channels, self._reach), dtype=np.float32)

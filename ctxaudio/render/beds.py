@@ -22,7 +22,7 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
-from ctxaudio.render.generate import trained_condition, trained_conditions
+from ctxaudio.render.generate import LUFS, trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.filters import fade_gain, resample
 from ctxaudio.signal.loudness import loudness_of
@@ -31,7 +31,6 @@ from ctxaudio.workers import made_in_order
 BLOCK_S = 10.0
 FADE_S = 1.0
 PIECES_A_SCENE = 120
-LUFS = -27.0
 WARM_UP_S = 1.0
 
 
@@ -158,7 +157,7 @@ class RecordingBed(Bed):
         self.gain = np.float32(10.0 ** ((LUFS - lufs) / 20.0))
         self.needed = round((BLOCK_S + FADE_S) * self.native_rate)
         self.every = 1 + math.ceil(gap_s / BLOCK_S)
-        self.goes_on = self.from_start_to_end = self.every == 1 and self.frames >= (seconds + FADE_S) * self.native_rate
+        self.goes_on = self.every == 1 and self.frames >= (seconds + FADE_S) * self.native_rate
 
     def piece(self, number: int) -> FloatArray:
         """An excerpt at the recording's own rate, resampled; a short recording is folded into a loop first."""
@@ -166,7 +165,7 @@ class RecordingBed(Bed):
         piece = np.zeros((self.channels, length), dtype=np.float32)
         if number % self.every:
             return piece
-        if self.from_start_to_end:
+        if self.goes_on:
             start = round(number * BLOCK_S * self.native_rate)
         else:
             start = int(random_of(self.seed, number).integers(max(1, self.frames - self.needed + 1)))

@@ -113,8 +113,7 @@ class Night:
     def write(self, path: Path) -> None:
         """Write it as YAML, whole or not at all; recordings are named from the file's folder."""
         mix = [
-            {"file": mixed.path.as_posix() if mixed.path.is_absolute() else _from(path.parent, mixed.path)}
-            | {"level_db": mixed.level_db, "gap_s": mixed.gap_s}
+            {"file": _named_from(path.parent, mixed.path), "level_db": mixed.level_db, "gap_s": mixed.gap_s}
             for mixed in self.mix
         ]
         content = {
@@ -217,5 +216,5 @@ def _entry(step: Step) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def _from(folder: Path, path: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()
+def _named_from(folder: Path, path: Path) -> str:
+    return path.as_posix() if path.is_absolute() else Path(os.path.relpath(path, folder)).as_posix()

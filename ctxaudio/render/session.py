@@ -84,9 +84,8 @@ class Session(Options):
     @property
     def layout(self) -> Format:
         bed = self.layers[0].bed
-        return Format(
-            bed.sample_rate, self.modulation.channels(bed.channels), round(60.0 * self.minutes * bed.sample_rate)
-        )
+        samples = round(60.0 * self.minutes * bed.sample_rate)
+        return Format(bed.sample_rate, self.modulation.channels(bed.channels), samples)
 
     @property
     def identity(self) -> str:
@@ -248,14 +247,7 @@ def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterat
 
 
 def limited(blocks: Iterable[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
-    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms.
-
-    >>> click = np.zeros((1, 8000), np.float32)
-    >>> click[0, 4000] = 1.0
-    >>> out = np.concatenate(list(limited([click], -6.0, 8000)), axis=1)
-    >>> out.shape, round(float(20 * np.log10(out.max())), 1)
-    ((1, 8000), -6.2)
-    """
+    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms."""
     ceiling_db -= MARGIN_DB
     reach = max(1, round(REACH_S * sample_rate))
     waiting, past = None, 0  # so many samples of `waiting` have gone out, and are there for what the gain sees
