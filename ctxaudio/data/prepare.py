@@ -23,8 +23,7 @@ from ctxaudio.data.fsd50k import LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
-from ctxaudio.signal.audio import read_audio
-from ctxaudio.signal.filters import high_pass, resample
+from ctxaudio.signal.audio import high_pass, read_audio, resample
 
 FORMAT_VERSION = 2
 SAMPLES = "samples.f32"  # little-endian

@@ -12,8 +12,8 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots import charts
 from ctxaudio.plots.charts import COLOURS, INK, RATE_TARGETS, RATE_TICKS_HZ, Picture, label_axis, spaced, verbatim
+from ctxaudio.signal.audio import fade_gain
 from ctxaudio.signal.envelope import Array
-from ctxaudio.signal.filters import fade_gain
 
 DYNAMIC_RANGE_DB = 80.0
 HOP = 256

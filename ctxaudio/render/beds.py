@@ -23,8 +23,7 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.render.generate import LUFS, trained_condition, trained_conditions
-from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.filters import fade_gain, resample
+from ctxaudio.signal.audio import AudioReader, fade_gain, resample
 from ctxaudio.signal.loudness import loudness_of
 from ctxaudio.workers import made_in_order
 

@@ -30,8 +30,7 @@ from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.render.beds import BLOCK_S, Layer, rendered_blocks
-from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer
-from ctxaudio.signal.filters import fade_gain, resample
+from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer, fade_gain, resample
 from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
 from ctxaudio.workers import made_ahead
 

@@ -23,9 +23,8 @@ import soundfile
 from ctxaudio.modulation.profile import ModulationProfile, method_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.session import Finish, modulate_file
-from ctxaudio.signal.audio import audio_writer
+from ctxaudio.signal.audio import audio_writer, resample
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
-from ctxaudio.signal.filters import resample
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from pulse_depth import expected_depth

@@ -21,8 +21,7 @@ from ctxaudio.data.prepare import PreparedClips, decode_clip, prepare_clips
 from ctxaudio.data.selection import Selection
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.audio import read_audio
-from ctxaudio.signal.filters import high_pass, resample
+from ctxaudio.signal.audio import high_pass, read_audio, resample
 
 SLEEP = context_named("sleep")
 
