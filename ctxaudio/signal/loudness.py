@@ -45,10 +45,12 @@ class LoudnessGain:
         return np.asarray(samples * np.float32(self.factor), dtype=np.float32)
 
 
-class LoudnessMeter:
-    """Integrated loudness of a sound of 1 or 2 channels given in blocks: `add` them, then read `integrated_lufs`.
+class LevelMeter:
+    """Integrated loudness, true peak and gain of a sound of 1 or 2 channels: `add` its blocks, then ask.
 
-    >>> meter = LoudnessMeter(48000)
+    `peaks` False measures the loudness alone.
+
+    >>> meter = LevelMeter(48000)
     >>> t = np.arange(48000) / 48000
     >>> for block in np.array_split(np.sin(2 * np.pi * 997 * t), 7):  # the standard's own tone
     ...     meter.add(block)
@@ -56,19 +58,26 @@ class LoudnessMeter:
     (-3.0, -23.0)
     """
 
-    def __init__(self, sample_rate: int, channels: int = 1) -> None:
-        self.sample_rate = sample_rate
-        self.channels = channels
-        self.frames = 0
+    def __init__(self, sample_rate: int, channels: int = 1, peaks: bool = True) -> None:
+        self.sample_rate, self.frames = sample_rate, 0
+        self._peaks = [_TruePeak() for _ in range(channels if peaks else 0)]
         self._sections = k_weighting_sections(sample_rate)
         self._state = np.zeros((len(self._sections), channels, 2))
         self._energies = array("d")  # of each 0.1 s, all channels summed; the last may be still open
 
+    @property
+    def true_peak_db(self) -> float:
+        return decibels(max(peak.highest() for peak in self._peaks))
+
     def add(self, block: FloatArray) -> None:
         """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
-        rows = _rows(block, self.channels)
-        for start in range(0, rows.shape[1], self.sample_rate):
-            self._add_piece(rows[:, start : start + self.sample_rate])
+        rows = _rows(block)
+        with ThreadPoolExecutor(max(1, len(self._peaks))) as pool:  # filters leave the interpreter to other threads
+            measured = [pool.submit(peak.add, row) for peak, row in zip(self._peaks, rows, strict=False)]
+            for start in range(0, rows.shape[1], self.sample_rate):
+                self._add_piece(rows[:, start : start + self.sample_rate])
+            for done in measured:
+                done.result()
 
     def integrated_lufs(self, gain_db: float = 0.0) -> float:
         """Gated loudness of all blocks so far in LUFS, as it would be after a gain of `gain_db`.
@@ -107,63 +116,6 @@ class LoudnessMeter:
         """The sub-block that holds `frame`: the k-th runs from k sample_rate // 10 to the next."""
         return (10 * (frame + 1) - 1) // self.sample_rate
 
-
-class TruePeakMeter:
-    """Highest point of the waveform between the samples of a sound given in blocks, by four-fold oversampling.
-
-    The sound is taken as zero before its start and after its end (BS.1770-4 annex 2).
-
-    >>> meter = TruePeakMeter()
-    >>> quarter_rate_tone = np.sin(2 * np.pi * (np.arange(4000) / 4 + 1 / 8)) * np.hanning(4000)
-    >>> meter.add(quarter_rate_tone)
-    >>> round(float(np.abs(quarter_rate_tone).max()), 2), round(meter.peak, 2)  # the samples miss the crests
-    (0.71, 1.0)
-    """
-
-    def __init__(self, channels: int = 1) -> None:
-        self.channels = channels
-        self._highest = 0.0
-        self._pending = np.zeros((channels, 2 * REACH), np.float32)
-
-    def add(self, block: FloatArray) -> None:
-        """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
-        rows = _rows(block, self.channels)
-        for start in range(0, rows.shape[1], PIECE_SAMPLES):
-            self._highest, self._pending = self._after(rows[:, start : start + PIECE_SAMPLES])
-
-    @property
-    def peak(self) -> float:
-        """Linear, 0 for silence."""
-        return self._after(np.zeros((self.channels, 2 * REACH), np.float32))[0]
-
-    def _after(self, rows: FloatArray) -> tuple[float, FloatArray]:
-        """The highest magnitude on the samples and between them once `rows` came, and what is still to be looked at."""
-        piece = np.concatenate([self._pending, rows], axis=1, dtype=np.float32)
-        between = soxr.resample(np.ascontiguousarray(piece.T), 1, OVERSAMPLING)[OVERSAMPLING * REACH :]
-        known = np.abs(between[: -OVERSAMPLING * REACH])  # the rest lacks what follows
-        highest = max(self._highest, float(np.abs(piece).max()), float(known.max(initial=0.0)))
-        return highest, piece[:, -2 * REACH :]
-
-
-class LevelMeter(LoudnessMeter):
-    """Loudness and true peak of a sound given in blocks, and the gain that sets both; arguments of `LoudnessMeter`."""
-
-    def __init__(self, sample_rate: int, channels: int = 1) -> None:
-        super().__init__(sample_rate, channels)
-        self._peaks = [TruePeakMeter() for _ in range(channels)]
-
-    @property
-    def true_peak_db(self) -> float:
-        return decibels(max(meter.peak for meter in self._peaks))
-
-    def add(self, block: FloatArray) -> None:
-        rows = _rows(block, self.channels)
-        with ThreadPoolExecutor(self.channels) as pool:  # filters leave the interpreter to other threads
-            measured = [pool.submit(meter.add, row) for meter, row in zip(self._peaks, rows, strict=True)]
-            super().add(rows)
-            for done in measured:
-                done.result()
-
     def unchanged(self) -> LoudnessGain:
         """A gain of 1, with the levels as they are; the loudness of under 0.4 s is not a number."""
         long_enough = self.frames >= BLOCK_S * self.sample_rate
@@ -190,19 +142,43 @@ class LevelMeter(LoudnessMeter):
         return LoudnessGain(factor, self.integrated_lufs(gain_db), peak_db + gain_db)
 
 
+class _TruePeak:
+    """Highest point of one channel between its samples, by four-fold oversampling.
+
+    The sound is taken as zero before its start and after its end (BS.1770-4 annex 2).
+    """
+
+    def __init__(self) -> None:
+        self._highest, self._pending = 0.0, np.zeros(2 * REACH, np.float32)
+
+    def add(self, row: FloatArray) -> None:
+        for start in range(0, len(row), PIECE_SAMPLES):
+            piece = np.concatenate([self._pending, row[start : start + PIECE_SAMPLES]], dtype=np.float32)
+            self._highest, self._pending = self._highest_with(piece), piece[-2 * REACH :]
+
+    def highest(self) -> float:
+        """Linear, 0 for silence."""
+        return self._highest_with(np.pad(self._pending, (0, 2 * REACH)))
+
+    def _highest_with(self, piece: FloatArray) -> float:
+        # what lies nearer than REACH to an end of the piece lacks neighbours there
+        between = soxr.resample(piece, 1, OVERSAMPLING)[OVERSAMPLING * REACH : -OVERSAMPLING * REACH]
+        return max(self._highest, float(np.abs(piece).max()), float(np.abs(between).max(initial=0.0)))
+
+
 def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
     """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; as `LoudnessMeter.integrated_lufs`.
 
     Raises `CtxAudioError` for samples under 0.4 s, of more than two channels, or not finite.
     """
-    meter = LoudnessMeter(sample_rate, _channels(samples))
-    meter.add(samples)
+    meter = LevelMeter(sample_rate, len(rows := _rows(samples)), peaks=False)
+    meter.add(rows)
     return meter.integrated_lufs()
 
 
 def loudness_of(blocks: Iterable[FloatArray], sample_rate: int, channels: int, name: object) -> float:
     """Integrated loudness in LUFS of a sound in blocks; `CtxAudioError`, which names it, where it is silent."""
-    meter = LoudnessMeter(sample_rate, channels)
+    meter = LevelMeter(sample_rate, channels, peaks=False)
     for block in blocks:
         meter.add(block)
     if (lufs := meter.integrated_lufs()) == -np.inf:
@@ -211,13 +187,16 @@ def loudness_of(blocks: Iterable[FloatArray], sample_rate: int, channels: int, n
 
 
 def true_peak_db(samples: FloatArray) -> float:
-    """True peak of `samples` (`[T]` or stereo `[2, T]`) in dBTP, `-inf` for silence; see `TruePeakMeter`.
+    """True peak of `samples` (`[T]` or stereo `[2, T]`) in dBTP, `-inf` for silence.
 
-    Raises `CtxAudioError` for samples of more than two channels, empty or not finite.
+    Raises `CtxAudioError` for samples of more than two channels or not finite.
     """
-    meter = TruePeakMeter(_channels(samples))
-    meter.add(samples)
-    return decibels(meter.peak)
+    highest = 0.0
+    for row in _rows(samples):
+        peak = _TruePeak()
+        peak.add(row)
+        highest = max(highest, peak.highest())
+    return decibels(highest)
 
 
 def set_loudness(
@@ -226,8 +205,8 @@ def set_loudness(
     """`samples` (`[T]` or stereo `[2, T]`) by one gain to `lufs`, or less where the true peak would be too high; and
     the loudness that they then have. Errors as `integrated_lufs`, and `CtxAudioError` for silence.
     """
-    meter = LevelMeter(sample_rate, _channels(samples))
-    meter.add(samples)
+    meter = LevelMeter(sample_rate, len(rows := _rows(samples)))
+    meter.add(rows)
     gain = meter.gain_to(lufs, true_peak_db)
     return gain.applied_to(samples), gain.lufs
 
@@ -247,16 +226,11 @@ def k_weighting_sections(sample_rate: int) -> npt.NDArray[np.float64]:
     return np.array([[*stage.b, *stage.a] for stage in stages])
 
 
-def _channels(samples: FloatArray) -> int:
-    if samples.size == 0 or samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[0] > 2):
-        raise CtxAudioError(f"expected samples [T] or stereo [2, T] with T >= 1, not an array of shape {samples.shape}")
-    return 1 if samples.ndim == 1 else samples.shape[0]
-
-
-def _rows(block: FloatArray, channels: int) -> FloatArray:
-    rows = np.atleast_2d(block)
-    if rows.ndim != 2 or rows.shape[0] != channels:
-        raise CtxAudioError(f"expected blocks [{channels}, T], not an array of shape {block.shape}")
+def _rows(samples: FloatArray) -> FloatArray:
+    """`samples` as `[channels, T]`."""
+    rows = np.atleast_2d(samples)
+    if rows.ndim != 2 or len(rows) > 2:
+        raise CtxAudioError(f"expected samples [T] or stereo [2, T], not an array of shape {samples.shape}")
     if not np.isfinite(rows).all():
         raise CtxAudioError("can't measure the loudness of samples that hold NaN or infinity")
     return rows
