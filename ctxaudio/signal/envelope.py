@@ -55,12 +55,7 @@ def hilbert_envelope(samples: npt.NDArray[np.floating], sample_rate: float) -> A
 
 
 def envelope_depth(envelope: Array, sample_rate: float, rate_hz: float) -> float:
-    """Modulation depth m of `envelope` `[T]` at exactly `rate_hz` (1 is full modulation); errors as `joint_depths`.
-
-    >>> t = np.arange(4000) / 1000
-    >>> round(envelope_depth(1 + 0.5 * np.sin(2 * np.pi * 7.83 * t), 1000, 7.83), 6)
-    0.5
-    """
+    """Modulation depth m of `envelope` `[T]` at exactly `rate_hz` (1 is full modulation); errors as `joint_depths`."""
     return joint_depths(envelope, sample_rate, [rate_hz])[0]
 
 

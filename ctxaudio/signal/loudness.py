@@ -49,13 +49,6 @@ class LevelMeter:
     """Integrated loudness, true peak and gain of a sound of 1 or 2 channels: `add` its blocks, then ask.
 
     `peaks` False measures the loudness alone.
-
-    >>> meter = LevelMeter(48000)
-    >>> t = np.arange(48000) / 48000
-    >>> for block in np.array_split(np.sin(2 * np.pi * 997 * t), 7):  # the standard's own tone
-    ...     meter.add(block)
-    >>> round(meter.integrated_lufs(), 1), round(meter.integrated_lufs(gain_db=-20.0), 1)
-    (-3.0, -23.0)
     """
 
     def __init__(self, sample_rate: int, channels: int = 1, peaks: bool = True) -> None:
@@ -167,7 +160,7 @@ class _TruePeak:
 
 
 def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
-    """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; as `LoudnessMeter.integrated_lufs`.
+    """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; as `LevelMeter.integrated_lufs`.
 
     Raises `CtxAudioError` for samples under 0.4 s, of more than two channels, or not finite.
     """
