@@ -41,6 +41,7 @@ REPOSITORY = "Fhrozen/FSD50k"
 ROOM_FOR_TABLES = 10_000_000
 WORKERS = 4  # more would meet the hub's rate limits
 _FILES_A_REQUEST = 500
+WAV_HEADER, BYTES_A_SECOND = 44, 88_200  # of 16-bit mono at 44.1 kHz, as all of FSD50K
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,6 @@ class Fetched:
         return f"fetched {self.brought} clips, {self.bytes / 1e6:.1f} MB{there}"
 
 
-def seconds_of(size: int) -> float:
-    """Duration in seconds of an FSD50K clip of `size` bytes: 16-bit mono at 44.1 kHz with a header of 44 bytes.
-
-    >>> seconds_of(44 + 2 * 44100 * 3)
-    3.0
-    """
-    return max(0, size - 44) / 88_200
-
-
 def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: Network) -> Fetched:
     """Choose the clips: those of `index` that are asked for and that the hub has; `CtxAudioError` for none."""
     selection = select_clips(index, context_named(asked.context), options)
@@ -113,7 +105,8 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
     every = list(chain.from_iterable(queues))
     for name, queue in (*zip(selection.context.conditions, queues, strict=True), ("all", every)):
         those = [candidate for candidate in chosen if candidate in queue]
-        hours, megabytes = sum(seconds_of(c.size) for c in those) / 3600, sum(c.size for c in those) / 1e6
+        megabytes = sum(candidate.size for candidate in those) / 1e6
+        hours = sum(candidate.size - WAV_HEADER for candidate in those) / BYTES_A_SECOND / 3600
         rows.append([name, len(those), len(queue), f"{hours:.2f}", f"{megabytes:.1f}"])
     licences = Counter(licence_name(candidate.clip.licence) for candidate in chosen).most_common()
     under = ", ".join(f"{count} {name}" for name, count in licences)
@@ -187,8 +180,8 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
 
 
 def _bring_all(fetched: Fetched, network: Network) -> None:
-    def bring(candidate: Candidate) -> tuple[int, bool]:
-        return candidate.size, network.download(candidate.url, candidate.clip.path, candidate.size, candidate.sha256)
+    def bring(one: Candidate) -> tuple[int, bool]:
+        return one.size, network.download(one.url, one.clip.path, one.size, one.sha256)
 
     bar = bytes_bar("fetching clips", sum(candidate.size for candidate in fetched.chosen), network.progress)
     with bar, ThreadPool(WORKERS) as pool:

@@ -28,10 +28,6 @@ _RETRY_AFTER = re.compile(r"(?:.*\br=0;t=)?(\d+)")  # seconds; the hub's RateLim
 Answer = TypeVar("Answer")
 
 
-def _endpoint(variable: str, default: str) -> Callable[[], str]:
-    return lambda: (os.environ.get(variable) or default).rstrip("/")
-
-
 @dataclass(frozen=True)
 class Network:
     """The two servers, and how long to put up with a poor network. Times in seconds.
@@ -43,8 +39,8 @@ class Network:
     Both methods raise `CtxAudioError` where the network stays away or the server refuses.
     """
 
-    zenodo: str = field(default_factory=_endpoint("ZENODO_ENDPOINT", "https://zenodo.org"))
-    hub: str = field(default_factory=_endpoint("HF_ENDPOINT", "https://huggingface.co"))
+    zenodo: str = field(default_factory=lambda: (os.environ.get("ZENODO_ENDPOINT") or "https://zenodo.org").rstrip("/"))
+    hub: str = field(default_factory=lambda: (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"))
     progress: bool = True
     attempts: int = 8
     first_wait_s: float = 1.0

@@ -143,9 +143,7 @@ class SplitZip(zipfile.ZipFile):
                 file.seek(-_LOCATOR64.size, io.SEEK_CUR)
                 file.write(_LOCATOR64.pack(mark, 0, starts[min(number, len(starts) - 1)] + offset, 1))
         super().__init__(path)
-        here = max(
-            start for start in starts if start <= self.start_dir
-        )  # zipfile takes every offset to count from here
+        here = max(start for start in starts if start <= self.start_dir)  # where zipfile lets every offset begin
         for entry in self.infolist():
             entry.header_offset += starts[min(entry.volume, len(starts) - 1)] - here
             if not 0 <= entry.header_offset < self.start_dir:
@@ -164,24 +162,24 @@ def append(part: Path, whole: Path, start: int) -> None:
     part.unlink()
 
 
-def expected_entries(zipped: zipfile.ZipFile, archive: Archive) -> list[zipfile.ZipInfo]:
-    """The entries of `zipped` to unpack; raises `CtxAudioError` for a bomb.
+def unpack(zipped: zipfile.ZipFile, archive: Archive, folder: Path, progress: bool = False) -> dict[str, list[int]]:
+    """Write the entries that are wanted under `folder`, each under its name only once its CRC is right.
 
     Their names match a strict expression and only their bytes are written, so that no name, link or device gets out.
+    Those that are there already are left. The result is size and CRC of each; raises `CtxAudioError` for a bomb.
     """
     entries = [entry for entry in zipped.infolist() if re.fullmatch(archive.wanted, entry.filename, re.ASCII)]
-    total = sum(entry.file_size for entry in entries)
-    if total > archive.unpacked_bytes:
+    if (total := sum(entry.file_size for entry in entries)) > archive.unpacked_bytes:
         raise CtxAudioError(f"refusing {archive.name}: it unpacks to {total} bytes, over {archive.unpacked_bytes}")
-    return entries
-
-
-def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
-    """Write one of `expected_entries` under `folder`, under its name only once its CRC is right."""
-    with written_whole(folder / entry.filename) as aside, archive.open(entry) as packed, aside.open("wb") as file:
-        shutil.copyfileobj(packed, file, 1 << 18)
-        if file.tell() != entry.file_size:
-            raise zipfile.BadZipFile(f"{entry.filename} holds {file.tell()} bytes, not {entry.file_size}")
+    for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not progress):
+        path = folder / entry.filename
+        if is_unpacked(path, entry.file_size, entry.CRC):
+            continue
+        with written_whole(path) as aside, zipped.open(entry) as packed, aside.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 18)
+            if file.tell() != entry.file_size:
+                raise zipfile.BadZipFile(f"{entry.filename} holds {file.tell()} bytes, not {entry.file_size}")
+    return {entry.filename: [entry.file_size, entry.CRC] for entry in entries}
 
 
 def is_unpacked(path: Path, size: int, crc: int) -> bool:
@@ -206,11 +204,7 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
             else:  # a call that was killed right before may have left it
                 alone.unlink(missing_ok=True)
         with SplitZip(whole, starts) as zipped:
-            entries = expected_entries(zipped, archive)
-            for entry in tqdm(entries, f"unpacking {archive.name}", unit="file", disable=not network.progress):
-                if not is_unpacked(data_dir / entry.filename, entry.file_size, entry.CRC):
-                    unpack(zipped, entry, data_dir)
-        write_json(listing, {entry.filename: [entry.file_size, entry.CRC] for entry in entries})
+            write_json(listing, unpack(zipped, archive, data_dir, network.progress))
         whole.unlink()
     except _DAMAGED as error:
         raise CtxAudioError(f"{whole} is damaged: {error}; remove it and fetch again") from error
