@@ -1,1 +1,1 @@
-"""Signal processing: filters, loudness, envelopes and the frequency modulation layer."""
+"""Signal processing: sound files, resampling and fades, loudness, envelopes, the bands of hearing, STFT."""
