@@ -6,8 +6,10 @@ Notebook: 05_cgan_training.ipynb
 from __future__ import annotations
 
 import math
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -21,8 +23,7 @@ from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.monitor import diversity, finishing_the_step_on_ctrl_c, trouble
-from ctxaudio.training.state import Training, checkpoint, preserve_rng, write_logs
+from ctxaudio.training.state import TERMS, Training, checkpoint, preserve_rng, write_logs
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -31,6 +32,14 @@ LR_FACTOR = 2.0
 LARGEST_SHARE_OF_SAMPLES = 0.05
 #: No statistic of a crop is aimed at further out than this, in deviations over the crops.
 LARGEST_DEVIATION = 8.0
+#: Fakes of different styles and latents beside the real crops of those styles, 1 being as different: .3 or more in
+#: ordinary trainings; of a generator that ignores both what is left is chance, under .05.
+LEAST_DIVERSITY = 0.1
+#: Rows of the log in a row that must all be collapsed or exploded, and steps before a generator can be.
+ROWS = 3
+LEARNT_BY = 100
+#: The largest ordinary loss is about 3.
+LARGEST_LOSS = 20.0
 
 ParamList = tuple[Tensor, ...] | list[Tensor]
 
@@ -50,7 +59,7 @@ def train(
     line every half minute.
 
     Raises `CtxAudioError` when the losses stop being numbers or explode, and when the generator makes the same of every
-    style and latent (`training.monitor`).
+    style and latent (`trouble`).
     """
     steps_per_epoch = training.batches.steps_per_epoch
     started = time.monotonic() - training.seconds
@@ -158,6 +167,50 @@ def log(training: Training, values: dict[str, Tensor]) -> str:
     row = {name: float(value) for name, value in values.items()}
     training.history.append({"step": training.step, "epoch": training.epoch, "seconds": training.seconds, **row})
     return f"D {row['discriminator']:.2f} G {row['adversarial']:.2f} texture {row['texture']:.3f}"
+
+
+def diversity(fake: Tensor, real: Tensor) -> Tensor:
+    """Mean deviation over a batch of the fakes' texture codes `[B, S]` beside that of the real crops'."""
+    return fake.std(0).mean() / real.std(0).mean().clamp_min(1e-6)
+
+
+def trouble(history: list[dict[str, float]]) -> str:
+    """What should stop the training, in a line, or nothing."""
+    newest, last = history[-1], history[-ROWS:]
+    step = newest["step"]
+    if not all(math.isfinite(newest[name]) for name in TERMS):
+        return f"training diverged at step {step:.0f} (a loss is not a number): lower --lr, or --resume earlier"
+    for name in TERMS[:-1]:
+        if len(last) == ROWS and all(abs(row[name]) > LARGEST_LOSS for row in last):
+            size = f"the {name} loss is {newest[name]:.3g}, ordinary is under 3"
+            return f"training diverged at step {step:.0f} ({size}): lower --lr"
+    if len(last) == ROWS and last[0]["step"] >= LEARNT_BY and all(r["diversity"] < LEAST_DIVERSITY for r in last):
+        share = f"generated textures differ {newest['diversity']:.2f} times as much as the clips do"
+        mend = "lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
+        return f"mode collapse at step {step:.0f}: {share}: {mend}"
+    return ""
+
+
+@contextmanager
+def finishing_the_step_on_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C only sets a flag (the yielded function); a second Ctrl-C stops at once."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: Ctrl-C does not come here
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def begin(

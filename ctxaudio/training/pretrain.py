@@ -18,7 +18,7 @@ from ctxaudio.data.batches import ClipBatches, MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import SelectionOptions, select_clips
+from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.files import write_text
 from ctxaudio.model.checkpoint import DISCRIMINATOR, save_discriminator, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
@@ -48,8 +48,18 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
 
     `resume` goes on from the checkpoint in `what.output_dir`. Ctrl-C ends it early and still saves.
     """
-    corpora = [synthesised(what, seed, config.num_workers, progress) for seed in range(what.corpora)]
-    recordings = recorded(what, config.num_workers, progress) if what.data_dir is not None else None
+
+    def prepared(selection: Selection) -> PreparedClips:
+        return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, config.num_workers, progress)
+
+    folders = (what.output_dir / "corpora" / f"{seed:03d}" for seed in range(what.corpora))
+    synthesised = (write_embedded_corpus(folder, ALL.conditions, seed) for seed, folder in enumerate(folders))
+    corpora = [prepared(select_clips(read_index(folder), ALL)) for folder in synthesised]
+    recordings = None
+    if what.data_dir is not None:  # only those that may be shipped as styles
+        shared = select_clips(read_index(what.data_dir), ALL, SelectionOptions(licences=DEFAULT_LICENCES))
+        print(f"recordings under {' and '.join(DEFAULT_LICENCES)}: {len(shared.clips)} clips", flush=True)
+        recordings = prepared(shared)
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
 
@@ -71,21 +81,6 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
         origins = fill_bank_from(training.averaged, sources, real is not None)
     save_base(what, training, config, recordings, origins)
     return training
-
-
-def synthesised(what: Pretraining, seed: int, num_workers: int, progress: bool) -> PreparedClips:
-    """The embedded corpus of `seed` with every label."""
-    folder = write_embedded_corpus(what.output_dir / "corpora" / f"{seed:03d}", ALL.conditions, seed)
-    selection = select_clips(read_index(folder), ALL)
-    return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, num_workers, progress)
-
-
-def recorded(what: Pretraining, num_workers: int, progress: bool) -> PreparedClips:
-    """The clips of `data_dir` that may be shipped as styles: CC0 and CC-BY."""
-    assert what.data_dir is not None
-    selection = select_clips(read_index(what.data_dir), ALL, SelectionOptions(licences=DEFAULT_LICENCES))
-    print(f"recordings under {' and '.join(DEFAULT_LICENCES)}: {len(selection.clips)} clips", flush=True)
-    return prepare_clips(selection, what.output_dir / "prepared", SAMPLE_RATE, num_workers, progress)
 
 
 def fill_bank_from(generator: Generator, sources: Sequence[ClipBatches], recordings_first: bool) -> dict[str, str]:

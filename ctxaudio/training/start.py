@@ -39,11 +39,7 @@ Given = tuple[Generator, dict[str, Any]]
 
 
 def begin_training(
-    run: Run,
-    config: TrainingConfig,
-    clips: PreparedClips,
-    start: Start = Start(),
-    given: Given | None = None,
+    run: Run, config: TrainingConfig, clips: PreparedClips, start: Start = Start(), given: Given | None = None
 ) -> Training:
     """Networks ready to train on `clips`, from where `start` says: the weights of the base, of another generator or
     fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
@@ -73,11 +69,14 @@ def generator_from(given: Given | None, wanted: GeneratorConfig, profile: Modula
 
 def with_history(training: Training, given: Given | None, start: Start, output_dir: Path) -> Training:
     """The training with what came before it: the base's discriminator, a checkpoint, whose sound is in the weights."""
-    if given is not None and start.init_from is None:
-        names = given[0].config.conditions
-        mine = training.generator.config.conditions
-        load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, mine)
-    training.init_from = origin_of(given)
+    if given is not None:
+        generator, about = given
+        names = generator.config.conditions
+        if start.init_from is None:
+            mine = training.generator.config.conditions
+            load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, mine)
+        remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
+        training.init_from = {"conditions": list(names), **remembered}
     return take_up(training, output_dir) if start.resume else training
 
 
@@ -108,15 +107,6 @@ def load_given(start: Start, sample_rate: int, latent_dim: int) -> Given | None:
     return given, about
 
 
-def origin_of(given: Given | None) -> dict[str, Any]:
-    """What a model remembers of the one that it was begun from."""
-    if given is None:
-        return {}
-    generator, about = given
-    remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
-    return {"conditions": list(generator.config.conditions), **remembered}
-
-
 def draw_crops(batches: Batches, count: int) -> tuple[Tensor, Tensor]:
     """`count` crops `[N, T]` of training clips and their conditions `[N]`, but for those from a pause."""
     drawn = [batches.next() for _ in range(math.ceil(count / len(batches.next().audio)))]
@@ -142,19 +132,14 @@ def fill_bank(generator: Generator, crops: Tensor, conditions: Tensor) -> None:
     generator.bank.fill(Style(*map(torch.cat, zip(*styles, strict=True))), conditions)
 
 
-def attributed(clips: PreparedClips, earlier: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Whose clips are in the weights: those trained on and, after them, those of the model that was begun from."""
-    used = [
-        {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
-        for clip in (clips.clips[i] for i in clips.of("train"))
-    ]
-    return used + [entry for entry in earlier if entry not in used]
-
-
 def facts_of(training: Training, config: TrainingConfig, clips: PreparedClips | None, **more: object) -> dict[str, Any]:
     """What stands beside a model: how it was trained (and `more` of that), on what, and whose sound is in it."""
+    attribution = [
+        {"clip": clip.clip_id, "title": clip.title, "uploader": clip.uploader, "licence": clip.licence}
+        for clip in ([clips.clips[i] for i in clips.of("train")] if clips is not None else [])
+    ]
     earlier = training.init_from.get("attribution") or []  # of the model it began from, whose clips stay in it
-    attribution = attributed(clips, earlier) if clips is not None else earlier
+    attribution += [entry for entry in earlier if entry not in attribution]
     return {
         "training": {
             "config": asdict(config),

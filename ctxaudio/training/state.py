@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -19,12 +18,14 @@ from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
-from ctxaudio.training.monitor import TERMS
 
+#: What each step gives a number for, and the columns of the log.
+TERMS = ("discriminator", "adversarial", "condition", "texture", "diversity")
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
-
-Losses = dict[str, float]
+#: The parts of a training that give and take a state of their own, and its counts.
+STATEFUL = ("generator", "discriminator", "average", "generator_optimizer", "discriminator_optimizer")
+COUNTS = ("step", "epoch", "seconds")
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Training:
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
-    history: list[Losses] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
     interrupted: bool = False
     trouble: str = ""
     init_from: dict[str, Any] = field(default_factory=dict)
@@ -55,16 +56,6 @@ class Training:
         module = self.average.module
         assert isinstance(module, Generator)
         return module
-
-    def stateful(self) -> dict[str, Any]:
-        """The parts that give and take a state of their own."""
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
 
 
 def random_state(device: torch.device) -> Tensor:
@@ -88,10 +79,10 @@ def preserve_rng(device: torch.device) -> AbstractContextManager[None]:
 def checkpoint(training: Training, output_dir: Path) -> None:
     """Write the whole training state and the logs."""
     state = {
-        **{name: part.state_dict() for name, part in training.stateful().items()},
+        **{name: getattr(training, name).state_dict() for name in STATEFUL},
         "batch_random": training.random.get_state(),
         "torch_random": random_state(training.device),
-        "progress": {"step": training.step, "epoch": training.epoch, "seconds": training.seconds},
+        "progress": {name: getattr(training, name) for name in COUNTS},
         "history": training.history,
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
@@ -102,14 +93,8 @@ def checkpoint(training: Training, output_dir: Path) -> None:
 
 def write_logs(training: Training, output_dir: Path) -> None:
     """`logs/losses.csv`."""
-    write_rows(output_dir / "logs" / "losses.csv", training.history, HISTORY_COLUMNS)
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, float]], columns: Sequence[str]) -> None:
-    with written_whole(path) as aside, aside.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    with written_whole(output_dir / "logs" / "losses.csv") as aside:
+        pd.DataFrame(training.history, columns=list(HISTORY_COLUMNS)).to_csv(aside, index=False)
 
 
 def resume(training: Training, output_dir: Path) -> Training:
@@ -119,16 +104,16 @@ def resume(training: Training, output_dir: Path) -> Training:
     try:
         if tuple(state["conditions"]) != training.generator.config.conditions:
             raise ValueError("other conditions")
-        for name, part in training.stateful().items():
-            part.load_state_dict(state[name])
-        training.step, training.epoch, training.seconds = (state["progress"][n] for n in ("step", "epoch", "seconds"))
+        for name in STATEFUL:
+            getattr(training, name).load_state_dict(state[name])
+        for name in COUNTS:
+            setattr(training, name, state["progress"][name])
         training.history, training.init_from = list(state["history"]), dict(state["init_from"])
         training.random.set_state(state["batch_random"])
         set_random_state(training.device, state["torch_random"])
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise CtxAudioError(
-            f"{path} is of another configuration: resume with the context and sizes it was begun with"
-        ) from error
+        mend = "resume with the context and sizes it was begun with"
+        raise CtxAudioError(f"{path} is of another configuration: {mend}") from error
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's

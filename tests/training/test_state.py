@@ -11,7 +11,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.run import Run
 from ctxaudio.training import loop
-from ctxaudio.training.state import LATEST, Training, resume
+from ctxaudio.training.state import LATEST, STATEFUL, Training, resume
 
 CONFIG = dataclasses.replace(TRAINING, num_epochs=2)
 
@@ -19,7 +19,7 @@ CONFIG = dataclasses.replace(TRAINING, num_epochs=2)
 def everything(training: Training) -> dict[str, torch.Tensor]:
     """All weights and states of both networks, of the average and of the optimisers."""
     found: dict[str, torch.Tensor] = {}
-    for name, part in training.stateful().items():
+    for name, part in ((name, getattr(training, name)) for name in STATEFUL):
         if isinstance(part, torch.optim.Optimizer):
             moments = part.state_dict()["state"]
             found |= {f"{name} {i} {key}": value for i, state in moments.items() for key, value in state.items()}
