@@ -21,8 +21,7 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.rates import BANDS
-from ctxaudio.model.style_bank import Style
+from ctxaudio.model.style_bank import Style, style_sizes
 from ctxaudio.modulation.profile import ModulationProfile
 
 FORMAT = 9
@@ -78,17 +77,14 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         encoded = path.read_bytes()
         weights = safetensors.torch.load(encoded)
     except (OSError, safetensors.SafetensorError) as error:
-        raise CtxAudioError(
-            f"{path} is not a whole safetensors file (truncated, or a pickle, which is never loaded): train it again"
-        ) from error
+        what = "not a whole safetensors file (truncated, or a pickle, which is never loaded)"
+        raise CtxAudioError(f"{path} is {what}: train it again") from error
     about = read_json(beside)
     try:
-        if about["format"] != FORMAT:
-            raise CtxAudioError(
-                f"{path} is of an {'earlier' if about['format'] < FORMAT else 'later'} ctxaudio (format "
-                f"{about['format']}, this one reads {FORMAT}): train into the same folder again, or leave out "
-                "--model_path to use the base"
-            )
+        if (there := about["format"]) != FORMAT:
+            of = f"an {'earlier' if there < FORMAT else 'later'} ctxaudio (format {there}, this one reads {FORMAT})"
+            mend = "train into the same folder again, or leave out --model_path to use the base"
+            raise CtxAudioError(f"{path} is of {of}: {mend}")
         config = GeneratorConfig(**{**about["config"], "conditions": tuple(about["config"]["conditions"])})
         check_conditions(beside, config.conditions)
         check_sizes(config, weights)
@@ -130,13 +126,8 @@ def check_credits(licences: Any, attribution: Any) -> None:
 
 def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
     """Compare the sizes that decide how much memory a generator takes with the weights before it is made."""
-    expected = {
-        "bank.level": (config.style_count, config.bins),
-        "bank.ceiling": (config.style_count, config.bins),
-        "bank.mixing": (config.style_count, config.components, config.courses),
-        "bank.rates": (config.style_count, config.courses, BANDS),
-        "bank.texture": (config.style_count, config.texture_dim),
-        "bank.partials_hz": (config.style_count, config.partials),
+    sizes = (config.texture_dim, config.bins, (config.components, config.courses), config.partials)
+    expected = {f"bank.{name}": (config.style_count, *size) for name, size in style_sizes(*sizes).items()} | {
         "spectra.basis": (config.bins, config.components),
         "embedding.weight": (len(config.conditions), 32),
         "to_middle.weight": (config.middle_width, config.slow_width, 1),
@@ -144,7 +135,7 @@ def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
         "head.weight": (config.courses, config.frame_width, 1),
     }
     for name, shape in expected.items():
-        if tuple(weights[name].shape) != shape:
+        if weights[name].shape != shape:
             raise ValueError(f"{name} is {tuple(weights[name].shape)}, not {shape}")
     if weights["to_style.0.weight"].shape[1] < config.latent_dim:
         raise ValueError("latent_dim")
@@ -188,11 +179,8 @@ def for_conditions(
     chosen = torch.tensor([names[c] in conditions if c >= 0 else False for c in given.bank.conditions.tolist()])
     count = max(1, int(chosen.sum())) if style_count is None else style_count
     generator = Generator(replace(given.config, conditions=tuple(conditions), style_count=count), profile)
-    shared = {
-        name: value
-        for name, value in given.state_dict().items()
-        if not name.startswith(("bank.", "modulation.", "embedding."))
-    }
+    own = ("bank.", "modulation.", "embedding.")
+    shared = {name: value for name, value in given.state_dict().items() if not name.startswith(own)}
     embedding = rows_for(given.embedding.weight.detach(), names, conditions)
     generator.load_state_dict({**generator.state_dict(), **shared, "embedding.weight": embedding})
     with torch.no_grad():

@@ -34,10 +34,7 @@ LEAST_REMAINDER = 0.05
 
 
 class Analysis(NamedTuple):
-    """A crop's `courses` `[B, R, frames]` and, `[B, bins]`, its `level`, `deviation` (nepers) and, in units of
-    `deviation`, the `residual`, the deviation of what its principal spectra leave, and the `ceiling`, the highest that
-    they reach. `mixing` `[B, K, R]` has the principal
-    spectra, in units of `deviation`, as mixtures of K eigen-spectra."""
+    """A crop's `courses` `[B, R, frames]` and the parts of its `Style` that are found with them."""
 
     courses: Tensor
     level: Tensor

@@ -51,13 +51,20 @@ class Style(NamedTuple):
         return Style(texture, level, deviation, residual, ceiling, mixing, rates, partials_hz, torch.cat(faded, dim=1))
 
 
+def style_sizes(texture: int, bins: int, mixing: tuple[int, int], partials: int) -> dict[str, tuple[int, ...]]:
+    """The sizes of a style's parts: `texture` S, `bins`, `mixing` (K, R) and `partials` P."""
+    rates = (mixing[1], BANDS)
+    sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, rates, (partials,), (partials,))
+    return dict(zip(Style._fields, sizes, strict=True))
+
+
 class StyleBank(nn.Module):
     """Styles of training crops with their condition; a latent picks one of its condition.
 
     Args:
         count: how many styles it has room for.
         latent_dim: L of the latents.
-        texture, bins, mixing, partials: S, bins, (K, R) and P of a `Style`.
+        texture, bins, mixing, partials: as for `style_sizes`.
     """
 
     conditions: Tensor
@@ -66,9 +73,7 @@ class StyleBank(nn.Module):
         self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
     ) -> None:
         super().__init__()
-        rates = (mixing[1], BANDS)
-        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, rates, (partials,), (partials,))
-        for name, size in zip(Style._fields, sizes, strict=True):
+        for name, size in style_sizes(texture, bins, mixing, partials).items():
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))
         keys = torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(0))
