@@ -1,6 +1,6 @@
 """Does the network count? Every condition with recordings, with the network off and on, before and after fine-tuning.
 
-python tests/benchmarks/proof.py train    --data_dir DIR --work DIR [--updates 1200] [--only sleep-tuned ...]
+python tests/benchmarks/proof.py train    --data_dir DIR --work DIR [--updates 2400] [--only sleep-tuned ...]
 python tests/benchmarks/proof.py generate --data_dir DIR --work DIR [--count 60]
 JUDGE_PYTHON tests/benchmarks/proof.py judge --data_dir DIR --work DIR --judge JUDGE.py
 python tests/benchmarks/proof.py table    --work DIR --store ctxaudio/stored_results.csv
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("step", choices=("train", "generate", "judge", "table"))
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--updates", type=int, default=1200)
+    parser.add_argument("--updates", type=int, default=2400)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", metavar="CONTEXT-VARIANT")
