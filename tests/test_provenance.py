@@ -145,10 +145,7 @@ def test_every_target_is_graded_where_it_is_used() -> None:
 def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
     binaural = ModulationProfile(tones=(Tone("binaural", 6.0, 432.0),))
     assert subjects(binaural) == ["target earth (432 Hz)", "target meditation (6 Hz)", "binaural beats"]
-    assert subjects(ModulationProfile((Rate(10.0, 0.2, pulse=True),))) == [
-        "band alpha (8-13 Hz)",
-        "isochronic pulses",
-    ]
+    assert subjects(ModulationProfile((Rate(10.0, 0.2, pulse=True),))) == ["band alpha (8-13 Hz)", "isochronic pulses"]
     assert subjects(ModulationProfile(tones=(Tone("isochronic", 10.0),)))[-1] == "isochronic pulses"
     assert subjects(ModulationProfile((Rate(9.0, 0.1),)), "0:10, 1:6, 2:2.6, 3:40 0") == [
         "target meditation (6 Hz)",

@@ -27,10 +27,7 @@ ALPHA = 0.05
 
 
 def batch_analyze_frequencies(
-    directory: str | Path,
-    output_dir: str | Path | None = None,
-    progress: bool = True,
-    rates_hz: Sequence[float] = (),
+    directory: str | Path, output_dir: str | Path | None = None, progress: bool = True, rates_hz: Sequence[float] = ()
 ) -> pd.DataFrame:
     """Analyse every WAV and FLAC file in `directory` and write `analysis.csv`, `.json` and `.png`.
 

@@ -236,11 +236,7 @@ class Generator(nn.Module):
         n_fft, hop, rate = self.config.n_fft, self.config.hop, self.config.sample_rate
         # a log-magnitude that is only a little too high is very loud: no bin rises above where it was in the crop
         held = torch.minimum(self.spectra.combine(courses, style.mixing), style.ceiling[..., None])
-        picture = torch.addcmul(
-            held,
-            style.residual[..., None],
-            self.spectra.remainder(normalised, style.mixing),
-        )
+        picture = torch.addcmul(held, style.residual[..., None], self.spectra.remainder(normalised, style.mixing))
         magnitude = torch.exp(torch.addcmul(style.level[..., None], style.deviation[..., None], picture))
         if style.amplitudes.any():  # most textures have no steady partials
             levels = self.above_noise(style.level, style.partials_hz, style.amplitudes)

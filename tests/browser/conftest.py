@@ -126,11 +126,7 @@ def lab(browser: Any, shots: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     environment["OMP_NUM_THREADS"] = "1"  # small networks are no slower, and the browser needs a core too
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *lines[-1], *options.split()],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
+            [sys.executable, *lines[-1], *options.split()], cwd=folder, env=environment, stdout=log, stderr=log
         )
         try:
             url = f"http://127.0.0.1:{port}"

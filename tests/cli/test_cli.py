@@ -367,11 +367,7 @@ def test_the_demo_makes_sham_beside_modulated_for_every_context(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     ("given", "epochs"),
-    [
-        ([], 100),
-        (["--max_minutes", "10"], NO_LIMIT_OF_EPOCHS),
-        (["--max_minutes", "10", "--num_epochs", "3"], 3),
-    ],
+    [([], 100), (["--max_minutes", "10"], NO_LIMIT_OF_EPOCHS), (["--max_minutes", "10", "--num_epochs", "3"], 3)],
 )
 def test_where_the_minutes_decide_the_default_epochs_do_not(
     given: list[str], epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

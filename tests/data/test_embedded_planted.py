@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.embedded import (
-    PLANTED_FROM,
-    Planted,
-    corpus_rows,
-    planted_in,
-    synthetic_clip,
-    write_embedded_corpus,
-)
+from ctxaudio.data.embedded import PLANTED_FROM, Planted, corpus_rows, planted_in, synthetic_clip, write_embedded_corpus
 from ctxaudio.data.fsd50k import Index, licence_name, read_index, read_ratings
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.signal.audio import read_audio

@@ -56,11 +56,7 @@ def test_the_distance_puts_real_before_poor_before_white():
 def test_distances_are_ordered_as_ears_would_order_them():
     real, other, poor = (
         windows(clips)
-        for clips in (
-            [pulsed(s) for s in range(6)],
-            [pulsed(s) for s in range(10, 16)],
-            [noise(s) for s in range(6)],
-        )
+        for clips in ([pulsed(s) for s in range(6)], [pulsed(s) for s in range(10, 16)], [noise(s) for s in range(6)])
     )
     noises = tuple(windows(clips.values()) for clips in both_noises({s: pulsed(s) for s in range(6)}))
     good, bad = (compare_sets(real, other, made, noises) for made in (other, poor))

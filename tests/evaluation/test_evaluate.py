@@ -11,13 +11,7 @@ from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.evaluate import (
-    by_recording,
-    evaluate,
-    figures_of_merit,
-    mean_row,
-    modulation_figures,
-)
+from ctxaudio.evaluation.evaluate import by_recording, evaluate, figures_of_merit, mean_row, modulation_figures
 from ctxaudio.evaluation.sounds import RealSound, generated_sound, prepared_sound, real_sound
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate
@@ -104,11 +98,7 @@ def test_where_sets_are_too_small_it_says_so_and_nothing_is_nan(tmp_path: Path):
     generated = {"Rain": {"x": noise(3), "y": noise(4)}, "Wind": {"z": noise(5), "w": noise(6)}, "Gong": {}}
     evaluation = evaluate(real, generated, RATE)
     notes = " | ".join(evaluation.notes)
-    for said in (
-        "Rain: 1 real clip: a distance",
-        "Wind: no real-to-real floor",
-        "Gong: left out",
-    ):
+    for said in ("Rain: 1 real clip: a distance", "Wind: no real-to-real floor", "Gong: left out"):
         assert said in notes
     evaluation.write(tmp_path, {})
     content = strict_json(tmp_path / "evaluation.json")

@@ -10,11 +10,7 @@ from sounds import RATE, modulated_noise
 
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.evaluation.measures import (
-    MIN_SAMPLE_RATE,
-    analyse_clip,
-    carrier_prominence_db,
-)
+from ctxaudio.evaluation.measures import MIN_SAMPLE_RATE, analyse_clip, carrier_prominence_db
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.audio import read_audio

@@ -121,10 +121,7 @@ def test_a_server_that_says_nonsense_about_ranges_is_left_and_the_part_kept(tmp_
     for content_range in ("bytes 7-9/3000000", "bytes */3000000", ""):
         answer = Response(b"abc", 206, {"Content-Range": content_range})
         part_path(tmp_path / "a.zip").write_bytes(CONTENT[:1000])
-        with (
-            LoopbackServer({"/a.zip": answer}) as server,
-            pytest.raises(CtxAudioError, match="from 1000 on"),
-        ):
+        with LoopbackServer({"/a.zip": answer}) as server, pytest.raises(CtxAudioError, match="from 1000 on"):
             fetch(server, tmp_path / "a.zip")
         assert part_path(tmp_path / "a.zip").read_bytes() == CONTENT[:1000]
 

@@ -23,14 +23,7 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.network import Network
-from ctxaudio.fetch.zenodo import (
-    ARCHIVES_DIR,
-    FSD50K_RECORD,
-    archives_of,
-    bytes_needed,
-    fetch_archives,
-    fetch_tables,
-)
+from ctxaudio.fetch.zenodo import ARCHIVES_DIR, FSD50K_RECORD, archives_of, bytes_needed, fetch_archives, fetch_tables
 
 PART_BYTES = 128 << 10  # several clips each, as in the record
 
@@ -286,10 +279,7 @@ def served_as_dev(layout: ZenodoLayout, folder: Path, parts: list[bytes]) -> tup
     ("names", "says"),
     [
         (["FSD50K.dev_audio/1.wav", "../../FSD50K.dev_audio/2.wav"], ""),
-        (
-            ["FSD50K.dev_audio/1.wav", "FSD50K.dev_audio/\u00e9.wav"],
-            r"dev_audio\.joined is damaged: .*utf-8",
-        ),
+        (["FSD50K.dev_audio/1.wav", "FSD50K.dev_audio/\u00e9.wav"], r"dev_audio\.joined is damaged: .*utf-8"),
     ],
 )
 def test_a_hostile_archive_with_the_right_md5_writes_only_clips(

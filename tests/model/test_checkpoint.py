@@ -16,13 +16,7 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
 from ctxaudio.model import checkpoint
-from ctxaudio.model.checkpoint import (
-    FORMAT,
-    load_discriminator,
-    load_generator,
-    save_discriminator,
-    save_generator,
-)
+from ctxaudio.model.checkpoint import FORMAT, load_discriminator, load_generator, save_discriminator, save_generator
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import PICTURE_BANDS, Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile

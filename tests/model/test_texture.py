@@ -5,14 +5,7 @@ import pytest
 import torch
 
 from ctxaudio.model.generator import unit_courses
-from ctxaudio.model.texture import (
-    ASYMMETRY_LAGS,
-    FIRST,
-    JOINT_LAGS,
-    LAGS,
-    LOWEST_OCTAVE_HZ,
-    TextureStatistics,
-)
+from ctxaudio.model.texture import ASYMMETRY_LAGS, FIRST, JOINT_LAGS, LAGS, LOWEST_OCTAVE_HZ, TextureStatistics
 
 K, FRAME_RATE, FRAMES = 3, 43.0, 86
 

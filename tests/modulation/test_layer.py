@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.layer import CARRIER_BOOST_DB, FrequencyModulationLayer
-from ctxaudio.modulation.profile import (
-    Carrier,
-    ModulationProfile,
-    Rate,
-    Tone,
-    context_profile,
-    modulation_profile,
-)
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile, modulation_profile
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 
 RATE = 22050

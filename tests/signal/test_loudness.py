@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.loudness import (
-    LevelMeter,
-    equally_loud,
-    integrated_lufs,
-    set_loudness,
-    true_peak_db,
-)
+from ctxaudio.signal.loudness import LevelMeter, equally_loud, integrated_lufs, set_loudness, true_peak_db
 
 
 def noise(level: float = 0.1, sample_rate: int = 22050, duration_s: float = 2.0) -> FloatArray:
@@ -148,11 +142,7 @@ def test_silence_after_sound_leaves_no_denormal_numbers() -> None:
     assert not meter._state.any()
 
 
-NOISES = {
-    "white": ([1.0], [1.0]),
-    "rumble": ([1.0], [1.0, -0.9]),
-    "hiss": ([1.0, -1.0], [1.0]),
-}
+NOISES = {"white": ([1.0], [1.0]), "rumble": ([1.0], [1.0, -0.9]), "hiss": ([1.0, -1.0], [1.0])}
 
 
 @pytest.mark.parametrize("colour", NOISES)
