@@ -9,9 +9,9 @@ import torch
 
 from ctxaudio.data.batches import ClipBatches
 from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.model.courses import BANDS
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.rates import BANDS
-from ctxaudio.model.style_bank import Style
+from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import loop

@@ -1,10 +1,8 @@
-"""Files of a model: weights as safetensors with the configuration beside them, training state as a checkpoint."""
+"""Files of a model: weights as safetensors with the configuration beside them; a model for other conditions."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +19,6 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.style_bank import Style, style_sizes
 from ctxaudio.modulation.profile import ModulationProfile
 
 FORMAT = 9
@@ -116,54 +113,29 @@ def check_conditions(path: Path, conditions: tuple[str, ...]) -> None:
 
 
 def check_credits(licences: Any, attribution: Any) -> None:
-    """Raise `TypeError` for what are no numbers of clips by licence, or no credits of texts."""
-    counted = isinstance(licences, dict) and all(isinstance(count, int) for count in licences.values())
-    entries = attribution if isinstance(attribution, list) else [None]
-    texts = [value for entry in entries for value in (entry.values() if isinstance(entry, dict) else [None])]
-    if not counted or not all(isinstance(text, str) for text in texts):
+    """Raise for what are no numbers of clips by licence, or no credits of texts."""
+    texts = [text for entry in attribution for text in entry.values()]
+    if not all(isinstance(count, int) for count in licences.values()) or not all(isinstance(t, str) for t in texts):
         raise TypeError("licences or attribution")
 
 
 def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
-    """Compare the sizes that decide how much memory a generator takes with the weights before it is made."""
-    sizes = (config.texture_dim, config.bins, (config.components, config.courses), config.partials)
-    expected = {f"bank.{name}": (config.style_count, *size) for name, size in style_sizes(*sizes).items()} | {
-        "spectra.basis": (config.bins, config.components),
-        "embedding.weight": (len(config.conditions), 32),
-        "to_middle.weight": (config.middle_width, config.slow_width, 1),
-        "to_fast.weight": (config.fast_width, config.middle_width, 1),
-        "head.weight": (config.courses, config.frame_width, 1),
+    """Compare all that decides how much memory a generator takes with the weights, before it is made."""
+    c, places = config, config.style_count
+    expected = {
+        "bank.texture": (places, c.texture_dim),
+        "bank.level": (places, c.bins),
+        "bank.mixing": (places, c.components, c.courses),
+        "bank.partials_hz": (places, c.partials),
+        "embedding.weight": (len(c.conditions), 32),
+        "to_middle.weight": (c.middle_width, c.slow_width, 1),
+        "to_fast.weight": (c.fast_width, c.middle_width, 1),
+        "head.weight": (c.courses, c.frame_width, 1),
     }
-    for name, shape in expected.items():
-        if weights[name].shape != shape:
-            raise ValueError(f"{name} is {tuple(weights[name].shape)}, not {shape}")
-    if weights["to_style.0.weight"].shape[1] < config.latent_dim:
-        raise ValueError("latent_dim")
-    if not 0 <= config.phase_rounds <= MOST_PHASE_ROUNDS:
-        raise ValueError("phase_rounds")
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    encoded = io.BytesIO()
-    torch.save(state, encoded)
-    with written_whole(path) as aside:
-        aside.write_bytes(encoded.getbuffer())
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """A training checkpoint, read with `weights_only=True`."""
-    if not path.is_file():
-        raise CtxAudioError(f"nothing to resume: no checkpoint at {path}")
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch looks at no checksum: damaged weights would be trained on
-            if damaged := archive.testzip():
-                raise ValueError(damaged)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many kinds for a damaged file, none of them its own
-        raise CtxAudioError(f"{path} is damaged or no checkpoint of ours: start again without --resume") from error
-    if not isinstance(state, dict):
-        raise CtxAudioError(f"{path} holds no training state: start again without --resume")
-    return state
+    if any(weights[name].shape != shape for name, shape in expected.items()):
+        raise ValueError("sizes")
+    if weights["to_style.0.weight"].shape[1] < c.latent_dim or not 0 <= c.phase_rounds <= MOST_PHASE_ROUNDS:
+        raise ValueError("latent_dim or phase_rounds")
 
 
 def for_conditions(
@@ -185,9 +157,8 @@ def for_conditions(
     generator.load_state_dict({**generator.state_dict(), **shared, "embedding.weight": embedding})
     with torch.no_grad():
         if style_count is None and chosen.any():
-            style = Style(*(given.bank.get_buffer(name)[chosen] for name in Style._fields))
             old = given.bank.conditions[chosen].tolist()
-            generator.bank.fill(style, torch.tensor([tuple(conditions).index(names[c]) for c in old]))
+            generator.bank.fill(given.bank.at(chosen), torch.tensor([tuple(conditions).index(names[c]) for c in old]))
     return generator
 
 

@@ -22,11 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
-from ctxaudio.model.eigenspectra import EigenSpectra, band_means, log_magnitude, normalised_noise, within
-from ctxaudio.model.rates import course_rates, impose_rates
-from ctxaudio.model.style_bank import Style, StyleBank
-from ctxaudio.model.texture import TextureStatistics
+from ctxaudio.model.blocks import Random, Stack, gaussian, middle_of, uniform
+from ctxaudio.model.courses import TextureStatistics, course_rates, impose_rates
+from ctxaudio.model.style import EigenSpectra, Style, StyleBank, band_means, log_magnitude, normalised_noise, within
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.signal.stft import find_partials, griffin_lim, partials_spectrum, stft
@@ -91,12 +89,7 @@ def unit_courses(courses: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """`(latent [B, L], condition [B])` to sound `[B, samples]`, modulated by `profile`.
-
-    Args:
-        config: the shape of the network.
-        profile: rates and carriers that the frequency modulation layer imposes.
-    """
+    """`(latent [B, L], condition [B])` to sound `[B, samples]` with the rates and carriers of `profile`."""
 
     pooling: Tensor
     to_bands: Tensor
@@ -107,29 +100,27 @@ class Generator(nn.Module):
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
         self.spectra = EigenSpectra(config.components, config.bins)
         self.statistics = TextureStatistics(config.courses, config.frame_rate, config.texture_dim)
-        mixing = (config.components, config.courses)
-        self.bank = StyleBank(
-            config.style_count, config.latent_dim, config.texture_dim, config.bins, mixing, config.partials
-        )
+        sizes = config.texture_dim, config.bins, (config.components, config.courses), config.partials
+        self.bank = StyleBank(config.style_count, config.latent_dim, *sizes)
         self.embedding = nn.Embedding(len(config.conditions), 32)
         given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS + config.courses
         self.to_style = nn.Sequential(nn.Linear(given, STYLE_WIDTH), nn.GELU(), nn.Linear(STYLE_WIDTH, STYLE_WIDTH))
         self.start = nn.Linear(STYLE_WIDTH, slow)
-        self.slow = nn.ModuleList([NoisyBlock(slow, STYLE_WIDTH) for _ in range(2)])
+        self.slow = Stack(slow, STYLE_WIDTH, (1, 1))
         self.to_middle = nn.Conv1d(slow, middle, 1)
-        self.middle = nn.ModuleList([NoisyBlock(middle, STYLE_WIDTH, dilation=d) for d in (1, 2)])
+        self.middle = Stack(middle, STYLE_WIDTH)
         self.to_fast = nn.Conv1d(middle, fast, 1)
-        self.fast = nn.ModuleList([NoisyBlock(fast, STYLE_WIDTH, dilation=d) for d in (1, 2)])
+        self.fast = Stack(fast, STYLE_WIDTH)
         self.to_frames = nn.Conv1d(fast, FRAMES_A_STEP * config.frame_width, 1)
         self.from_noise = nn.Conv1d(config.courses, config.frame_width, 1)
         # neighbouring frames overlap, so their courses are alike: what makes them has to see several at once
-        self.frames = nn.ModuleList([NoisyBlock(config.frame_width, STYLE_WIDTH, dilation=d) for d in (1, 2)])
+        self.frames = Stack(config.frame_width, STYLE_WIDTH)
         self.head = nn.Conv1d(config.frame_width, config.courses, 1)
         nn.init.normal_(self.head.weight, std=0.15)
         nn.init.zeros_(self.head.get_parameter("bias"))
         self.gains = nn.Linear(STYLE_WIDTH, 2 * config.courses)
-        nn.init.zeros_(self.gains.weight)
-        nn.init.zeros_(self.gains.bias)
+        for zero in self.gains.parameters():
+            nn.init.zeros_(zero)
         hz = torch.arange(config.bins) * (config.sample_rate / config.n_fft)
         place = torch.log(hz.clamp_min(60.0) / 60.0) / math.log(config.sample_rate / 120.0)
         self.register_buffer("pooling", band_means(place, POOLED_BANDS), persistent=False)
@@ -162,18 +153,11 @@ class Generator(nn.Module):
         partials_hz, amplitudes = find_partials(samples, self.config.sample_rate, self.config.partials)
         return self.analyse(samples)[2]._replace(partials_hz=partials_hz, amplitudes=amplitudes)
 
-    def courses(
-        self,
-        latent: Tensor,
-        condition: Tensor,
-        style: Style,
-        noise_courses: Tensor,
-        random: torch.Generator | None = None,
-    ) -> Tensor:
-        """`[B, R, frames]`: what the network makes of noise within it, and of `noise_courses` of the same shape.
+    def courses(self, latent: Tensor, condition: Tensor, style: Style, noise: Tensor, random: Random = None) -> Tensor:
+        """`[B, R, frames]`: what the network makes of noise within it, and of the courses of `noise`, of that shape.
 
-        With a multiple of B rows of noise courses (channels, those of a latent side by side) all but the last stage is
-        the same for the channels of a latent.
+        With a multiple of B rows of noise (channels, those of a latent side by side) all but the last stage is the same
+        for the channels of a latent.
         """
         pooled = [
             (style.level @ self.pooling + 5.0) / 3.0,
@@ -182,35 +166,28 @@ class Generator(nn.Module):
             style.mixing.square().sum(1).clamp_min(1e-4).log(),
         ]
         s = self.to_style(torch.cat([0.5 * latent, self.embedding(condition), style.texture, *pooled], dim=1))
-        margin = edge_of(self.frames)
-        frames = noise_courses.shape[-1] + 2 * margin
+        margin = self.frames.edge
+        frames = noise.shape[-1] + 2 * margin
         steps = math.ceil(frames / FRAMES_A_STEP)
-        fast_steps = steps + 2 * edge_of(self.fast)
+        fast_steps = steps + 2 * self.fast.edge
         middle_steps = math.ceil(fast_steps / MIDDLE) + 2
-        slow_steps = math.ceil((middle_steps + 2 * edge_of(self.middle)) / SLOW) + 2
-        x = self.start(s)[..., None].expand(-1, -1, slow_steps + 2 * edge_of(self.slow))
-        x = middle_of(self.through(self.slow, x, s, random), slow_steps)
+        slow_steps = math.ceil((middle_steps + 2 * self.middle.edge) / SLOW) + 2
+        x = self.start(s)[..., None].expand(-1, -1, slow_steps + 2 * self.slow.edge)
+        x = middle_of(self.slow(x, s, random), slow_steps)
         x = F.interpolate(self.to_middle(x), scale_factor=SLOW, mode="linear")
-        x = middle_of(x, middle_steps + 2 * edge_of(self.middle))
-        x = middle_of(self.through(self.middle, x, s, random), middle_steps)
+        x = middle_of(self.middle(middle_of(x, middle_steps + 2 * self.middle.edge), s, random), middle_steps)
         x = F.interpolate(self.to_fast(x), scale_factor=MIDDLE, mode="linear")
-        x = middle_of(self.through(self.fast, middle_of(x, fast_steps), s, random), steps)
+        x = middle_of(self.fast(middle_of(x, fast_steps), s, random), steps)
         x = self.to_frames(x).unflatten(1, (FRAMES_A_STEP, -1)).permute(0, 2, 3, 1).flatten(2)[..., :frames]
-        channels = len(noise_courses) // len(s)
+        channels = len(noise) // len(s)
         x, s = x.repeat_interleave(channels, 0), s.repeat_interleave(channels, 0)
-        x = x + self.from_noise(F.pad(noise_courses, (margin, margin), mode="reflect"))
-        made = self.head(self.through(self.frames, x, s, random)[..., margin:-margin])
+        x = x + self.from_noise(F.pad(noise, (margin, margin), mode="reflect"))
+        made = self.head(self.frames(x, s, random)[..., margin:-margin])
         # shares rather than gains, which would grow without bound: only their ratio matters to a unit course
         of_made, of_noise = (2.0 * self.gains(s).unflatten(1, (2, -1)).softmax(1))[..., None].unbind(1)
-        made = of_made * made + 0.2 * of_noise * noise_courses
+        made = of_made * made + 0.2 * of_noise * noise
         rates = style.rates.repeat_interleave(channels, 0)
         return unit_courses(impose_rates(unit_courses(made), rates, self.config.frame_rate))
-
-    @staticmethod
-    def through(blocks: nn.ModuleList, x: Tensor, style: Tensor, random: torch.Generator | None) -> Tensor:
-        for block in blocks:
-            x = block(x, style, random)
-        return x
 
     def noise_spectrum(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """STFT `[B, bins, frames]` of white noise `[B, T]` of variance 1, and its normalised log-magnitude."""
@@ -224,12 +201,7 @@ class Generator(nn.Module):
         return self.spectra.courses_of_noise(within(self.noise_spectrum(white)[1], n_fft, hop), mixing)
 
     def render(
-        self,
-        courses: Tensor,
-        style: Style,
-        noise: tuple[Tensor, Tensor],
-        samples: int,
-        random: torch.Generator | None = None,
+        self, courses: Tensor, style: Style, noise: tuple[Tensor, Tensor], samples: int, random: Random = None
     ) -> Tensor:
         """Sound `[B, samples]` of courses `[B, R, frames]` and styles, over noise as `noise_spectrum` gives it."""
         spectrum, normalised = noise
@@ -257,7 +229,7 @@ class Generator(nn.Module):
         condition: Tensor,
         samples: int,
         style: Style | None = None,
-        random: torch.Generator | None = None,
+        random: Random = None,
         channels: int = 1,
     ) -> Tensor:
         """The sound `[B * channels, samples]` before the modulation layer.
@@ -271,8 +243,8 @@ class Generator(nn.Module):
         of_each = Style(*(values.repeat_interleave(channels, 0) for values in style))
         # of the same noise that they are rendered over, whose phase suits them: trained with white noise instead, Rain
         # is at 131 KAD rather than 111, Wind at 132 rather than 117, Stream at 225 rather than 231
-        noise_courses = self.spectra.courses_of_noise(noise[1], of_each.mixing)
-        courses = self.courses(latent, condition, style, noise_courses, random)
+        courses_of_noise = self.spectra.courses_of_noise(noise[1], of_each.mixing)
+        courses = self.courses(latent, condition, style, courses_of_noise, random)
         sound = self.render(courses, of_each, noise, samples, random)
         if wanted == samples:
             return sound
@@ -281,13 +253,5 @@ class Generator(nn.Module):
         starts = (energy[:, wanted:] - energy[:, :-wanted]).argmax(1).repeat_interleave(channels)
         return sound.gather(1, starts[:, None] + torch.arange(wanted, device=sound.device))
 
-    def forward(
-        self,
-        latent: Tensor,
-        condition: Tensor,
-        samples: int,
-        style: Style | None = None,
-        phases: Tensor | None = None,
-        random: torch.Generator | None = None,
-    ) -> Tensor:
-        return self.modulation(self.unmodulated(latent, condition, samples, style, random), phases)
+    def forward(self, latent: Tensor, condition: Tensor, samples: int, random: Random = None) -> Tensor:
+        return self.modulation(self.unmodulated(latent, condition, samples, random=random))

@@ -20,7 +20,7 @@ import torch
 from ctxaudio.data.batches import seamless_loop
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.style_bank import Style
+from ctxaudio.model.style import Style
 from ctxaudio.modulation.stream import Modulation, Modulator
 from ctxaudio.render.generate import LUFS, trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader, fade_gain, resample

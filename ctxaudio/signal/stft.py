@@ -22,7 +22,6 @@ NEIGHBOURHOOD_HZ = 270.0
 LOWEST_HZ = 60.0
 # the mean power of noise in this window varies by some decibels; a dozen is a line (tests/signal/test_stft.py)
 PROMINENCE_DB = 12.0
-
 FRAME_S = 0.0464
 #: From here on a line is steady. That of white noise is .68, by the overlap of its frames. Of the lines in recordings,
 #: in the median, gongs have 1, wind chimes .96, bells .94, snares .90; birds, whose calls glide, .87, crickets .74.
@@ -72,7 +71,8 @@ def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: 
     for i in range(rounds + 1):
         if i:
             spectrum = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
-        spectrum = _with_magnitude(spectrum, magnitude)
+        squares = torch.view_as_real(spectrum).square()  # pairs of reals are added at a fifth of the time of `abs`
+        spectrum = spectrum * (magnitude * (squares[..., 0] + squares[..., 1]).clamp_min_(1e-18).rsqrt_())
     return _sound(spectrum, n_fft, hop, length)
 
 
@@ -92,8 +92,7 @@ def find_partials(samples: Tensor, sample_rate: int, count: int) -> tuple[Tensor
     highest = F.max_pool1d(level[:, None], 5, 1, padding=2)[:, 0]
     lowest_bin = round(LOWEST_HZ / bin_hz)
     line = (level == highest) & (level - around > PROMINENCE_DB * math.log(10) / 10)
-    line[:, :lowest_bin] = False
-    line[:, -2:] = False
+    line[:, :lowest_bin] = line[:, -2:] = False
     strength, at = power.masked_fill(~line, 0.0).topk(count, dim=1)
     left, middle, right = (level.gather(1, (at + d).clamp(0, level.shape[1] - 1)) for d in (-1, 0, 1))
     curvature = (2 * middle - left - right).clamp_min(1e-6)
@@ -139,37 +138,24 @@ def partials_spectrum(
     window = unit_window(n_fft, amplitudes)
     cycles = (frequencies_hz.double() / sample_rate)[..., None]
     inside = 2 * math.pi * cycles * (torch.arange(n_fft, device=cycles.device) - n_fft // 2)
-    lobes = torch.fft.rfft((window * torch.cos(inside)).float()) + 1j * torch.fft.rfft(
-        (window * torch.sin(inside)).float()
-    )  # [B, K, bins]: of exp(iwt) alone, without its mirror image
+    real, imaginary = (torch.fft.rfft((window * wave(inside)).float()) for wave in (torch.cos, torch.sin))
+    lobes = real + 1j * imaginary  # [B, K, bins]: of exp(iwt) alone, without its mirror image
     turns = 2 * math.pi * ((cycles * hop * torch.arange(frames, device=cycles.device)) % 1.0) + phases[..., None]
     swing = torch.polar(torch.full_like(turns, 0.5 * 2**0.5), turns).to(lobes.dtype)  # [B, K, frames]
     return (amplitudes[..., None] * lobes).transpose(1, 2) @ swing
 
 
-def _with_magnitude(spectrum: Tensor, magnitude: Tensor) -> Tensor:
-    """The phase of `spectrum` at `magnitude`; squares of pairs of reals are added at a fifth of the time of `abs`."""
-    squares = torch.view_as_real(spectrum).square()
-    return spectrum * (magnitude * (squares[..., 0] + squares[..., 1]).clamp_min_(1e-18).rsqrt_())
-
-
 def _spectrum(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     """`[B, frames, bins]`: the layout in which the transform works."""
-    return torch.fft.rfft(_windowed_frames(samples, n_fft, hop))
-
-
-def _windowed_frames(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     before, after = samples[:, 1 : n_fft // 2 + 1], samples[:, -n_fft // 2 - 1 : -1]
     padded = torch.cat([before.flip(1), samples, after.flip(1)], dim=1)  # at a quarter of the time of F.pad
-    return padded.unfold(1, n_fft, hop) * unit_window(n_fft, samples)
+    return torch.fft.rfft(padded.unfold(1, n_fft, hop) * unit_window(n_fft, samples))
 
 
 def _sound(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
-    window = unit_window(n_fft, spectrum.real)
-    frames = torch.fft.irfft(spectrum, n_fft).mul_(window)
-    kept = slice(n_fft // 2, n_fft // 2 + length)
-    sound = _joined(frames, hop)[:, kept]
-    sound = sound * _inverse_window_power(n_fft, hop, frames.shape[1], sound.dtype, sound.device)[:, kept]
+    frames = torch.fft.irfft(spectrum, n_fft).mul_(unit_window(n_fft, spectrum.real))
+    scale = _inverse_window_power(n_fft, hop, frames.shape[1], frames.dtype, frames.device)
+    sound = (_joined(frames, hop) * scale)[:, n_fft // 2 : n_fft // 2 + length]
     return F.pad(sound, (0, length - sound.shape[1]))
 
 

@@ -17,8 +17,8 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_discriminator, load_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
-from ctxaudio.model.style_bank import Style
-from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.model.style import Style
+from ctxaudio.modulation.profile import context_profile
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.run import Run
 from ctxaudio.training import loop
@@ -48,7 +48,11 @@ def begin_training(
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
     batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
-    generator = generator_from(given, wanted, context_profile(run.about))
+    profile = context_profile(run.about)
+    if given is None:
+        generator = Generator(wanted, profile)
+    else:
+        generator = for_conditions(given[0], wanted.conditions, profile, wanted.style_count)
     if not start.resume:
         crops, conditions = draw_crops(batches, wanted.style_count)
         if given is None:
@@ -60,11 +64,10 @@ def begin_training(
     return with_history(training, given, start, run.output_dir)
 
 
-def generator_from(given: Given | None, wanted: GeneratorConfig, profile: ModulationProfile) -> Generator:
-    """A generator of the shape `wanted`, with fresh weights if none are given; its bank is empty."""
-    if given is None:
-        return Generator(wanted, profile)
-    return for_conditions(given[0], wanted.conditions, profile, wanted.style_count)
+def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
+    """The shape of the run's generator: the default one, with room for enough styles of every condition."""
+    default = GeneratorConfig(conditions, run.sample_rate, run.latent_dim)
+    return replace(default, style_count=max(default.style_count, STYLES_A_CONDITION * len(conditions)))
 
 
 def with_history(training: Training, given: Given | None, start: Start, output_dir: Path) -> Training:
@@ -78,12 +81,6 @@ def with_history(training: Training, given: Given | None, start: Start, output_d
         remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
         training.init_from = {"conditions": list(names), **remembered}
     return take_up(training, output_dir) if start.resume else training
-
-
-def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
-    """The shape of the run's generator: the default one, with room for enough styles of every condition."""
-    default = GeneratorConfig(conditions, run.sample_rate, run.latent_dim)
-    return replace(default, style_count=max(default.style_count, STYLES_A_CONDITION * len(conditions)))
 
 
 def load_given(start: Start, sample_rate: int, latent_dim: int) -> Given | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,6 @@ from torch.optim.swa_utils import AveragedModel
 from ctxaudio.data.batches import Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
-from ctxaudio.model.checkpoint import load_state, save_state
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 
@@ -87,7 +88,10 @@ def checkpoint(training: Training, output_dir: Path) -> None:
         "conditions": training.generator.config.conditions,
         "init_from": training.init_from,
     }
-    save_state(output_dir / LATEST, state)
+    encoded = io.BytesIO()
+    torch.save(state, encoded)
+    with written_whole(output_dir / LATEST) as aside:
+        aside.write_bytes(encoded.getbuffer())
     write_logs(training, output_dir)
 
 
@@ -95,6 +99,19 @@ def write_logs(training: Training, output_dir: Path) -> None:
     """`logs/losses.csv`."""
     with written_whole(output_dir / "logs" / "losses.csv") as aside:
         pd.DataFrame(training.history, columns=list(HISTORY_COLUMNS)).to_csv(aside, index=False)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """A training checkpoint, read with `weights_only=True`."""
+    if not path.is_file():
+        raise CtxAudioError(f"nothing to resume: no checkpoint at {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch looks at no checksum: damaged weights would be trained on
+            if damaged := archive.testzip():
+                raise ValueError(damaged)
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch.load raises many kinds for a damaged file, none of them its own
+        raise CtxAudioError(f"{path} is damaged or no checkpoint of ours: start again without --resume") from error
 
 
 def resume(training: Training, output_dir: Path) -> Training:

@@ -99,8 +99,8 @@ def generate(options: argparse.Namespace) -> None:
 def network_off(generator, at_rates: bool = False):
     """A copy of the generator with courses of noise, of deviation 1 as those of clips, in place of the network's;
     `at_rates`, filtered to the style's rates, as the network's are."""
+    from ctxaudio.model.courses import impose_rates
     from ctxaudio.model.generator import unit_courses
-    from ctxaudio.model.rates import impose_rates
 
     generator = copy.deepcopy(generator)
 

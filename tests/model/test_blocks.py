@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from ctxaudio.model.blocks import NoisyBlock, edge_of, gaussian, middle_of, uniform
+from ctxaudio.model.blocks import NoisyBlock, Stack, gaussian, middle_of, uniform
 
 
 def test_chance_comes_from_the_generator_that_is_given():
@@ -29,8 +29,8 @@ def test_a_block_is_a_residual_one_that_style_scales_and_shifts():
 
 
 def test_as_many_frames_as_the_edge_has_have_seen_the_padding():
-    blocks = nn.ModuleList([NoisyBlock(4, 3, dilation=d) for d in (1, 2)])
-    for block in blocks:
+    stack = Stack(4, 3, (1, 2))
+    for block in stack:
         nn.init.zeros_(block.noise_level)
     torch.manual_seed(0)
     inner, style = torch.randn(1, 4, 40), torch.randn(1, 3)
@@ -38,10 +38,9 @@ def test_as_many_frames_as_the_edge_has_have_seen_the_padding():
     for filling in (0.0, 9.0):
         x = nn.functional.pad(inner, (20, 20), value=filling)[..., 20:-20] if filling else inner
         padded = nn.functional.pad(inner, (20, 20), value=filling)
-        for block in blocks:
-            x, padded = block(x, style, None), block(padded, style, None)
+        x, padded = stack(x, style, None), stack(padded, style, None)
         apart.append((x - padded[..., 20:-20]).detach().abs().amax((0, 1)))
-    edge = edge_of(blocks)
+    edge = stack.edge
     assert edge == 6
     for difference in apart:
         assert float(difference[edge:-edge].max()) < 1e-5

@@ -8,9 +8,8 @@ import torch
 from small_model import CONDITIONS, CONFIG, PLAIN, RATE, no_partials, seeded, small_generator, some_styles
 from torch import nn
 
-from ctxaudio.model.eigenspectra import log_magnitude
 from ctxaudio.model.generator import SHORTEST_S, Generator, GeneratorConfig, unit_courses
-from ctxaudio.model.style_bank import Style
+from ctxaudio.model.style import Style, log_magnitude
 from ctxaudio.modulation.profile import ModulationProfile, Rate, modulation_profile
 from ctxaudio.signal.stft import find_partials, steadiness
 

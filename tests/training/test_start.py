@@ -14,7 +14,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
-from ctxaudio.model.style_bank import Style
+from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.run import Run

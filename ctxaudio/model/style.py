@@ -1,10 +1,14 @@
-"""Principal spectra: which bins of a clip move together, and how, in a few dozen courses.
+"""A clip's style: which bins move together, and how much, as the courses of a few dozen principal spectra leave it.
 
 A crop's log-magnitude picture is normalised bin by bin with its own mean and deviation over time, its style in the
 sense of adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868). How the bins move together is part
 of it too, as in whitening and colouring (Li et al. 2017, arXiv:1705.08086): the crop's own principal spectra, stored as
 mixtures of eigen-spectra that all clips share. What is left are courses, uncorrelated and of deviation 1 in every crop:
 these the generator makes.
+
+Of some of its training crops a generator keeps the styles, and a latent picks one of its condition. This is instance
+conditioning (Casanova et al. 2021, arXiv:2109.05070): labels such as Rain are many kinds of sound, and their average is
+no rain that ever fell. A style is some three thousand numbers, statistics over two seconds, and no audio.
 
 Notebook: 05_cgan_training.ipynb
 """
@@ -16,7 +20,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ctxaudio.model.courses import BANDS
 from ctxaudio.signal.stft import power, power_spectrogram
 
 #: Power under which a bin counts as silent, white noise of variance 1 having 1 (see `signal.stft`). At 1e-7 the floor
@@ -31,6 +37,81 @@ LEAST_DEVIATION = 0.05
 LEAST_VARIANCE = 1e-4
 #: A bin of which the principal spectra hold nearly all has no remainder to scale up.
 LEAST_REMAINDER = 0.05
+
+
+class Style(NamedTuple):
+    """What a generator is given of a crop.
+
+    Attributes:
+        texture: `[B, S]`, texture code (`model.courses`).
+        level, deviation: `[B, bins]`, mean and deviation over time of the log-magnitude, in nepers.
+        residual: `[B, bins]`, the deviation of what the principal spectra leave, in units of `deviation`.
+        ceiling: `[B, bins]`, the highest that the principal spectra reach, in units of `deviation`.
+        mixing: `[B, K, R]`, its principal spectra as mixtures of the eigen-spectra.
+        rates: `[B, R, BANDS]`, log power of their courses by rate (`model.courses`).
+        partials_hz, amplitudes: `[B, P]`, its steady partials and their RMS amplitudes; 0 where there is none.
+    """
+
+    texture: Tensor
+    level: Tensor
+    deviation: Tensor
+    residual: Tensor
+    ceiling: Tensor
+    mixing: Tensor
+    rates: Tensor
+    partials_hz: Tensor
+    amplitudes: Tensor
+
+    def crossfade(self, other: Style, t: float) -> Style:
+        """The style `t` (0..1) from this one to `other`. Partials are faded, as a glide between two bells is none."""
+        means = (torch.lerp(mine, its, t) for mine, its in zip(self[:7], other[:7], strict=True))
+        power = torch.lerp(self.mixing.square().sum(1, keepdim=True), other.mixing.square().sum(1, keepdim=True), t)
+        mixing = F.normalize(torch.lerp(self.mixing, other.mixing, t), dim=1) * power.sqrt()  # as strong as at the ends
+        partials_hz = torch.cat([self.partials_hz, other.partials_hz], dim=1)
+        amplitudes = torch.cat([math.sqrt(1.0 - t) * self.amplitudes, math.sqrt(t) * other.amplitudes], dim=1)
+        return Style._make([*means, partials_hz, amplitudes])._replace(mixing=mixing)
+
+
+class StyleBank(nn.Module):
+    """Styles of training crops with their condition; a latent `[B, latent_dim]` picks one of its condition.
+
+    `count` is how many it has room for; `texture` S, `bins`, `mixing` (K, R) and `partials` P are the sizes of a style.
+    """
+
+    conditions: Tensor
+
+    def __init__(
+        self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
+    ) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        rates = (mixing[1], BANDS)
+        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, rates, (partials,), (partials,))
+        for name, size in zip(Style._fields, sizes, strict=True):
+            self.register_buffer(name, torch.zeros(count, *size))
+        self.register_buffer("conditions", torch.full((count,), -1))
+
+    @property
+    def keys(self) -> Tensor:
+        """Random directions `[count, latent_dim]`, always the same."""
+        keys = torch.randn(len(self.conditions), self.latent_dim, generator=torch.Generator().manual_seed(0))
+        return keys / keys.norm(dim=1, keepdim=True)
+
+    def fill(self, style: Style, conditions: Tensor) -> None:
+        """Take the styles of n crops (up to the bank's size) of `conditions` `[n]`; its other places stay unused."""
+        for name, values in style._asdict().items():
+            self.get_buffer(name)[: len(values)] = values
+        self.conditions.fill_(-1)
+        self.conditions[: len(conditions)] = conditions
+
+    def at(self, places: Tensor) -> Style:
+        """The styles at `places`, indices or a mask."""
+        return Style(*(self.get_buffer(name)[places] for name in Style._fields))
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Style:
+        """The style of latents `[B, L]`: that of `condition` `[B]` whose key they point at most."""
+        scores = latent @ self.keys.to(latent).T
+        return self.at(scores.masked_fill(self.conditions[None] != condition[:, None], -math.inf).argmax(1))
 
 
 class Analysis(NamedTuple):
