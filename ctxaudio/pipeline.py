@@ -99,12 +99,12 @@ def train(
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
-    given = load_given(start, run.sample_rate, run.latent_dim)  # before preparing clips
+    load_given(start, run.sample_rate, run.latent_dim)  # a wrong one is refused before clips are prepared
     check_device(config.device)
     with only_one_training(run.output_dir):
         check_context_of_model(run)
         clips = prepare(run, config.num_workers, progress, options)
-        training = begin_training(run, config, clips, start, given)
+        training = begin_training(run, config, clips, start)
         if not start.resume:  # from here on --resume takes up this training, however soon it is killed
             earlier = (run.output_dir / LATEST).exists()
             checkpoint(training, run.output_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,7 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
 
 
 def encoded_weights(network: nn.Module, half: bool) -> bytes:
-    """The network's weights as the bytes of a safetensors file; `half` stores 16-bit floats, but for the partials'
-    frequencies."""
+    """The bytes of a safetensors file; `half` stores 16-bit floats, but for the partials' frequencies."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
         exact = ("bank.partials_hz",)
@@ -88,9 +88,10 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         generator = Generator(config, ModulationProfile.from_dict(about["profile"]))
         generator.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
         described = about["weights_sha256"]
-        if not isinstance(about["context"], str):
-            raise TypeError("context")
-        check_credits(about.get("licences", {}), about.get("attribution", []))
+        texts = [about["context"], *(text for credit in about.get("attribution", []) for text in credit.values())]
+        counts = about.get("licences", {}).values()
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
+            raise TypeError("context, licences or attribution")
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CtxAudioError(
             f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
@@ -103,20 +104,11 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
 def check_conditions(path: Path, conditions: tuple[str, ...]) -> None:
     """Refuse names of conditions that are no plain file names: a shared model must not write outside its folder."""
     for name in conditions:
-        try:
+        with suppress(ClipError):
             child_path(path.parent, name)
-            fits = len(name) <= LONGEST_NAME and name.isprintable()
-        except ClipError:
-            fits = False
-        if not fits:
-            raise CtxAudioError(f"{path} has a condition named {name!r}, which is no plain file name: don't use it")
-
-
-def check_credits(licences: Any, attribution: Any) -> None:
-    """Raise for what are no numbers of clips by licence, or no credits of texts."""
-    texts = [text for entry in attribution for text in entry.values()]
-    if not all(isinstance(count, int) for count in licences.values()) or not all(isinstance(t, str) for t in texts):
-        raise TypeError("licences or attribution")
+            if len(name) <= LONGEST_NAME and name.isprintable():
+                continue
+        raise CtxAudioError(f"{path} has a condition named {name!r}, which is no plain file name: don't use it")
 
 
 def check_sizes(config: GeneratorConfig, weights: dict[str, Tensor]) -> None:
@@ -165,12 +157,6 @@ def for_conditions(
 def rows_for(rows: Tensor, names: Sequence[str], conditions: Sequence[str]) -> Tensor:
     """Of `rows`, one for each of `names`, those of `conditions`; for a name that is not there the mean."""
     return torch.stack([rows[names.index(name)] if name in names else rows.mean(0) for name in conditions])
-
-
-def save_discriminator(path: Path, discriminator: Discriminator) -> None:
-    """Write a discriminator's weights in 16 bits."""
-    with written_whole(path) as aside:
-        aside.write_bytes(encoded_weights(discriminator, half=True))
 
 
 def load_discriminator(

@@ -16,13 +16,13 @@ Notebook: 05_cgan_training.ipynb
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.model.blocks import Random, Stack, gaussian, middle_of, uniform
+from ctxaudio.model import GeneratorConfig
 from ctxaudio.model.courses import TextureStatistics, course_rates, impose_rates
 from ctxaudio.model.style import EigenSpectra, Style, StyleBank, band_means, log_magnitude, normalised_noise, within
 from ctxaudio.modulation.layer import FrequencyModulationLayer
@@ -42,43 +42,61 @@ SHORTEST_S = 2.0
 #: Bins on either side of a partial that its main lobe and the ripple around reach.
 REACH = 6
 
+#: Where chance comes from: a generator on the CPU, the same on every device, or torch's own on the device.
+Random = torch.Generator | None
 
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The shape of a generator, saved beside its weights.
 
-    Frame sizes follow the sample rate: 512 samples at 22 050 Hz, hop a quarter.
+def gaussian(shape: Sequence[int], random: Random, device: torch.device) -> Tensor:
+    """White noise on `device`."""
+    return torch.empty(shape, device=device if random is None else "cpu").normal_(generator=random).to(device)
+
+
+def uniform(shape: Sequence[int], random: Random, device: torch.device) -> Tensor:
+    """Uniform in 0..1, on `device`."""
+    return torch.empty(shape, device=device if random is None else "cpu").uniform_(generator=random).to(device)
+
+
+class NoisyBlock(nn.Module):
+    """Residual block on `[B, C, frames]`: depthwise conv over time, own noise, style as scale and shift, mixing."""
+
+    def __init__(self, width: int, style: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.over_time = nn.Conv1d(width, width, 5, padding=2 * dilation, dilation=dilation, groups=width)
+        self.noise_level = nn.Parameter(torch.full((width, 1), 0.3))
+        self.modulate = nn.Linear(style, 2 * width)
+        self.expand = nn.Conv1d(width, 2 * width, 1)
+        self.project = nn.Conv1d(2 * width, width, 1)
+
+    def forward(self, x: Tensor, style: Tensor, noise: Random) -> Tensor:
+        scale, shift = self.modulate(style).chunk(2, dim=1)
+        y = self.over_time(x)
+        y = torch.addcmul(y, self.noise_level, gaussian(y.shape, noise, y.device))
+        y = y / (y.square().mean(1, keepdim=True).sqrt() + 1e-3)
+        # scaling the weights instead of every frame: expand(y * (1 + scale) + shift) with fewer passes over y
+        mix = self.expand.weight[..., 0]
+        y = F.gelu(torch.baddbmm(F.linear(shift, mix, self.expand.bias)[..., None], mix * (1 + scale)[:, None], y))
+        return x + self.project(y)
+
+
+class Stack(nn.ModuleList):
+    """`NoisyBlock`s one after the other; `edge` frames at either end of what they make have seen the padding.
+
+    Those are to be cut off: a generator that can tell where a crop ends puts its crickets there, and nowhere else.
     """
 
-    conditions: tuple[str, ...]
-    sample_rate: int = 22050
-    latent_dim: int = 100
-    components: int = 64
-    courses: int = 24
-    texture_dim: int = 64
-    style_count: int = 192
-    partials: int = 32
-    slow_width: int = 128
-    middle_width: int = 96
-    fast_width: int = 96
-    frame_width: int = 48
-    phase_rounds: int = 1
+    def __init__(self, width: int, style: int, dilations: Sequence[int] = (1, 2)) -> None:
+        super().__init__(NoisyBlock(width, style, dilation) for dilation in dilations)
+        self.edge = 2 * sum(dilations)
 
-    @property
-    def n_fft(self) -> int:
-        return 2 ** round(math.log2(self.sample_rate * 512 / 22050))
+    def forward(self, x: Tensor, style: Tensor, noise: Random) -> Tensor:
+        for block in self:
+            x = block(x, style, noise)
+        return x
 
-    @property
-    def hop(self) -> int:
-        return self.n_fft // 4
 
-    @property
-    def bins(self) -> int:
-        return self.n_fft // 2 + 1
-
-    @property
-    def frame_rate(self) -> float:
-        return self.sample_rate / self.hop
+def middle_of(x: Tensor, frames: int) -> Tensor:
+    start = (x.shape[-1] - frames) // 2
+    return x[..., start : start + frames]
 
 
 def unit_courses(courses: Tensor) -> Tensor:
@@ -96,12 +114,11 @@ class Generator(nn.Module):
 
     def __init__(self, config: GeneratorConfig, profile: ModulationProfile) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.frame_size = config, (config.n_fft, config.hop)
         slow, middle, fast = config.slow_width, config.middle_width, config.fast_width
         self.spectra = EigenSpectra(config.components, config.bins)
         self.statistics = TextureStatistics(config.courses, config.frame_rate, config.texture_dim)
-        sizes = config.texture_dim, config.bins, (config.components, config.courses), config.partials
-        self.bank = StyleBank(config.style_count, config.latent_dim, *sizes)
+        self.bank = StyleBank(config)
         self.embedding = nn.Embedding(len(config.conditions), 32)
         given = config.latent_dim + 32 + config.texture_dim + 3 * POOLED_BANDS + config.courses
         self.to_style = nn.Sequential(nn.Linear(given, STYLE_WIDTH), nn.GELU(), nn.Linear(STYLE_WIDTH, STYLE_WIDTH))
@@ -141,8 +158,7 @@ class Generator(nn.Module):
 
     def picture(self, samples: Tensor) -> Tensor:
         """The log-magnitude `[B, bins, frames]` of crops `[B, T]` that styles and courses are of."""
-        n_fft, hop = self.config.n_fft, self.config.hop
-        return within(log_magnitude(samples, n_fft, hop), n_fft, hop)
+        return within(log_magnitude(samples, *self.frame_size), *self.frame_size)
 
     def bands(self, courses: Tensor, style: Style) -> Tensor:
         """What a style's `courses` `[B, R, frames]` do to the log-magnitude: `[B, PICTURE_BANDS, frames]` in nepers."""
@@ -185,43 +201,37 @@ class Generator(nn.Module):
         made = self.head(self.frames(x, s, random)[..., margin:-margin])
         # shares rather than gains, which would grow without bound: only their ratio matters to a unit course
         of_made, of_noise = (2.0 * self.gains(s).unflatten(1, (2, -1)).softmax(1))[..., None].unbind(1)
-        made = of_made * made + 0.2 * of_noise * noise
-        rates = style.rates.repeat_interleave(channels, 0)
-        return unit_courses(impose_rates(unit_courses(made), rates, self.config.frame_rate))
+        made = unit_courses(of_made * made + 0.2 * of_noise * noise)
+        return unit_courses(impose_rates(made, style.rates.repeat_interleave(channels, 0), self.config.frame_rate))
 
     def noise_spectrum(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """STFT `[B, bins, frames]` of white noise `[B, T]` of variance 1, and its normalised log-magnitude."""
-        spectrum = stft(samples, self.config.n_fft, self.config.hop)
+        spectrum = stft(samples, *self.frame_size)
         return spectrum, normalised_noise(spectrum)
 
     def noise_courses(self, mixing: Tensor, samples: int) -> Tensor:
         """Courses `[B, R, frames]` of white noise `[B, samples]`, in the directions of `mixing` `[B, K, R]`."""
         white = torch.randn(len(mixing), samples, device=mixing.device)
-        n_fft, hop = self.config.n_fft, self.config.hop
-        return self.spectra.courses_of_noise(within(self.noise_spectrum(white)[1], n_fft, hop), mixing)
+        return self.spectra.courses_of_noise(within(self.noise_spectrum(white)[1], *self.frame_size), mixing)
 
     def render(
         self, courses: Tensor, style: Style, noise: tuple[Tensor, Tensor], samples: int, random: Random = None
     ) -> Tensor:
         """Sound `[B, samples]` of courses `[B, R, frames]` and styles, over noise as `noise_spectrum` gives it."""
         spectrum, normalised = noise
-        n_fft, hop, rate = self.config.n_fft, self.config.hop, self.config.sample_rate
         # a log-magnitude that is only a little too high is very loud: no bin rises above where it was in the crop
         held = torch.minimum(self.spectra.combine(courses, style.mixing), style.ceiling[..., None])
         picture = torch.addcmul(held, style.residual[..., None], self.spectra.remainder(normalised, style.mixing))
         magnitude = torch.exp(torch.addcmul(style.level[..., None], style.deviation[..., None], picture))
         if style.amplitudes.any():  # most textures have no steady partials
-            levels = self.above_noise(style.level, style.partials_hz, style.amplitudes)
-            phases = 2.0 * math.pi * uniform(levels.shape, random, levels.device)
-            frames = spectrum.shape[-1]
-            spectrum = spectrum + partials_spectrum(levels, style.partials_hz, phases, frames, rate, n_fft, hop)
-        return griffin_lim(magnitude, spectrum, n_fft, hop, samples, self.config.phase_rounds)
-
-    def above_noise(self, level: Tensor, partials_hz: Tensor, amplitudes: Tensor) -> Tensor:
-        """Amplitudes `[B, P]` of partials in units of the noise around them."""
-        floor = -F.max_pool1d(-level[:, None], 2 * REACH + 1, 1, REACH)[:, 0]
-        at = (partials_hz * (self.config.n_fft / self.config.sample_rate)).round().long()
-        return amplitudes * torch.exp(-floor.gather(1, at.clamp(0, self.config.bins - 1)))
+            frames, rate = spectrum.shape[-1], self.config.sample_rate
+            floor = -F.max_pool1d(-style.level[:, None], 2 * REACH + 1, 1, REACH)[:, 0]
+            at = (style.partials_hz * (self.config.n_fft / rate)).round().long().clamp(0, self.config.bins - 1)
+            above_noise = style.amplitudes * torch.exp(-floor.gather(1, at))  # in units of the noise around them
+            phases = 2.0 * math.pi * uniform(above_noise.shape, random, above_noise.device)
+            lines = partials_spectrum(above_noise, style.partials_hz, phases, frames, rate, *self.frame_size)
+            spectrum = spectrum + lines
+        return griffin_lim(magnitude, spectrum, *self.frame_size, samples, self.config.phase_rounds)
 
     def unmodulated(
         self,

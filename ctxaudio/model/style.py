@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctxaudio.model import GeneratorConfig
 from ctxaudio.model.courses import BANDS
-from ctxaudio.signal.stft import power, power_spectrogram
+from ctxaudio.signal.stft import power, stft
 
 #: Power under which a bin counts as silent, white noise of variance 1 having 1 (see `signal.stft`). At 1e-7 the floor
 #: was heard between the partials of a gong (with its real courses 329 KAD beside 246) and a guitar (149 beside 83).
@@ -73,20 +74,16 @@ class Style(NamedTuple):
 
 
 class StyleBank(nn.Module):
-    """Styles of training crops with their condition; a latent `[B, latent_dim]` picks one of its condition.
-
-    `count` is how many it has room for; `texture` S, `bins`, `mixing` (K, R) and `partials` P are the sizes of a style.
-    """
+    """Styles of up to `style_count` training crops with their condition; a latent picks one of its condition."""
 
     conditions: Tensor
 
-    def __init__(
-        self, count: int, latent_dim: int, texture: int, bins: int, mixing: tuple[int, int], partials: int
-    ) -> None:
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        rates = (mixing[1], BANDS)
-        sizes = ((texture,), (bins,), (bins,), (bins,), (bins,), mixing, rates, (partials,), (partials,))
+        self.latent_dim, count = config.latent_dim, config.style_count
+        bins, partials = (config.bins,), (config.partials,)
+        mixing, rates = (config.components, config.courses), (config.courses, BANDS)
+        sizes = ((config.texture_dim,), bins, bins, bins, bins, mixing, rates, partials, partials)
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))
@@ -127,7 +124,7 @@ class Analysis(NamedTuple):
 
 def log_magnitude(samples: Tensor, n_fft: int, hop: int) -> Tensor:
     """The picture `[B, bins, frames]` of `[B, T]`: natural logarithm of the magnitude."""
-    return 0.5 * torch.log(power_spectrogram(samples, n_fft, hop) + SILENCE).transpose(1, 2)
+    return 0.5 * torch.log(power(stft(samples, n_fft, hop)) + SILENCE)
 
 
 def within(picture: Tensor, n_fft: int, hop: int) -> Tensor:

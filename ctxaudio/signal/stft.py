@@ -2,8 +2,8 @@
 
 The window has norm 1: white noise of variance s has mean power s in every bin.
 
-The same as `torch.stft` with centred frames; written out because frames that overlap by whole hops can be cut and
-joined as slices, forwards and backwards, in a fraction of its time (`tests/benchmarks`).
+The inverse is that of `torch.istft`, written out because frames that overlap by whole hops can be joined as slices in
+a quarter of its time (`tests/benchmarks`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def stft(samples: Tensor, n_fft: int, hop: int) -> Tensor:
 
     `n_fft` must be a multiple of `hop`, and `T` above `n_fft // 2`.
     """
-    return _spectrum(samples, n_fft, hop).transpose(1, 2)
+    return torch.stft(samples, n_fft, hop, window=unit_window(n_fft, samples), return_complex=True)
 
 
 def inverse_stft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
@@ -43,7 +43,10 @@ def inverse_stft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
     >>> bool(torch.allclose(inverse_stft(stft(noise, 512, 128), 512, 128, 2048), noise, atol=1e-5))
     True
     """
-    return _sound(spectrum.transpose(1, 2), n_fft, hop, length)
+    frames = torch.fft.irfft(spectrum.transpose(1, 2), n_fft).mul_(unit_window(n_fft, spectrum.real))
+    scale = _inverse_window_power(n_fft, hop, frames.shape[1], frames.dtype, frames.device)
+    sound = (_joined(frames, hop) * scale)[:, n_fft // 2 : n_fft // 2 + length]
+    return F.pad(sound, (0, length - sound.shape[1]))
 
 
 def unit_window(n_fft: int, like: Tensor) -> Tensor:
@@ -57,23 +60,18 @@ def power(spectrum: Tensor) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
 
 
-def power_spectrogram(samples: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Power `[B, 1+T//hop, n_fft//2+1]` of `[B, T]`: `power(stft(...))` transposed."""
-    return power(_spectrum(samples, n_fft, hop))
-
-
 def griffin_lim(magnitude: Tensor, start: Tensor, n_fft: int, hop: int, length: int, rounds: int) -> Tensor:
     """Sound `[B, length]` of `magnitude` `[B, n_fft//2+1, frames]`, its phase that of the STFT `start` to begin with.
 
     Each round (Griffin & Lim 1984) takes the phase of the STFT of the sound so far.
     """
-    magnitude, spectrum = magnitude.transpose(1, 2).contiguous(), start.transpose(1, 2)
+    spectrum, magnitude = start, magnitude.transpose(1, 2).contiguous().transpose(1, 2)  # in the memory as spectra are
     for i in range(rounds + 1):
         if i:
-            spectrum = _spectrum(_sound(spectrum, n_fft, hop, length), n_fft, hop)
+            spectrum = stft(inverse_stft(spectrum, n_fft, hop, length), n_fft, hop)
         squares = torch.view_as_real(spectrum).square()  # pairs of reals are added at a fifth of the time of `abs`
         spectrum = spectrum * (magnitude * (squares[..., 0] + squares[..., 1]).clamp_min_(1e-18).rsqrt_())
-    return _sound(spectrum, n_fft, hop, length)
+    return inverse_stft(spectrum, n_fft, hop, length)
 
 
 def find_partials(samples: Tensor, sample_rate: int, count: int) -> tuple[Tensor, Tensor]:
@@ -84,8 +82,8 @@ def find_partials(samples: Tensor, sample_rate: int, count: int) -> tuple[Tensor
     at 22 050 Hz).
     """
     n_fft = 2 ** round(math.log2(WINDOW_S * sample_rate))
-    power = power_spectrogram(samples, n_fft, n_fft // 4).mean(1)
-    level = torch.log(power + 1e-12)
+    mean = power(stft(samples, n_fft, n_fft // 4)).mean(2)
+    level = torch.log(mean + 1e-12)
     bin_hz = sample_rate / n_fft
     width = 2 * round(NEIGHBOURHOOD_HZ / bin_hz / 2) + 1
     around = F.avg_pool1d(F.pad(level[:, None], (width // 2, width // 2), mode="reflect"), width, 1)[:, 0]
@@ -93,7 +91,7 @@ def find_partials(samples: Tensor, sample_rate: int, count: int) -> tuple[Tensor
     lowest_bin = round(LOWEST_HZ / bin_hz)
     line = (level == highest) & (level - around > PROMINENCE_DB * math.log(10) / 10)
     line[:, :lowest_bin] = line[:, -2:] = False
-    strength, at = power.masked_fill(~line, 0.0).topk(count, dim=1)
+    strength, at = mean.masked_fill(~line, 0.0).topk(count, dim=1)
     left, middle, right = (level.gather(1, (at + d).clamp(0, level.shape[1] - 1)) for d in (-1, 0, 1))
     curvature = (2 * middle - left - right).clamp_min(1e-6)
     shift = (0.5 * (right - left) / curvature).clamp(-0.5, 0.5)
@@ -143,20 +141,6 @@ def partials_spectrum(
     turns = 2 * math.pi * ((cycles * hop * torch.arange(frames, device=cycles.device)) % 1.0) + phases[..., None]
     swing = torch.polar(torch.full_like(turns, 0.5 * 2**0.5), turns).to(lobes.dtype)  # [B, K, frames]
     return (amplitudes[..., None] * lobes).transpose(1, 2) @ swing
-
-
-def _spectrum(samples: Tensor, n_fft: int, hop: int) -> Tensor:
-    """`[B, frames, bins]`: the layout in which the transform works."""
-    before, after = samples[:, 1 : n_fft // 2 + 1], samples[:, -n_fft // 2 - 1 : -1]
-    padded = torch.cat([before.flip(1), samples, after.flip(1)], dim=1)  # at a quarter of the time of F.pad
-    return torch.fft.rfft(padded.unfold(1, n_fft, hop) * unit_window(n_fft, samples))
-
-
-def _sound(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
-    frames = torch.fft.irfft(spectrum, n_fft).mul_(unit_window(n_fft, spectrum.real))
-    scale = _inverse_window_power(n_fft, hop, frames.shape[1], frames.dtype, frames.device)
-    sound = (_joined(frames, hop) * scale)[:, n_fft // 2 : n_fft // 2 + length]
-    return F.pad(sound, (0, length - sound.shape[1]))
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,6 +5,7 @@ Notebook: 05_cgan_training.ipynb
 
 from __future__ import annotations
 
+import copy
 import math
 import signal
 import time
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from ctxaudio.data.batches import Batch, Batches
@@ -41,8 +41,6 @@ LEARNT_BY = 100
 #: The largest ordinary loss is about 3.
 LARGEST_LOSS = 20.0
 
-ParamList = tuple[Tensor, ...] | list[Tensor]
-
 
 def train(
     training: Training,
@@ -66,12 +64,12 @@ def train(
     budget = math.inf if config.max_minutes is None else 60.0 * config.max_minutes
     sampled_at, sampling_s, printed_at = -math.inf, 0.0, time.monotonic()
     training.generator.train()
-    training.interrupted, training.trouble = False, ""
+    training.interrupted = False
     total = config.num_epochs * steps_per_epoch
     bar = tqdm(total=total, initial=training.step, disable=not progress, unit="step", desc="train")
 
     with bar, finishing_the_step_on_ctrl_c() as asked_to_stop:
-        while training.epoch < config.num_epochs and training.seconds < budget:
+        while training.epoch < config.num_epochs and training.seconds < budget and not training.interrupted:
             values = training_step(training, training.batches.next(), config)
             training.step += 1
             training.seconds = time.monotonic() - started
@@ -81,9 +79,9 @@ def train(
                 if not progress and time.monotonic() - printed_at > SECONDS_BETWEEN_LINES:
                     printed_at = time.monotonic()
                     print(f"{training.seconds:5.0f} s, step {training.step}: {line}", flush=True)
-                training.trouble = trouble(training.history)
-            if training.trouble:
-                break
+                if wrong := trouble(training.history):
+                    write_logs(training, output_dir)  # the last checkpoint stays as it was before
+                    raise CtxAudioError(wrong)
             if training.step % steps_per_epoch == 0:
                 training.epoch += 1
                 soon = training.seconds - sampled_at < sampling_s / LARGEST_SHARE_OF_SAMPLES
@@ -97,11 +95,6 @@ def train(
             training.seconds = time.monotonic() - started
             bar.update()
             training.interrupted = asked_to_stop()
-            if training.interrupted:
-                break
-    if training.trouble:  # the last checkpoint stays as it was before
-        write_logs(training, output_dir)
-        raise CtxAudioError(training.trouble)
     checkpoint(training, output_dir)
     return training
 
@@ -143,7 +136,7 @@ def training_step(training: Training, batch: Batch, config: TrainingConfig) -> d
     total = config.lambda_adversarial * (adversarial + config.lambda_aux * naming) + config.lambda_texture * texture
     descend(total, training.generator_optimizer, LARGEST_GRADIENT)
     discriminator.requires_grad_(True)
-    training.average.update_parameters(generator)
+    update_average(training.averaged, generator, training.step, config.ema_decay)
     return {
         "discriminator": hinge.detach(),
         "adversarial": adversarial.detach(),
@@ -160,6 +153,14 @@ def descend(loss: Tensor, optimizer: torch.optim.Optimizer, largest_norm: float 
     if largest_norm < math.inf:
         torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], largest_norm)
     optimizer.step()
+
+
+@torch.no_grad()
+def update_average(averaged: Generator, current: Generator, step: int, decay: float) -> None:
+    """Exponential moving average of weights, faster in the beginning, so that a short training doesn't keep the first
+    ones; those after step 0 are taken as they are."""
+    share = 1.0 - min(decay, (1 + step) / (10 + step)) if step else 1.0
+    torch._foreach_lerp_(list(averaged.parameters()), list(current.parameters()), share)
 
 
 def log(training: Training, values: dict[str, Tensor]) -> str:
@@ -219,27 +220,10 @@ def begin(
     """A fresh discriminator, optimisers and average for `generator`, whose style bank is filled already."""
     generator = generator.to(config.device)
     discriminator = Discriminator(generator.config).to(config.device)
-    lr = LR_FACTOR * config.lr
-    return Training(
-        generator,
-        discriminator,
-        AveragedModel(generator, multi_avg_fn=moving_average(config.ema_decay), use_buffers=False),
-        torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.95)),
-        torch.optim.Adam(discriminator.parameters(), lr=lr, betas=(0.5, 0.95)),
-        batches,
-        random,
-        context,
-        torch.device(config.device),
-        lr,
+    averaged = copy.deepcopy(generator).requires_grad_(False)
+    mine, theirs = (
+        torch.optim.Adam(network.parameters(), lr=LR_FACTOR * config.lr, betas=(0.5, 0.95))
+        for network in (generator, discriminator)
     )
-
-
-def moving_average(decay: float) -> Callable[[ParamList, ParamList, Tensor | int], None]:
-    """Exponential moving average, faster in the beginning, so that a short training doesn't keep the first weights."""
-
-    @torch.no_grad()
-    def average(averaged: ParamList, current: ParamList, count: Tensor | int) -> None:
-        steps = int(count)
-        torch._foreach_lerp_(averaged, current, 1.0 - min(decay, (1 + steps) / (10 + steps)))
-
-    return average
+    device = torch.device(config.device)
+    return Training(generator, discriminator, averaged, mine, theirs, batches, random, context, device)

@@ -19,8 +19,8 @@ from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
-from ctxaudio.files import write_text
-from ctxaudio.model.checkpoint import DISCRIMINATOR, for_conditions, save_discriminator, save_generator
+from ctxaudio.files import write_text, written_whole
+from ctxaudio.model.checkpoint import DISCRIMINATOR, encoded_weights, for_conditions, save_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.training import loop, start
@@ -103,7 +103,8 @@ def save_base(
     facts = start.facts_of(training, config, recordings, corpora=what.corpora, recorded_share=share)
     facts["styles"] = origins
     path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
-    save_discriminator(path.with_name(DISCRIMINATOR), training.discriminator)
+    with written_whole(path.with_name(DISCRIMINATOR)) as aside:
+        aside.write_bytes(encoded_weights(training.discriminator, half=True))
     start.write_credits(path, facts["attribution"])
     write_text(path.with_name("MODEL_CARD.md"), model_card(training, facts))
     print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)
@@ -111,10 +112,10 @@ def save_base(
 
 def model_card(training: Training, facts: dict[str, Any]) -> str:
     """What the base is, what it learned from, and what it is not for, as Markdown."""
-    by_origin = {
-        kind: ", ".join(name for name, origin in facts["styles"].items() if origin == kind)
-        for kind in ("recordings", "synthesised")
-    }
+
+    def styles_of(kind: str) -> str:
+        return ", ".join(name for name, origin in facts["styles"].items() if origin == kind) or "none"
+
     parameters = sum(p.numel() for p in training.averaged.parameters())
     return f"""# The base that ships with ctxaudio
 
@@ -124,8 +125,8 @@ from {facts["training"]["corpora"]} synthesised corpora and {len(facts["attribut
 ({", ".join(f"{count} {licence}" for licence, count in facts["licences"].items()) or "none"}).
 {"It began with the weights of the base before it, whose updates are not counted here." if facts["init_from"] else ""}
 
-- Styles of recordings: {by_origin["recordings"] or "none"}.
-- Styles of synthesised clips, for want of recordings under CC0 or CC-BY: {by_origin["synthesised"] or "none"}.
+- Styles of recordings: {styles_of("recordings")}.
+- Styles of synthesised clips, for want of recordings under CC0 or CC-BY: {styles_of("synthesised")}.
 - Whose recordings: ATTRIBUTION.md. No audio is in the weights; a style is statistics over two seconds.
 - Meant for: a first sound without training, and as the beginning of fine-tuning (`ctxaudio train`).
 - Not meant for: speech, music with a melody, or any claim about health. See the README for evidence grades.

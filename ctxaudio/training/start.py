@@ -38,13 +38,11 @@ STYLES_A_CONDITION = 48
 Given = tuple[Generator, dict[str, Any]]
 
 
-def begin_training(
-    run: Run, config: TrainingConfig, clips: PreparedClips, start: Start = Start(), given: Given | None = None
-) -> Training:
+def begin_training(run: Run, config: TrainingConfig, clips: PreparedClips, start: Start = Start()) -> Training:
     """Networks ready to train on `clips`, from where `start` says: the weights of the base, of another generator or
-    fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
+    fresh ones, or the checkpoint in the run's folder."""
     wanted = generator_config(run, clips.condition_names)
-    given = given or load_given(start, run.sample_rate, run.latent_dim)
+    given = load_given(start, run.sample_rate, run.latent_dim)
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
     batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
@@ -74,12 +72,11 @@ def with_history(training: Training, given: Given | None, start: Start, output_d
     """The training with what came before it: the base's discriminator, a checkpoint, whose sound is in the weights."""
     if given is not None:
         generator, about = given
-        names = generator.config.conditions
+        names, mine = generator.config.conditions, training.generator.config.conditions
         if start.init_from is None:
-            mine = training.generator.config.conditions
             load_discriminator(BASE.with_name(DISCRIMINATOR), names, training.discriminator, mine)
-        remembered = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
-        training.init_from = {"conditions": list(names), **remembered}
+        training.init_from = {name: about.get(name) for name in ("weights_sha256", "context", "attribution")}
+        training.init_from["conditions"] = list(names)
     return take_up(training, output_dir) if start.resume else training
 
 

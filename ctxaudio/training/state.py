@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from ctxaudio.data.batches import Batches
 from ctxaudio.errors import CtxAudioError
@@ -25,38 +24,32 @@ TERMS = ("discriminator", "adversarial", "condition", "texture", "diversity")
 HISTORY_COLUMNS = ("step", "epoch", "seconds", *TERMS)
 LATEST = Path("checkpoints") / "latest.pt"
 #: The parts of a training that give and take a state of their own, and its counts.
-STATEFUL = ("generator", "discriminator", "average", "generator_optimizer", "discriminator_optimizer")
+STATEFUL = ("generator", "discriminator", "averaged", "generator_optimizer", "discriminator_optimizer")
 COUNTS = ("step", "epoch", "seconds")
 
 
 @dataclass
 class Training:
-    """Networks, optimisers, sources of randomness, and what came of them so far."""
+    """Networks, optimisers, sources of randomness, and what came of them so far.
+
+    `averaged`, the moving average of the generator's weights, is the one to keep: it wobbles less than the last step.
+    """
 
     generator: Generator
     discriminator: Discriminator
-    average: AveragedModel
+    averaged: Generator
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     batches: Batches
     random: torch.Generator
     context: str
     device: torch.device
-    lr: float
     step: int = 0
     epoch: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     interrupted: bool = False
-    trouble: str = ""
     init_from: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def averaged(self) -> Generator:
-        """The generator to keep: the moving average of its weights, which wobbles less than the last step."""
-        module = self.average.module
-        assert isinstance(module, Generator)
-        return module
 
 
 def random_state(device: torch.device) -> Tensor:
@@ -133,5 +126,5 @@ def resume(training: Training, output_dir: Path) -> Training:
         raise CtxAudioError(f"{path} is of another configuration: {mend}") from error
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:
-            group["lr"] = training.lr  # of this run's configuration, which may be another than the checkpoint's
+            group["lr"] = optimizer.defaults["lr"]  # of this run, not of the checkpoint
     return training

@@ -1,6 +1,8 @@
 """Eigen-spectra and a clip's own principal spectra beside scikit-learn and NumPy, the closed forms of noise, and the
 bank of styles."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -245,7 +247,7 @@ def test_the_ends_of_a_crop_are_no_events_of_a_steady_tone():
 
 
 def bank_of(kept: Style, conditions: list[int], places: int = 4) -> StyleBank:
-    bank = StyleBank(places, 6, CONFIG.texture_dim, CONFIG.bins, (CONFIG.components, CONFIG.courses), CONFIG.partials)
+    bank = StyleBank(dataclasses.replace(CONFIG, style_count=places, latent_dim=6))
     bank.fill(kept, torch.tensor(conditions))
     return bank
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SLEEP, TRAINING, begin, seeded, stop_in_step, weights
+from small_model import SLEEP, TRAINING, begin, seeded, small_generator, stop_in_step, weights
 
 from ctxaudio import pipeline
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
 from ctxaudio.model.checkpoint import load_generator
-from ctxaudio.model.generator import Generator, unit_courses
+from ctxaudio.model.generator import unit_courses
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.training import loop, start
@@ -152,20 +152,21 @@ def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: Prepar
 
 
 def test_the_moving_average_starts_fast_and_ends_at_its_decay():
-    average = loop.moving_average(0.99)
-    kept = [torch.zeros(3)]
-    average(kept, [torch.ones(3)], 0)
-    torch.testing.assert_close(kept[0], torch.full((3,), 0.9))
-    late = [torch.zeros(3)]
-    average(late, [torch.ones(3)], torch.tensor(100_000))
-    torch.testing.assert_close(late[0], torch.full((3,), 0.01))
+    for step, expected in ((0, 1.0), (1, 9 / 11), (100_000, 0.01)):
+        kept, current = small_generator(), small_generator()
+        for network, value in ((kept, 0.0), (current, 1.0)):
+            for parameter in network.parameters():
+                parameter.data.fill_(value)
+        loop.update_average(kept, current, step, decay=0.99)
+        made = weights(kept)
+        torch.testing.assert_close(made, torch.full_like(made, expected))
 
 
 def test_the_average_keeps_eigen_spectra_statistics_and_styles(clips: PreparedClips):
     training = begin(clips)
-    for _ in range(2):  # the first is taken as it is
+    for training.step in range(2):  # the first is taken as it is
         loop.training_step(training, training.batches.next(), TRAINING)
-    averaged: Generator = training.averaged
+    averaged = training.averaged
     for name, buffer in training.generator.named_buffers():
         assert torch.equal(averaged.get_buffer(name), buffer), name
     assert not torch.equal(weights(averaged), weights(training.generator))
