@@ -24,9 +24,10 @@ from ctxaudio.render.generate import generate_clips, model_for, trained_conditio
 from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
+from ctxaudio.training.base import begin_training, facts_of, load_given, write_credits
 from ctxaudio.training.config import Start, TrainingConfig
-from ctxaudio.training.start import begin_training, check_device, facts_of, load_given, write_credits
 from ctxaudio.training.state import LATEST, Training, checkpoint
+from ctxaudio.workers import check_device
 
 #: Real clips of a condition that a generator is judged by.
 REAL_CLIPS = 20

@@ -1,4 +1,4 @@
-"""Threads: sounds made in order with the next ones already under way, and one thread for small matrix products."""
+"""Threads and devices: sounds made in order with the next ones already under way, one thread for small products."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+from ctxaudio.errors import CtxAudioError
 
 Made = TypeVar("Made")
 
@@ -78,6 +80,16 @@ def one_torch_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there, or that can't hold a number."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CtxAudioError(f"device {name!r} is not to be had here: use --device cpu") from error
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

@@ -7,7 +7,7 @@ import signal
 
 import torch
 
-from ctxaudio.data.batches import ClipBatches
+from ctxaudio.data.batches import ClipBatches, draw_crops
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.model.courses import BANDS
 from ctxaudio.model.generator import Generator, GeneratorConfig
@@ -15,8 +15,8 @@ from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.run import Run
 from ctxaudio.training import loop
+from ctxaudio.training.base import fill_bank, fit_spectra_and_statistics
 from ctxaudio.training.config import TrainingConfig
-from ctxaudio.training.start import draw_crops, fill_bank, fit_spectra_and_statistics
 from ctxaudio.training.state import Training
 
 RATE = 22050

@@ -66,7 +66,7 @@ def pretrain(
 ) -> int:
     """Train the base that ships with ctxaudio; Ctrl-C leaves a usable one and a checkpoint."""
     from ctxaudio.pipeline import only_one_training
-    from ctxaudio.training.pretrain import pretrain as train_base
+    from ctxaudio.training.base import pretrain as train_base
 
     check_no_training(asked.output_dir, start, anew)
     if asked.data_dir is not None:

@@ -19,7 +19,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
 from ctxaudio.run import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
-from ctxaudio.training.start import check_device
+from ctxaudio.workers import check_device
 
 try:
     import papermill

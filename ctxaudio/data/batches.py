@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from ctxaudio.files import FloatArray
 
 CROSSFADE_S = 0.01
 MOST_CROPS_OF_A_CLIP = 4
+#: A crop from a pause in its clip, which is at -26 dB on the whole, is no style to generate a sound of.
+QUIETEST_STYLE_DB = -60.0
 
 
 class Batch(NamedTuple):
@@ -124,3 +127,11 @@ class MixedBatches:
 
 #: Endless batches, of which `steps_per_epoch` make an epoch.
 Batches = ClipBatches | MixedBatches
+
+
+def draw_crops(batches: Batches, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`count` crops `[N, T]` of training clips and their conditions `[N]`, but for those from a pause."""
+    drawn = [batches.next() for _ in range(math.ceil(count / len(batches.next().audio)))]
+    crops, conditions = torch.cat([b.audio for b in drawn])[:count], torch.cat([b.condition for b in drawn])[:count]
+    audible = crops.square().mean(1) > 10 ** (QUIETEST_STYLE_DB / 10)
+    return crops[audible], conditions[audible]

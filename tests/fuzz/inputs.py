@@ -23,8 +23,8 @@ from ctxaudio.modulation.profile import ModulationProfile, Rate
 SMALL = f"""
 from functools import partial
 from ctxaudio.model.generator import GeneratorConfig
-from ctxaudio.training import start
-start.GeneratorConfig = partial(GeneratorConfig, **{SHAPE!r})
+from ctxaudio.training import base
+base.GeneratorConfig = partial(GeneratorConfig, **{SHAPE!r})
 """
 ONCE = ("--from_scratch", "--num_epochs", "1", "--batch_size", "2", "--num_workers", "1", "--duration", "0.5")
 FORMATS = {

@@ -21,7 +21,7 @@ from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import PICTURE_BANDS, Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
 from ctxaudio.run import Run
-from ctxaudio.training import start
+from ctxaudio.training import base
 from ctxaudio.training.config import Start
 from ctxaudio.training.state import LATEST, load_state
 
@@ -193,7 +193,7 @@ def once(run: Run) -> Generator:
     config = dataclasses.replace(TRAINING, num_epochs=1, batch_size=8)
     with pytest.MonkeyPatch.context() as patch:
         shape = partial(GeneratorConfig, **SHAPE)
-        patch.setattr(start, "GeneratorConfig", shape)
+        patch.setattr(base, "GeneratorConfig", shape)
         pipeline.train(run, config, Start(from_scratch=True), progress=False)
     return load_generator(run.model_path)[0]
 

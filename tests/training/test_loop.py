@@ -16,7 +16,7 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import unit_courses
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
-from ctxaudio.training import loop, start
+from ctxaudio.training import base, loop
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.loop import diversity, trouble
 from ctxaudio.training.state import TERMS, resume
@@ -142,8 +142,8 @@ def test_settings_out_of_range_are_named(name: str):
 
 
 def test_a_generator_has_styles_enough_for_all_conditions():
-    shape = start.generator_config(Run(), tuple(map(str, range(26))))
-    assert shape.style_count >= 26 * start.STYLES_A_CONDITION
+    shape = base.generator_config(Run(), tuple(map(str, range(26))))
+    assert shape.style_count >= 26 * base.STYLES_A_CONDITION
 
 
 def test_clips_of_other_conditions_are_not_judged_by(trained: Run, clips: PreparedClips):

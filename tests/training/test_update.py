@@ -9,8 +9,8 @@ from torch import nn
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.loop import descend
-from ctxaudio.training.start import check_device
 from ctxaudio.training.state import preserve_rng, random_state, set_random_state
+from ctxaudio.workers import check_device
 
 CPU = torch.device("cpu")
 
