@@ -1,10 +1,11 @@
-"""Threads and devices: sounds made in order with the next ones already under way, one thread for small products."""
+"""Threads, devices and Ctrl-C: sounds made in order with the next ones under way, one thread for small products."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -80,6 +81,28 @@ def one_torch_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def finishing_on_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C only sets a flag (the yielded function); a second Ctrl-C stops at once."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: Ctrl-C does not come here
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_device(name: str) -> None:

@@ -93,9 +93,8 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
         if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
             raise TypeError("context, licences or attribution")
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
-        raise CtxAudioError(
-            f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
-        ) from error
+        misfit = f"{path} does not fit the configuration in {beside.name}: use the pair as trained"
+        raise CtxAudioError(misfit) from error
     if hashlib.sha256(encoded).hexdigest() != described:
         raise CtxAudioError(f"{path} is not the file that {beside.name} describes: use the pair as trained")
     return generator.eval(), about

@@ -199,7 +199,9 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
     loop.train(training, config, what.output_dir, progress=progress)
     with preserve_rng(training.device):
         origins = fill_bank_from(training.averaged, real, made)
-    save_base(what, training, config, recordings, origins)
+    share = what.recorded_share if recordings is not None else 0.0
+    facts = facts_of(training, config, recordings, corpora=what.corpora, recorded_share=share)
+    save_base(what.path, training, facts | {"styles": origins})
     return training
 
 
@@ -219,18 +221,9 @@ def fill_bank_from(generator: Generator, real: Sequence[ClipBatches], made: Sequ
     return {name: origins[name] for name in names if name in origins}
 
 
-def save_base(
-    what: Pretraining,
-    training: Training,
-    config: TrainingConfig,
-    recordings: PreparedClips | None,
-    origins: dict[str, str],
-) -> None:
+def save_base(path: Path, training: Training, facts: dict[str, Any]) -> None:
     """Weights in 16 bits, their JSON, `MODEL_CARD.md` and `ATTRIBUTION.md`."""
-    share = what.recorded_share if recordings is not None else 0.0
-    facts = facts_of(training, config, recordings, corpora=what.corpora, recorded_share=share)
-    facts["styles"] = origins
-    path = save_generator(what.path, training.averaged, ALL.name, facts, half=True)
+    save_generator(path, training.averaged, ALL.name, facts, half=True)
     with written_whole(path.with_name(DISCRIMINATOR)) as aside:
         aside.write_bytes(checkpoint.encoded_weights(training.discriminator, half=True))
     write_credits(path, facts["attribution"])

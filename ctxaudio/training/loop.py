@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -24,6 +22,7 @@ from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.state import TERMS, Training, checkpoint, preserve_rng, write_logs
+from ctxaudio.workers import finishing_on_ctrl_c
 
 SECONDS_BETWEEN_LINES = 30.0
 LARGEST_GRADIENT = 5.0
@@ -68,7 +67,7 @@ def train(
     total = config.num_epochs * steps_per_epoch
     bar = tqdm(total=total, initial=training.step, disable=not progress, unit="step", desc="train")
 
-    with bar, finishing_the_step_on_ctrl_c() as asked_to_stop:
+    with bar, finishing_on_ctrl_c() as asked_to_stop:
         while training.epoch < config.num_epochs and training.seconds < budget and not training.interrupted:
             values = training_step(training, training.batches.next(), config)
             training.step += 1
@@ -190,28 +189,6 @@ def trouble(history: list[dict[str, float]]) -> str:
         mend = "lower --lr, raise --lambda_texture or --batch_size, or begin anew with another --seed"
         return f"mode collapse at step {step:.0f}: {share}: {mend}"
     return ""
-
-
-@contextmanager
-def finishing_the_step_on_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C only sets a flag (the yielded function); a second Ctrl-C stops at once."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread: Ctrl-C does not come here
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def begin(
