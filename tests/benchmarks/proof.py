@@ -38,7 +38,7 @@ COLUMNS = ("context", "condition", "variant", "split", "clips", "kad", "hit5", "
 def jobs() -> list[tuple[str, str]]:
     """Context and variant of every training."""
     some = [(context, variant) for context in ABLATED for variant in ABLATIONS if variant != "tuned"]
-    return [(context, "tuned") for context in CONTEXTS] + some + [("sleep", variant) for variant in SEEDS]
+    return [(context, "tuned") for context in CONTEXTS] + some + [(c, variant) for c in ABLATED for variant in SEEDS]
 
 
 def train(options: argparse.Namespace) -> None:
