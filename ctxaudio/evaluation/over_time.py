@@ -20,12 +20,14 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.folders import finite, write_results
 from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named_rates
 from ctxaudio.files import FloatArray, writable_folder
-from ctxaudio.plots import modulation_spectrogram
+from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
 from ctxaudio.signal.loudness import LevelMeter
 
+#: Name, seconds, and the shortest span shown in it.
+TIME_UNITS = (("hours", 3600.0, 7200.0), ("minutes", 60.0, 120.0), ("seconds", 1.0, 0.0))
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
 PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)
 PADDING = 4  # even, so that the last bin is at half the rate
@@ -201,3 +203,29 @@ def _strongest(bins_hz: Array, spectrum: Array) -> float:
     peak = peaks[power[peaks].argmax()]
     left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
     return float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bins_hz[1])
+
+
+def modulation_spectrogram(times_s: Array, rates_hz: Array, depths: Array, title: str = "") -> Picture:
+    """Depth `[W, R]` at each of `rates_hz` `[R]`, evenly spaced on a logarithm, over `times_s` `[W]`.
+
+    Depth is shown in decibels, 20 log10 m, from -50 to 0; NaN is white.
+    """
+    picture = Picture(f"modulation spectrogram of {title}", 4.0)
+    axis = picture.subplots()
+    unit, seconds = next((u, s) for u, s, least in TIME_UNITS if times_s[-1] - times_s[0] >= least)
+    label_axis(axis, title, f"time ({unit}); dotted: the rate targets", "rate of the envelope (Hz)")
+
+    def ends(centres: Array) -> tuple[float, float]:
+        half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
+        return float(centres[0] - half), float(centres[-1] + half)
+
+    extent = (*ends(times_s / seconds), *ends(np.log2(rates_hz)))
+    levels_db = 20.0 * np.log10(np.maximum(depths, 1e-6)).T
+    image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="none")
+    image.set_clim(-50.0, 0.0)
+    axis.grid(False)
+    axis.set_yticks(np.log2(RATE_TICKS_HZ), [str(tick) for tick in RATE_TICKS_HZ])
+    for rate_hz in RATE_TARGETS_HZ:
+        axis.axhline(np.log2(rate_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
+    picture.colorbar(image, ax=axis, label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
+    return picture

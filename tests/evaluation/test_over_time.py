@@ -12,7 +12,13 @@ import soundfile
 
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, analyse_file, modulation_over_time, rates_found
+from ctxaudio.evaluation.over_time import (
+    PICTURE_RATES_HZ,
+    analyse_file,
+    modulation_over_time,
+    modulation_spectrogram,
+    rates_found,
+)
 from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import envelope_depth
 
@@ -134,3 +140,20 @@ def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "$$.wav", noise(4.0)[0], RATE)
     analyse_file(tmp_path / "$$.wav", progress=False)
     assert (tmp_path / "$$_modulation.png").is_file()
+
+
+def test_modulation_spectrogram_puts_a_line_at_its_rate_and_time() -> None:
+    rates_hz = np.geomspace(1.0, 100.0, 181)
+    depths = np.full((24, 181), 0.003)
+    depths[:12, 90] = 0.5  # 10 Hz, the middle of the logarithm
+    depths[-1] = np.nan
+    times_s = np.arange(24) * 600.0 + 300.0
+    figure = modulation_spectrogram(times_s, rates_hz, depths, "night")
+    image = figure.axes[0].images[0]
+    left, right, low, high = image.get_extent()
+    assert (left, right) == pytest.approx((0.0, 4.0))
+    row = int(np.nanargmax(image.get_array()[:, 0]))
+    assert 2 ** (low + (row + 0.5) / 181 * (high - low)) == pytest.approx(10.0)
+    assert image.get_array()[row, 0] == pytest.approx(20 * np.log10(0.5))
+    axis = figure.axes[0]
+    assert (axis.get_title("left"), axis.get_xlabel()) == ("night", "time (hours); dotted: the rate targets")
