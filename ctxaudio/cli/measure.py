@@ -47,7 +47,7 @@ class Evaluation(Options):
 def analyze(options: Analysis) -> int:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
-    from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
+    from ctxaudio.evaluation.analysis import batch_analyze_frequencies, compare_folders
     from ctxaudio.evaluation.over_time import analyse_file
 
     path, written_to = options.directory, options.output_dir or options.directory

@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.evaluation.analysis import carrier_prominence_db, finite, write_results
 from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
 from ctxaudio.evaluation.distances import NEAR, UNDECIDED, both_noises, columns_of, compare_sets, diversity
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.folders import finite, write_results
-from ctxaudio.evaluation.measures import carrier_prominence_db
 from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
@@ -79,7 +78,7 @@ class Evaluation:
 
     def write(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write `evaluation.csv`, `evaluation.json` (with `about`: what was compared) and `evaluation.png`."""
-        *conditions, overall = (finite(row) for row in self.table.to_dict("records"))
+        *conditions, overall = self.table.to_dict("records")
         found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
         content = {**about, **found, "copies": [copy._asdict() for copy in self.copies]}
         drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}

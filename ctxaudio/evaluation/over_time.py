@@ -17,8 +17,7 @@ import scipy.signal
 from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.folders import finite, write_results
-from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named_rates
+from ctxaudio.evaluation.analysis import MIN_DURATION_S, check_measurable, named_rates, write_results
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
@@ -81,8 +80,8 @@ def analyse_file(
     whole = {"lufs": level.lufs, "true_peak_db": level.true_peak_db}
     table.attrs |= {"found": rates_found(table), **whole}
     lengths = {"duration_s": duration_s, "window_s": window_s, "step_s": step_s}
-    medians = finite(table.drop(columns=["start_s", "time_s"]).median())
-    content = {"file": source.name, **lengths, **finite(whole), "found": table.attrs["found"], "medians": medians}
+    medians = table.drop(columns=["start_s", "time_s"]).median().to_dict()
+    content = {"file": source.name, **lengths, **whole, "found": table.attrs["found"], "medians": medians}
     picture = modulation_spectrogram(table["time_s"].to_numpy(), PICTURE_RATES_HZ, depths, source.stem)
     write_results(written_to, f"{source.stem}_modulation", table, content, picture)
     return table

@@ -17,8 +17,7 @@ import torch
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import Batch
-from ctxaudio.evaluation.folders import batch_analyze_frequencies
-from ctxaudio.evaluation.measures import analyse_clip
+from ctxaudio.evaluation.analysis import analyse_clip, batch_analyze_frequencies
 from ctxaudio.evaluation.over_time import analyse_file
 from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
