@@ -116,6 +116,8 @@ def evaluate(options: Evaluation) -> int:
         what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     real = real_sound(options.data_dir, conditions, rate, options.split, context)
     evaluation = sets.evaluate(real, generated, rate, options.seed)
+    if len(evaluation.table) == 1:  # the means of nothing
+        raise CtxAudioError(f"nothing to compare: {'; '.join(evaluation.notes)}")
     skipped = [*real.skipped, *skipped]
     print(f"{what}, beside {real.description}, at {rate} Hz")
     figures = evaluation.table.set_index("condition").drop(columns=["verdict", "floor_of"]).astype(float)

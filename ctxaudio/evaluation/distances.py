@@ -1,4 +1,4 @@
-"""How far one set of clips is from another, in any features, with intervals over clips.
+"""How far one set of clips is from another, in any features, with intervals over clips; and which clips are copies.
 
 A set is a list of clips, a clip the features `[n, K]` of its `n` windows. Clips are independent, windows of one clip
 are not: every clip counts alike, no pair of windows of one clip is used, and it is clips that are resampled.
@@ -6,32 +6,43 @@ are not: every clip counts alike, no pair of windows of one clip is used, and it
 *Kernel distance*: the unbiased squared maximum mean discrepancy (MMD; Gretton et al. 2012, JMLR 13:723) x1000 with a
 Gaussian kernel, as the kernel audio distance has it (Chung et al. 2025, arXiv:2502.15602). Its mean is 0 between sets
 of one distribution, so it may come out below 0.
+
+*Copies*: a copy's course in time follows that of a training clip; statistics can't tell, for two takes of one rain have
+the same. So envelopes in bands of hearing are laid over each other at every lag, and correlated: level, colour and the
+phase of the waveform don't matter. A clip that follows one more closely than nearly all held-out clips do, is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy.signal
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.features import texture_features
+from ctxaudio.evaluation.features import COMPRESSION, texture_features
 from ctxaudio.files import FloatArray
+from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
 from ctxaudio.signal.envelope import Array
 from ctxaudio.workers import one_blas_thread
 
 #: The features `[n, K]` of each clip of a set.
 Rows = Sequence[Array]
 DRAWS = 400
-CONFIDENCE = 0.9
+TAIL = (1.0 - 0.9) / 2
 #: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
 CLIPS_FOR_VERDICT = 3
 UNDECIDED = "undecided: too few clips"
-NEAR = "near: within the spread of real clips"
 #: At most so many windows of the reference decide the kernel's bandwidth.
 BANDWIDTH_ROWS = 1500
+#: A copy correlates by at least this much, and by more than this share of the held-out real clips does.
+COPY_CORRELATION = 0.8
+OF_HELD_OUT = 0.95
+#: A time course is the envelope in every third band at this rate or a little more, compared in pieces of 2 s.
+BAND_STEP = 3
+COURSE_HZ = 40.0
+PIECE_S = 2.0
 
 
 class Estimate(NamedTuple):
@@ -42,32 +53,22 @@ class Estimate(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
-class SetDistances:
-    """Kernel distances to the real clips (`real_floor`: of other real clips, None where there are too few), and what
-    they tell in plain words: see `verdict_of`."""
+class Copy(NamedTuple):
+    """A generated clip that follows a training clip in time, with their correlation (up to 1)."""
 
-    generated: Estimate
-    real_floor: Estimate | None
-    matched_noise: Estimate
-    white_noise: Estimate
-    verdict: str
-
-    def columns(self) -> dict[str, float | None]:
-        """`generated`, `generated_low`, `generated_high` and so on; None for what is missing."""
-        found = {name: one for name, one in vars(self).items() if name != "verdict"}
-        return {column: value for name, one in found.items() for column, value in columns_of(name, one).items()}
+    clip: str
+    training_clip: str
+    correlation: float
 
 
-def columns_of(name: str, one: Estimate | None) -> dict[str, float | None]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), one or (None, None, None), strict=True))
-
-
-def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence[Rows], seed: int = 0) -> SetDistances:
-    """Kernel distances to `real` of the other sets; `noises` are those of `both_noises`.
+def compare_sets(
+    real: Rows, other_real: Rows, generated: Rows, noises: Sequence[Rows], seed: int = 0
+) -> tuple[dict[str, Estimate], str]:
+    """Kernel distances to `real` of `generated`, `matched_noise`, `white_noise` (`noises`: see `both_noises`) and
+    `real_floor`, and in plain words what they tell: see `verdict_of`.
 
     The floor is the distance of `other_real`; with fewer than two of these, that between random halves of `real` (of
-    four clips or more), whose interval is how far the halves may be apart.
+    four clips or more), whose interval is how far the halves may be apart; else there is none.
 
     Raises `CtxAudioError` where `real` or `generated` holds fewer than two clips, or all of `real` are the same.
     """
@@ -76,35 +77,36 @@ def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence
             raise CtxAudioError(f"a distance needs two {name} clips, got {len(clips)}")
     if np.ptp(np.concatenate(real), axis=0).max() == 0.0:
         raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
+    sets = {"generated": generated, "matched_noise": noises[0], "white_noise": noises[1]}
+    if len(other_real) >= 2:
+        sets["real_floor"] = other_real
     with one_blas_thread():
-        random = np.random.default_rng(seed)
-        kernel, weights = Kernel(real), bootstrap_weights(len(real), random)
-        others = [generated, *noises, other_real] if len(other_real) >= 2 else [generated, *noises]
-        made, matched, white, *floors = (
-            kernel.distances(clips, weights, bootstrap_weights(len(clips), random)) for clips in others
-        )
-        floor = floors[0] if floors else draws_of_halves(kernel, random)
-    few = min(len(real), len(generated)) < CLIPS_FOR_VERDICT
-    verdict = UNDECIDED if few else verdict_of(made, floor, (matched, white))
-    real_floor = None if floor is None else estimate(floor)
-    return SetDistances(estimate(made), real_floor, estimate(matched), estimate(white), verdict)
+        random, width = np.random.default_rng(seed), kernel_width(real)
+        weights = bootstrap_weights(len(real), random)
+        draws = {
+            name: kernel_draws(real, clips, width, weights, bootstrap_weights(len(clips), random))
+            for name, clips in sets.items()
+        }
+        if "real_floor" not in draws and len(real) >= 4:
+            draws["real_floor"] = draws_of_halves(real, width, random)
+    verdict = UNDECIDED if min(len(real), len(generated)) < CLIPS_FOR_VERDICT else verdict_of(**draws)
+    return {name: estimate(of) for name, of in draws.items()}, verdict
 
 
-def verdict_of(generated: Array, floor: Array | None, noises: Sequence[Array]) -> str:
+def verdict_of(generated: Array, matched_noise: Array, white_noise: Array, real_floor: Array | float = 0.0) -> str:
     """What distances tell, given by their draws `[1 + DRAWS]` with the same weights of the real clips.
 
     Distinguishable: farther than other real clips (without these, than 0). Near: not that, and less than half way
     from them to noise, of the same spectrum, or else white where that can't be told from real clips. Both as far as
     the intervals of the differences tell.
     """
-    floor = np.zeros_like(generated) if floor is None else floor
-    lead = estimate(noises[0] - generated)
-    if estimate(generated - floor).low > 0.0:
+    lead = estimate(matched_noise - generated)
+    if estimate(generated - real_floor).low > 0.0:
         than = "but nearer than" if lead.low > 0.0 else "farther than" if lead.high < 0.0 else "no nearer than"
         return f"distinguishable, {than} noise of the same spectrum"
-    unlike = next((noise for noise in noises if estimate(noise - floor).low > 0.0), None)
-    if unlike is not None and estimate((floor + unlike) / 2 - generated).low > 0.0:
-        return NEAR
+    unlike = [noise for noise in (matched_noise, white_noise) if estimate(noise - real_floor).low > 0.0]
+    if unlike and estimate((real_floor + unlike[0]) / 2 - generated).low > 0.0:
+        return "near: within the spread of real clips"
     return UNDECIDED
 
 
@@ -112,13 +114,10 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     """Unbiased squared MMD x1000 between two sets of two clips or more, given as `Rows`, or by one row a clip `[n, K]`.
 
     The bandwidth is the median distance between windows of different real clips.
-
-    >>> points = np.random.default_rng(0).normal(size=(40, 3))
-    >>> kernel_distance(points, points + 5.0) > kernel_distance(points, points + 1.0) > 0
-    True
     """
     real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
-    return float(Kernel(real).distances(other, equal_weights(len(real)), equal_weights(len(other)))[0])
+    equal, equal_other = (np.full((1, len(clips)), 1.0 / len(clips)) for clips in (real, other))
+    return float(kernel_draws(real, other, kernel_width(real), equal, equal_other)[0])
 
 
 def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
@@ -128,23 +127,20 @@ def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], samp
         return kernel_distance(*rows)
 
 
-class Kernel:
-    """The kernel of distances to `real` (two clips or more), whose own part is computed once."""
+def kernel_width(real: Rows) -> float:
+    """The bandwidth of the kernel of distances to `real` (two clips or more)."""
+    clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
+    step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
+    some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
+    apart = clip_of_row[:, None] < clip_of_row[None]
+    return max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
 
-    def __init__(self, real: Rows) -> None:
-        clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
-        step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
-        some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
-        apart = clip_of_row[:, None] < clip_of_row[None]
-        self.real = real
-        self.width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
-        self._within = mean_kernels(real, real, self.width)
 
-    def distances(self, other: Rows, real_weights: Array, weights: Array) -> Array:
-        """Distances `[B]` of `other`, for `B` weightings `[B, clips]` of the real clips and of these."""
-        between = ((real_weights @ mean_kernels(self.real, other, self.width)) * weights).sum(axis=1)
-        within_other = _between_clips(mean_kernels(other, other, self.width), weights)
-        return 1000.0 * (_between_clips(self._within, real_weights) + within_other - 2 * between)
+def kernel_draws(real: Rows, other: Rows, width: float, real_weights: Array, weights: Array) -> Array:
+    """Distances `[B]` of `other` to `real`, for `B` weightings `[B, clips]` of the real clips and of these."""
+    between = ((real_weights @ mean_kernels(real, other, width)) * weights).sum(axis=1)
+    within_real = _between_clips(mean_kernels(real, real, width), real_weights)
+    return 1000.0 * (within_real + _between_clips(mean_kernels(other, other, width), weights) - 2 * between)
 
 
 def mean_kernels(clips: Rows, others: Rows, width: float) -> Array:
@@ -161,11 +157,6 @@ def _between_clips(kernels: Array, weights: Array) -> Array:
     return np.asarray(((weights @ apart) * weights).sum(axis=1) / (1.0 - (weights**2).sum(axis=1)))
 
 
-def equal_weights(clips: int) -> Array:
-    """Weights `[1, clips]`."""
-    return np.full((1, clips), 1.0 / clips)
-
-
 def bootstrap_weights(clips: int, random: np.random.Generator) -> Array:
     """Weights `[1 + DRAWS, clips]`: first equal ones, then those of a Bayesian bootstrap (Rubin 1981).
 
@@ -173,38 +164,36 @@ def bootstrap_weights(clips: int, random: np.random.Generator) -> Array:
     the usual one, or by drawing clips anew, intervals of sets of two or three clips come out far too narrow.
     """
     drawn = random.dirichlet(np.full(clips, max((clips - 2) / clips, 0.1)), DRAWS) + 1e-6
-    return np.concatenate([equal_weights(clips), drawn / drawn.sum(axis=1, keepdims=True)])
+    return np.concatenate([np.full((1, clips), 1.0 / clips), drawn / drawn.sum(axis=1, keepdims=True)])
 
 
 def estimate(draws: Array) -> Estimate:
     """The first of `draws` `[1 + DRAWS]`, and the interval of the others about it, freed from their bias."""
-    tail = (1.0 - CONFIDENCE) / 2
-    low, high = draws[0] - draws[1:].mean() + np.quantile(draws[1:], (tail, 1.0 - tail))
+    low, high = draws[0] - draws[1:].mean() + np.quantile(draws[1:], (TAIL, 1.0 - TAIL))
     return Estimate(float(draws[0]), float(low), float(high))
 
 
-def draws_of_halves(kernel: Kernel, random: np.random.Generator) -> Array | None:
-    """Distances between random halves of the real clips, their mean first, `[1 + DRAWS]`; None for under four clips."""
-    clips = len(kernel.real)
-    if clips < 4:
-        return None
-    first = np.argsort(random.random((DRAWS, clips)), axis=1) < (clips + 1) // 2
-    halves = [half / half.sum(axis=1, keepdims=True) for half in (first, ~first)]
-    draws = kernel.distances(kernel.real, *halves)
+def draws_of_halves(real: Rows, width: float, random: np.random.Generator) -> Array:
+    """Distances between random halves of the real clips, their mean first, `[1 + DRAWS]`."""
+    first = np.argsort(random.random((DRAWS, len(real))), axis=1) < (len(real) + 1) // 2
+    half, other_half = (half / half.sum(axis=1, keepdims=True) for half in (first, ~first))
+    draws = kernel_draws(real, real, width, half, other_half)
     return np.concatenate([[draws.mean()], draws])
 
 
-def diversity(clips: Rows, seed: int = 0) -> Estimate | None:
-    """Mean Euclidean distance between the mean features of two clips of a set; None for fewer than two clips.
-
-    >>> diversity([np.zeros((3, 2)), np.ones((1, 2))]).value.__round__(3)
-    1.414
-    """
-    if len(clips) < 2:
-        return None
+def diversity(clips: Rows, seed: int = 0) -> Estimate:
+    """Mean Euclidean distance between the mean features of two clips of a set of two or more."""
     means = means_of(clips)
     weights = bootstrap_weights(len(clips), np.random.default_rng(seed))
     return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
+
+
+def nearest_training_distance(clips: Rows, training: Rows) -> float:
+    """Median distance of clips to their nearest training clip, by mean features.
+
+    Far smaller for generated than for held-out real clips means that the training clips were learnt by heart.
+    """
+    return float(np.median(np.sqrt(squared_distances(means_of(clips), means_of(training))).min(axis=1)))
 
 
 def squared_distances(x: Array, y: Array) -> Array:
@@ -230,3 +219,54 @@ def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArra
     phases = np.exp(2j * np.pi * random.random(len(spectrum)))
     phases[[0, -1]] = 1.0  # a real signal has no phase at 0 Hz, nor at half an even length's sample rate
     return np.fft.irfft(spectrum * phases, len(samples)).astype(np.float32)
+
+
+def find_copies(
+    generated: Mapping[str, FloatArray],
+    held_out: Mapping[str, FloatArray],
+    training: Mapping[str, FloatArray],
+    sample_rate: int,
+) -> list[Copy]:
+    """The generated clips `[T]` that follow a training clip in time, most alike first; clips under 1 s are passed over.
+
+    Without held-out clips only the fixed limit counts: steady rhythms may then be named without being copies.
+    """
+
+    def courses(clips: Mapping[str, FloatArray]) -> dict[str, tuple[Array, float]]:
+        return {name: time_course(clip, sample_rate) for name, clip in clips.items() if len(clip) >= sample_rate}
+
+    def most_alike(clips: Mapping[str, FloatArray]) -> list[Copy]:
+        found = []
+        for name, (course, course_hz) in courses(clips).items():
+            width = round(PIECE_S * course_hz)
+            pieces = [course[:, at : at + width] for at in range(0, max(1, course.shape[1] - width + 1), width // 2)]
+            best = {of: max(best_correlation(piece, other) for piece in pieces) for of, (other, _) in learnt.items()}
+            found.append(Copy(name, *max(best.items(), key=lambda one: one[1])))
+        return found
+
+    if not (learnt := courses(training)):
+        return []
+    usual = [one.correlation for one in most_alike(held_out)]
+    limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
+    copies = [one for one in most_alike(generated) if one.correlation > limit]
+    return sorted(copies, key=lambda one: -one.correlation)
+
+
+def time_course(samples: FloatArray, sample_rate: int) -> tuple[Array, float]:
+    """Compressed envelopes `[K, T']` in every third band of hearing, at some 40 Hz, and that rate."""
+    envelopes, rate_hz = band_envelopes(samples, sample_rate, centre_frequencies_hz(sample_rate)[::BAND_STEP])
+    step = max(1, int(rate_hz // COURSE_HZ))
+    count = max(1, envelopes.shape[1] // step)
+    blocks = envelopes[:, : count * step].reshape(len(envelopes), count, -1).mean(axis=2)
+    return np.maximum(blocks, 1e-9) ** COMPRESSION, rate_hz / step
+
+
+def best_correlation(course: Array, other: Array) -> float:
+    """Highest correlation (-1..1) of courses `[K, T']` over all lags at which the shorter lies within the longer."""
+    short, long = sorted((course, other), key=lambda one: one.shape[1])
+    length, template = short.shape[1], short - short.mean(axis=1, keepdims=True)
+    together = scipy.signal.correlate(long, template, "valid", "fft")[0]
+    sums, squares = (np.cumsum(np.pad(x, ((0, 0), (1, 0))), axis=1) for x in (long, long**2))
+    moving = squares[:, length:] - squares[:, :-length] - (sums[:, length:] - sums[:, :-length]) ** 2 / length
+    energy = np.maximum(moving, 0.0).sum(axis=0) * np.square(template).sum()
+    return float((together / np.sqrt(np.maximum(energy, 1e-20))).max())

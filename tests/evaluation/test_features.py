@@ -26,7 +26,7 @@ def test_the_modulation_filters_let_a_still_envelope_pass_nowhere():
 @pytest.mark.parametrize("rate_hz", [2.0, 8.0, 32.0])
 @pytest.mark.parametrize("frequency_hz", [1000.0, 4000.0])
 def test_an_am_tone_moves_its_modulation_channel_in_its_band(rate_hz, frequency_hz):
-    statistics = auditory.auditory_texture(tone(frequency_hz, rate_hz, 0.5), RATE, 2.0)
+    statistics = auditory.auditory_texture(tone(frequency_hz, rate_hz, 0.5), RATE)
     centres_hz = centre_frequencies_hz(RATE, auditory.LOWEST_BAND_HZ)
     band = int(np.abs(centres_hz - frequency_hz).argmin())
     by_rate = statistics["rates"].reshape(len(centres_hz), -1)[band]
@@ -35,7 +35,7 @@ def test_an_am_tone_moves_its_modulation_channel_in_its_band(rate_hz, frequency_
 
 
 def test_the_spread_is_the_coefficient_of_variation_of_the_compressed_envelope():
-    statistics = auditory.auditory_texture(tone(1000.0, 4.0, 0.5), RATE, 2.0)
+    statistics = auditory.auditory_texture(tone(1000.0, 4.0, 0.5), RATE)
     band = int(np.abs(centre_frequencies_hz(RATE, auditory.LOWEST_BAND_HZ) - 1000.0).argmin())
     envelope = (1 + 0.5 * np.sin(2 * np.pi * 4.0 * TIME_S)) ** auditory.COMPRESSION
     assert np.exp(statistics["spread"][0, band]) == pytest.approx(envelope.std() / envelope.mean() + 0.01, rel=0.02)
@@ -43,7 +43,7 @@ def test_the_spread_is_the_coefficient_of_variation_of_the_compressed_envelope()
 
 def test_bands_that_pulse_together_are_correlated_and_those_of_noise_are_not():
     together, apart = (
-        auditory.auditory_texture(sound.astype(np.float32), RATE, 2.0)["together"][0, -40:].mean()
+        auditory.auditory_texture(sound.astype(np.float32), RATE)["together"][0, -40:].mean()
         for sound in (pulsed(1), noise(1))
     )
     assert together > 0.8 and abs(apart) < 0.15
