@@ -143,17 +143,15 @@ def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
 
 
 def test_modulation_spectrogram_puts_a_line_at_its_rate_and_time() -> None:
-    rates_hz = np.geomspace(1.0, 100.0, 181)
     depths = np.full((24, 181), 0.003)
     depths[:12, 90] = 0.5  # 10 Hz, the middle of the logarithm
     depths[-1] = np.nan
-    times_s = np.arange(24) * 600.0 + 300.0
-    figure = modulation_spectrogram(times_s, rates_hz, depths, "night")
+    figure = modulation_spectrogram(np.arange(24) * 600.0 + 300.0, depths, "night")
     image = figure.axes[0].images[0]
     left, right, low, high = image.get_extent()
-    assert (left, right) == pytest.approx((0.0, 4.0))
+    assert (left, right) == pytest.approx((0.0, 240.0))
     row = int(np.nanargmax(image.get_array()[:, 0]))
     assert 2 ** (low + (row + 0.5) / 181 * (high - low)) == pytest.approx(10.0)
     assert image.get_array()[row, 0] == pytest.approx(20 * np.log10(0.5))
     axis = figure.axes[0]
-    assert (axis.get_title("left"), axis.get_xlabel()) == ("night", "time (hours); dotted: the rate targets")
+    assert (axis.get_title("left"), axis.get_xlabel()) == ("night", "time (minutes); dotted: the rate targets")
