@@ -54,7 +54,7 @@ def analyze(options: Analysis) -> int:
     rates_hz, progress = options.rates_hz, on_a_terminal()
     if path.is_file():
         _refuse(f"{path} is a file", options, "against")
-        table = analyse_file(path, options.output_dir, options.window_s, rates_hz, progress)
+        table = analyse_file(path, options.output_dir, options.window_s, rates_hz)
         print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
         print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
         for stretch in table.attrs["found"]:

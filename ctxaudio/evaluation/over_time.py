@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.analysis import MIN_DURATION_S, check_measurable, named_rates, write_results
 from ctxaudio.files import FloatArray, writable_folder
+from ctxaudio.options import on_a_terminal
 from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
@@ -38,11 +39,7 @@ SILENCE = 1e-7
 
 
 def analyse_file(
-    path: Path,
-    output_dir: Path | None = None,
-    window_s: float | None = None,
-    rates_hz: Sequence[float] = (),
-    progress: bool = True,
+    path: Path, output_dir: Path | None = None, window_s: float | None = None, rates_hz: Sequence[float] = ()
 ) -> pd.DataFrame:
     """`modulation_over_time` of the sound at `path`, a row every half window (an eighth in a sound of fewer than 20).
 
@@ -66,7 +63,7 @@ def analyse_file(
 
     def metered() -> Iterator[FloatArray]:
         count = math.ceil(duration_s / step_s)
-        for block in tqdm(sound.blocks(step_s), "analysing", count, unit="block", disable=not progress):
+        for block in tqdm(sound.blocks(step_s), "analysing", count, unit="block", disable=not on_a_terminal()):
             meter.add(block)
             yield block
 

@@ -99,7 +99,7 @@ def test_silence_amid_sound_is_no_number() -> None:
 
 def test_a_file_becomes_a_table_a_summary_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write(tmp_path / "night.flac", modulated(noise(90.0, 1, 2), 6.0, 0.3).T, RATE)
-    table = analyse_file(tmp_path / "night.flac", tmp_path / "out", rates_hz=[25.0], progress=False)
+    table = analyse_file(tmp_path / "night.flac", tmp_path / "out", rates_hz=[25.0])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "night_modulation.csv"), table, check_dtype=False)
     summary = json.loads((tmp_path / "out" / "night_modulation.json").read_text())
     assert (summary["duration_s"], summary["window_s"]) == (90.0, 9.0)
@@ -118,14 +118,14 @@ def test_files_that_cannot_be_measured_are_named(tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match=r"short\.wav: 1\.00 s is too short"):
         analyse_file(tmp_path / "short.wav")
     with pytest.raises(CtxAudioError, match=r"silent\.wav: digital silence"):
-        analyse_file(tmp_path / "silent.wav", progress=False)
+        analyse_file(tmp_path / "silent.wav")
     with pytest.raises(CtxAudioError, match="a window of 10 s is longer"):
         analyse_file(tmp_path / "fine.wav", window_s=10.0)
     for window_s in (1.0, float("nan")):
         with pytest.raises(CtxAudioError, match=f"window {window_s:g} s is too short"):
-            analyse_file(tmp_path / "fine.wav", window_s=window_s, progress=False)
+            analyse_file(tmp_path / "fine.wav", window_s=window_s)
     with pytest.raises(CtxAudioError, match="rate nan Hz is outside"):
-        analyse_file(tmp_path / "fine.wav", rates_hz=[float("nan")], progress=False)
+        analyse_file(tmp_path / "fine.wav", rates_hz=[float("nan")])
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".wav"] * 3
 
 
@@ -138,7 +138,7 @@ def test_a_sample_rate_too_low_for_rates_is_one_line(tmp_path: Path, sample_rate
 
 def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "$$.wav", noise(4.0)[0], RATE)
-    analyse_file(tmp_path / "$$.wav", progress=False)
+    analyse_file(tmp_path / "$$.wav")
     assert (tmp_path / "$$_modulation.png").is_file()
 
 
