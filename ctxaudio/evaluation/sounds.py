@@ -1,4 +1,4 @@
-"""Real and generated clips to compare: read from folders, or taken from those that a run has prepared."""
+"""Real clips to compare with: read from a folder, or taken from those that a run has prepared."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ctxaudio.contexts import context_named
 from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, decode_clip
-from ctxaudio.data.selection import Selection, select_clips
+from ctxaudio.data.selection import select_clips
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import FloatArray, child_path, read_json
+from ctxaudio.files import FloatArray
 
 Split = Literal["val", "eval", "train"]
 #: Clips by condition and name, each `[T]`.
@@ -72,33 +72,28 @@ def real_sound(
         raise CtxAudioError(f"{data_dir} is no FSD50K folder and has no eval split: leave out --split, or give val")
     else:
         held = dev = select_folder(data_dir, about)
-        if len(about.conditions) == 1 and len(dev.context.conditions) == 1:  # a flat folder is named after itself
-            held = dev = replace(dev, context=replace(dev.context, conditions=about.conditions))
     description = f"the {split} split of {data_dir}" if split else f"{data_dir}"
     real = RealSound({}, {}, description, notes=[CAUTION[split]] if split in CAUTION else [])
     of_splits = [("real", held, split, real.reference)]
     if split in ("val", "eval"):
         of_splits.append(("training", dev, "train", real.training))
     for kind, selection, wanted, sounds in of_splits:
-        for name, clips in _by_condition(selection, conditions, wanted).items():
+        clips_of: dict[str, list[Clip]] = {name: [] for name in conditions}
+        for clip, condition in zip(selection.clips, selection.conditions, strict=True):
+            name = selection.context.conditions[condition]
+            if name in clips_of and wanted in (None, clip.split):
+                clips_of[name].append(clip)
+        for name, clips in clips_of.items():
             if len(clips) > most:
                 real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
                 chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
                 clips = [clips[i] for i in sorted(chosen)]
             sounds[name] = _decoded(clips, sample_rate, real.skipped)
-    if not any(real.reference.values()) and not real.skipped:
-        names = ", ".join(conditions)
-        raise CtxAudioError(f"no real clip of {names} in {description}: name another --data_dir or --split")
+    if not any(real.reference.values()):
+        because = f" ({real.skipped[0]})" if real.skipped else ""
+        none = f"no real clip of {', '.join(conditions)} in {description}{because}"
+        raise CtxAudioError(f"{none}: name another --data_dir or --split")
     return real
-
-
-def _by_condition(selection: Selection, conditions: Sequence[str], split: Split | None) -> dict[str, list[Clip]]:
-    found: dict[str, list[Clip]] = {name: [] for name in conditions}
-    for clip, condition in zip(selection.clips, selection.conditions, strict=True):
-        name = selection.context.conditions[condition]
-        if name in found and split in (None, clip.split):
-            found[name].append(clip)
-    return found
 
 
 def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
@@ -140,29 +135,3 @@ def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
     """The middle 4 s of a clip `[T]`; a shorter one as it is."""
     start = max(0, (len(clip) - round(LONGEST_S * sample_rate)) // 2)
     return clip[start : start + round(LONGEST_S * sample_rate)]
-
-
-def generated_sound(folder: Path, sample_rate: int) -> tuple[Sounds, list[str]]:
-    """Generated clips by condition, and what could not be used.
-
-    Conditions are what `generated.json` says of each file, or the names of sub-folders, or that of a flat folder.
-    Raises `CtxAudioError` for a folder that is missing or holds no audio, and for such a JSON without conditions.
-    """
-    skipped: list[str] = []
-    sounds: Sounds = {}
-    listed = folder / "generated.json"
-    if listed.is_file():
-        for entry in read_json(listed).get("clips", []):
-            try:
-                condition, path = str(entry["condition"]), child_path(folder, str(entry["file"]))
-                sounds.setdefault(condition, {})[path.name] = decode_clip(path, sample_rate)
-            except (KeyError, TypeError) as error:
-                raise CtxAudioError(
-                    f"{listed} does not list clips with their conditions: generate them again"
-                ) from error
-            except ClipError as error:
-                skipped.append(str(error))
-        return sounds, skipped
-    selection = select_folder(folder, context_named("sleep"))
-    by_name = _by_condition(selection, selection.context.conditions, None)
-    return {name: _decoded(clips, sample_rate, skipped) for name, clips in by_name.items()}, skipped

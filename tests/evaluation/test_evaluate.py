@@ -11,7 +11,7 @@ from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.evaluation.evaluate import by_recording, evaluate, figures_of_merit, mean_row, modulation_figures
-from ctxaudio.evaluation.sounds import RealSound, generated_sound, prepared_sound, real_sound
+from ctxaudio.evaluation.sounds import RealSound, Sounds, prepared_sound, real_sound
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.run import Run
@@ -33,35 +33,32 @@ def strict_json(path: Path) -> dict:
     return json.loads(path.read_text(), parse_constant=never)
 
 
-@pytest.fixture(scope="module")
-def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sub-folders by condition: Rain are copies of training clips, Cricket is noise, Wind a single clip."""
-    root = tmp_path_factory.mktemp("made")
-    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE, "val")
-    for i, clip in enumerate(list(real.training["Rain"].values())[:3]):
-        write_audio(root / "Rain" / f"{i}.wav", 0.5 * clip[: 4 * RATE], RATE)
-        write_audio(root / "Cricket" / f"{i}.wav", noise(i), RATE)
-    write_audio(root / "Wind" / "0.wav", noise(9), RATE)
-    return root
+def made(real: RealSound) -> Sounds:
+    """Rain are copies of training clips, Cricket is noise, Wind a single clip."""
+    copies = list(real.training["Rain"].items())[:3]
+    rain = {f"of {name}": 0.5 * clip[: 4 * RATE] for name, clip in copies}
+    return {"Rain": rain, "Cricket": sounds_of(3), "Wind": sounds_of(1, 9)}
 
 
-def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_something(
-    folder: Path, recordings: Path, tmp_path: Path, capsys
+def test_generated_clips_are_compared_with_real_ones_and_everything_stands_beside_something(
+    recordings: Path, tmp_path: Path
 ):
-    given = ["--generated_dir", str(folder), "--data_dir", str(recordings), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *given, "--split", "train"]) == 0
-    printed = capsys.readouterr().out
-    assert "train split of" in printed and "note: Wind: 1 generated clip" in printed
+    conditions = ("Rain", "Cricket", "Wind")
+    generated = made(real_sound(recordings, conditions, RATE, "val"))
+    evaluation = evaluate(real_sound(recordings, conditions, RATE, "train"), generated, RATE)
+    evaluation.write(tmp_path, {"seed": 0})
+    assert any("Wind: 1 generated clip" in note for note in evaluation.notes)
+    assert "the reference is the train split" in evaluation.notes[0]
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation.csv", "evaluation.png"}
-    found = {one["condition"]: one for one in strict_json(tmp_path / "evaluation.json")["conditions"]}
+    content = strict_json(tmp_path / "evaluation.json")
+    found = {one["condition"]: one for one in content["conditions"]}
     rain, cricket, wind = found["Rain"], found["Cricket"], found["Wind"]
     assert rain["kernel_generated"] < rain["kernel_matched_noise"] < cricket["kernel_generated"]
     assert cricket["kernel_generated"] == pytest.approx(cricket["kernel_white_noise"], rel=0.2)
     assert rain["kernel_generated_low"] < rain["kernel_generated"] < rain["kernel_generated_high"]
     assert wind["kernel_generated"] is None and wind["diversity"] is None and wind["generated_clips"] == 1
     assert wind["verdict"] == "undecided: too few clips" and cricket["verdict"].startswith("distinguishable")
-    assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
-    assert f"Cricket: {cricket['verdict']}" in printed and "note: the reference is the train split" in printed
+    assert content["verdict"].startswith("of 3 conditions") and content["seed"] == 0
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
     assert table.loc["Rain", "kernel_generated"] == pytest.approx(rain["kernel_generated"])
     assert table.loc["mean", "kernel_generated"] == pytest.approx(
@@ -69,14 +66,13 @@ def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_somet
     )
 
 
-def test_copies_of_training_clips_are_named(folder: Path, recordings: Path):
-    real = real_sound(recordings, ("Rain", "Cricket"), RATE, "val")
-    generated = generated_sound(folder, RATE)[0]
-    found = evaluate(real, generated, RATE)
+def test_copies_of_training_clips_are_named(recordings: Path):
+    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE, "val")
+    found = evaluate(real, made(real), RATE)
     figures = found.table.set_index("condition")
-    assert {copy.clip for copy in found.copies} == {"Rain/0.wav", "Rain/1.wav", "Rain/2.wav"}
+    assert {copy.clip for copy in found.copies} == {f"of {copy.training_clip}" for copy in found.copies}
     assert {copy.training_clip for copy in found.copies} == set(list(real.training["Rain"])[:3])
-    assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "mean": 3}
+    assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "Wind": 0, "mean": 3}
     assert figures.loc["Rain", "memorisation_ratio"] < 0.5
 
 
@@ -85,6 +81,8 @@ def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, rec
     assert main(["evaluate", *model, "--num_samples", "2", "--duration", "1.5"]) == 0
     printed = capsys.readouterr().out
     assert "without modulation, beside the val split" in printed
+    assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
+    assert "Wind: undecided: too few clips" in printed and "note: the reference is the val split" in printed
     content = strict_json(tmp_path / "evaluation.json")
     assert [one["condition"] for one in content["conditions"]] == ["Rain", "Wind", "Cricket"]
     assert content["conditions"][0]["floor_of"] == "training clips"
@@ -113,27 +111,26 @@ def test_nothing_in_common_is_an_error():
     ]
 
 
-def test_real_clips_may_be_a_plain_folder_too(folder: Path, tmp_path: Path, capsys):
-    given = ["--generated_dir", str(folder), "--data_dir", str(folder), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *given]) == 0
-    table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
-    assert table.loc["Cricket", "kernel_generated"] <= 0.0
-    flat = ["--generated_dir", str(folder / "Rain"), "--data_dir", str(folder / "Rain")]
-    assert main(["evaluate", *flat, "--output_dir", str(tmp_path), "--overwrite"]) == 0
+def test_real_clips_may_be_a_plain_folder_too(tmp_path: Path):
+    for seed, clip in sounds_of(5).items():
+        write_audio(tmp_path / "Cricket" / f"{seed}.wav", clip, RATE)
+    real = real_sound(tmp_path, ("Cricket",), RATE)
+    found = evaluate(real, {"Cricket": dict(real.reference["Cricket"])}, RATE).table.set_index("condition")
+    assert found.loc["Cricket", "kernel_generated"] <= 0.0
 
 
-def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsys):
-    model, made = ["--model_path", str(trained.model_path)], ["--generated_dir", str(folder)]
-    write_audio(tmp_path / "silent" / "Rain" / "0.wav", np.zeros(2 * RATE, np.float32), RATE)
+def test_mistakes_are_one_line(recordings: Path, trained: Run, tmp_path: Path, capsys):
+    model = ["--model_path", str(trained.model_path)]
+    silent, other = tmp_path / "silent", tmp_path / "other"
+    write_audio(silent / "Rain" / "0.wav", np.zeros(2 * RATE, np.float32), RATE)
+    write_audio(other / "Gong" / "0.wav", noise(0), RATE)
     for arguments, message in (
-        (["--generated_dir", str(tmp_path / "silent"), "--data_dir", str(folder)], "nothing to compare: "),
-        ([], "give --model_path or --generated_dir"),
-        ([*model, *made], "give --model_path or --generated_dir"),
-        ([*model, "--sample_rate", "22050"], "leave out --sample_rate"),
-        ([*made, "--num_samples", "1"], "num_samples 1 must be at least 2"),
-        ([*made, "--data_dir", str(folder), "--split", "eval"], "no eval split"),
-        ([*made, "--data_dir", str(tmp_path / "none")], "no such folder"),
-        (["--generated_dir", str(tmp_path / "none")], "no such folder"),
+        ([*model, "--num_samples", "1"], "num_samples 1 must be at least 2"),
+        ([*model, "--data_dir", str(other), "--split", "eval"], "no eval split"),
+        ([*model, "--data_dir", str(tmp_path / "none")], "no such folder"),
+        ([*model, "--data_dir", str(other)], "no real clip of Rain, Waves_and_surf, Wind"),
+        ([*model, "--data_dir", str(silent)], "silent (under"),
+        (["--model_path", str(tmp_path / "none")], "none"),
     ):
         assert message in refused([*arguments, "--output_dir", str(tmp_path / "out")], capsys)
 

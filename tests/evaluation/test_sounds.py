@@ -1,4 +1,3 @@
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 from sounds import RATE, noise
 
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.evaluation.sounds import generated_sound, held_out_sound, middle, prepared_sound, real_sound
+from ctxaudio.evaluation.sounds import held_out_sound, middle, prepared_sound, real_sound
 from ctxaudio.signal.audio import write_audio
 
 
@@ -74,19 +73,6 @@ def test_prepared_clips_are_cut_to_their_middle(clips: PreparedClips):
     clip = np.arange(10 * RATE)
     assert middle(clip, RATE)[0] == 3 * RATE and len(middle(clip, RATE)) == 4 * RATE
     assert len(middle(clip[:RATE], RATE)) == RATE
-
-
-def test_a_flat_folder_is_of_its_name_or_of_what_generated_json_says(tmp_path: Path):
-    folder = tmp_path / "Rain"
-    for i in range(2):
-        write_audio(folder / f"{i}.wav", noise(i), RATE)
-    assert set(generated_sound(folder, RATE)[0]["Rain"]) == {"0.wav", "1.wav"}
-    listed = [{"file": "0.wav", "condition": "Rain"}, {"file": "1.wav", "condition": "Wind"}]
-    (folder / "generated.json").write_text(json.dumps({"clips": listed}))
-    sounds, _ = generated_sound(folder, RATE)
-    assert {name: list(clips) for name, clips in sounds.items()} == {"Rain": ["0.wav"], "Wind": ["1.wav"]}
-    (folder / "generated.json").write_text(json.dumps({"clips": [{"file": "../0.wav", "condition": "Rain"}]}))
-    assert "points outside" in generated_sound(folder, RATE)[1][0]
 
 
 def test_more_clips_than_asked_for_are_left_out_by_chance_and_noted(recordings: Path):
