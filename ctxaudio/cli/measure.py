@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, check_free, on_a_terminal, option
@@ -29,8 +28,7 @@ class Evaluation(Options):
     """What is compared with what."""
 
     model_path: Path = option(..., "the generator, whose clips are made on the spot, without modulation")
-    data_dir: Path = option(Path("./data"), "real clips: FSD50K, or a folder with a sub-folder for each condition")
-    split: Literal["val", "eval", "train"] | None = option(None, "of the real clips; FSD50K: eval if there, else val")
+    data_dir: Path = option(Path("./data"), "real clips, held out: FSD50K, or sub-folders named as conditions are")
     output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")
     num_samples: int = option(20, "generated clips of each condition", least=2)  # a distance needs two
     duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600)
@@ -92,12 +90,12 @@ def evaluate(options: Evaluation) -> int:
     check_free(writable_folder(options.output_dir) / "evaluation.json", options.overwrite)
     generator, about = load_generator(options.model_path)
     rate, plain = generator.config.sample_rate, ModulationProfile()
-    real = real_sound(options.data_dir, generator.config.conditions, rate, options.split, about["context"])
+    real = real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
     generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
     what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     evaluation = sets.evaluate(real, generated, rate, options.seed)
     print(f"{what}, beside {real.description}, at {rate} Hz")
-    figures = evaluation.table.set_index("condition").drop(columns=["verdict", "floor_of"]).astype(float)
+    figures = evaluation.table.set_index("condition").drop(columns="verdict").astype(float)
     print(figures.T.to_string(na_rep="-", float_format="{:.2f}".format))
     print("kernel: distance to real clips, x1000; _low, _high: interval of 90 % over clips")
     for row in evaluation.table.to_dict("records")[:-1]:

@@ -67,8 +67,7 @@ def compare_sets(
     """Kernel distances to `real` of `generated`, `matched_noise`, `white_noise` (`noises`: see `both_noises`) and
     `real_floor`, and in plain words what they tell: see `verdict_of`.
 
-    The floor is the distance of `other_real`; with fewer than two of these, that between random halves of `real` (of
-    four clips or more), whose interval is how far the halves may be apart; else there is none.
+    The floor is the distance of `other_real`; with fewer than two of these there is none.
 
     Raises `CtxAudioError` where `real` or `generated` holds fewer than two clips, or all of `real` are the same.
     """
@@ -87,8 +86,6 @@ def compare_sets(
             name: kernel_draws(real, clips, width, weights, bootstrap_weights(len(clips), random))
             for name, clips in sets.items()
         }
-        if "real_floor" not in draws and len(real) >= 4:
-            draws["real_floor"] = draws_of_halves(real, width, random)
     verdict = UNDECIDED if min(len(real), len(generated)) < CLIPS_FOR_VERDICT else verdict_of(**draws)
     return {name: estimate(of) for name, of in draws.items()}, verdict
 
@@ -171,14 +168,6 @@ def estimate(draws: Array) -> Estimate:
     """The first of `draws` `[1 + DRAWS]`, and the interval of the others about it, freed from their bias."""
     low, high = draws[0] - draws[1:].mean() + np.quantile(draws[1:], (TAIL, 1.0 - TAIL))
     return Estimate(float(draws[0]), float(low), float(high))
-
-
-def draws_of_halves(real: Rows, width: float, random: np.random.Generator) -> Array:
-    """Distances between random halves of the real clips, their mean first, `[1 + DRAWS]`."""
-    first = np.argsort(random.random((DRAWS, len(real))), axis=1) < (len(real) + 1) // 2
-    half, other_half = (half / half.sum(axis=1, keepdims=True) for half in (first, ~first))
-    draws = kernel_draws(real, real, width, half, other_half)
-    return np.concatenate([[draws.mean()], draws])
 
 
 def diversity(clips: Rows, seed: int = 0) -> Estimate:

@@ -36,7 +36,7 @@ COUNTS = ["real_clips", "training_clips", "generated_clips", "copies"]
 KERNELS = [f"kernel_{name}" for name in ("generated", "real_floor", "matched_noise", "white_noise")]
 WITH_INTERVAL = [f"{name}{end}" for name in (*KERNELS, "diversity", "real_diversity") for end in ("", "_low", "_high")]
 NEAREST = ["nearest", "held_out_nearest", "memorisation_ratio"]
-COLUMNS = ["condition", "floor_of", *COUNTS[:3], "verdict", *WITH_INTERVAL, *NEAREST, "copies"]
+COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, *NEAREST, "copies"]
 #: What a verdict on several conditions says of those whose own verdict begins with a word.
 OF_CONDITIONS = {
     "near": "as near to real clips as these are to each other",
@@ -94,9 +94,8 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
         reference, training, made = sets = real.reference[name], real.training.get(name, {}), generated[name]
         texture = [features_of(clips, sample_rate) for clips in sets]
         middles = [[_middle(rows) for rows in clips.values()] for clips in texture]
-        halves = "halves of the real clips" if len(reference) >= 4 else ""
-        row: dict[str, Any] = {"condition": name, "floor_of": "training clips" if len(training) >= 2 else halves}
-        row |= {"real_clips": len(reference), "training_clips": len(training), "generated_clips": len(made)}
+        row: dict[str, Any] = {"condition": name, "real_clips": len(reference), "training_clips": len(training)}
+        row["generated_clips"] = len(made)
         if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
@@ -110,7 +109,7 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
             for column, (value, low, high) in found.items():
                 row |= {column: value, f"{column}_low": low, f"{column}_high": high}
             if "kernel_real_floor" not in found:
-                notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
+                notes.append(f"{name}: no real-to-real floor: it needs two training clips")
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
         copied = distances.find_copies(made, reference, training, sample_rate)
@@ -122,7 +121,7 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
         rows.append(row | {"copies": len(copied)})
         copies += copied
     table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys([*WITH_INTERVAL, *NEAREST], float))
-    overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": "", "floor_of": ""}
+    overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": ""}
     return Evaluation(pd.DataFrame([*rows, overall], columns=COLUMNS), copies, notes)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -17,21 +16,15 @@ from ctxaudio.data.selection import select_clips
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray
 
-Split = Literal["val", "eval", "train"]
 #: Clips by condition and name, each `[T]`.
 Sounds = dict[str, dict[str, FloatArray]]
 LONGEST_S = 4.0
-#: What must be said of a reference that is not the eval split; None is all clips of a folder.
-CAUTION: dict[Split | None, str] = {
-    "train": "the reference is the train split: distances flatter a model whose styles are from these very clips",
-    "val": "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model",
-    None: "the reference is every clip of the folder: distances flatter a model that was trained on it (--split val)",
-}
+CAUTION = "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model"
 
 
 @dataclass(frozen=True)
 class RealSound:
-    """Real clips: those compared with (`reference`), and those of the training split where these are others.
+    """Real clips: those compared with (`reference`), and those of the training split.
 
     `notes` say which figures the choice of clips flatters, and what was left out.
     """
@@ -44,44 +37,31 @@ class RealSound:
 
 
 def real_sound(
-    data_dir: Path,
-    conditions: Sequence[str],
-    sample_rate: int,
-    split: Split | None = None,
-    context: str | None = None,
-    most: int = 200,
+    data_dir: Path, conditions: Sequence[str], sample_rate: int, context: str | None = None, most: int = 200
 ) -> RealSound:
-    """The real clips of `conditions` in an FSD50K folder or in a plain one (sub-folders, or all of one condition).
+    """The real clips of `conditions` in FSD50K (the eval split, else val), or in a folder with a sub-folder for each
+    (val, as training divides it): of more than `most` a random choice, always the same.
 
-    Args:
-        split: of FSD50K, `eval` if not given and there, else `val`; of a plain folder, all clips if not given, else
-            the split that training makes of it.
-        context: its rules of selection apply to FSD50K where `conditions` are all of its own; none otherwise.
-        most: clips of a condition and split; of more, a random choice, always the same.
-
-    Raises `CtxAudioError` where no clip of any of `conditions` is found.
+    The rules of selection of `context` apply to FSD50K where `conditions` are all of its own; none otherwise. Raises
+    `CtxAudioError` where no clip of any of `conditions` can be used.
     """
     about = context_named(context or "sleep")
-    if tuple(conditions) != about.conditions:  # of one's own sound, or of a folder: no rules go with these
+    if tuple(conditions) != about.conditions:  # of one's own sound: no rules go with these
         about = replace(about, conditions=tuple(conditions), vetoes=(), parts=())
+    split = "val"
     if is_fsd50k(data_dir):
-        split = split or ("eval" if audio_folder(data_dir, "eval").is_dir() else "val")
-        dev = select_clips(read_index(data_dir), about)
-        held = select_clips(read_index(data_dir, "eval"), about) if split == "eval" else dev
-    elif split == "eval":
-        raise CtxAudioError(f"{data_dir} is no FSD50K folder and has no eval split: leave out --split, or give val")
+        held = dev = select_clips(read_index(data_dir), about)
+        if audio_folder(data_dir, "eval").is_dir():
+            split, held = "eval", select_clips(read_index(data_dir, "eval"), about)
     else:
         held = dev = select_folder(data_dir, about)
-    description = f"the {split} split of {data_dir}" if split else f"{data_dir}"
-    real = RealSound({}, {}, description, notes=[CAUTION[split]] if split in CAUTION else [])
-    of_splits = [("real", held, split, real.reference)]
-    if split in ("val", "eval"):
-        of_splits.append(("training", dev, "train", real.training))
-    for kind, selection, wanted, sounds in of_splits:
+    real = RealSound({}, {}, f"the {split} split of {data_dir}", notes=[CAUTION] if split == "val" else [])
+    both = ("real", held, split, real.reference), ("training", dev, "train", real.training)
+    for kind, selection, wanted, sounds in both:
         clips_of: dict[str, list[Clip]] = {name: [] for name in conditions}
         for clip, condition in zip(selection.clips, selection.conditions, strict=True):
             name = selection.context.conditions[condition]
-            if name in clips_of and wanted in (None, clip.split):
+            if clip.split == wanted and name in clips_of:
                 clips_of[name].append(clip)
         for name, clips in clips_of.items():
             if len(clips) > most:
@@ -91,8 +71,8 @@ def real_sound(
             sounds[name] = _decoded(clips, sample_rate, real.skipped)
     if not any(real.reference.values()):
         because = f" ({real.skipped[0]})" if real.skipped else ""
-        none = f"no real clip of {', '.join(conditions)} in {description}{because}"
-        raise CtxAudioError(f"{none}: name another --data_dir or --split")
+        none = f"no real clip of {', '.join(conditions)} in {real.description}{because}"
+        raise CtxAudioError(f"{none}: name another --data_dir")
     return real
 
 
@@ -110,10 +90,10 @@ def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dic
 def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
     """What a generator trained on `clips` is judged by, the middle 4 s of at most `most` clips of a condition: the eval
     split of `data_dir` where there is one, else, with a note, the validation clips."""
-    notes = [CAUTION["val"]]
+    notes = [CAUTION]
     if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
         try:
-            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, "eval", clips.context, most)
+            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, clips.context, most)
             for clips_of in (*real.reference.values(), *real.training.values()):
                 clips_of.update({clip: middle(samples, clips.sample_rate) for clip, samples in clips_of.items()})
             return real

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +43,11 @@ def test_generated_clips_are_compared_with_real_ones_and_everything_stands_besid
     recordings: Path, tmp_path: Path
 ):
     conditions = ("Rain", "Cricket", "Wind")
-    generated = made(real_sound(recordings, conditions, RATE, "val"))
-    evaluation = evaluate(real_sound(recordings, conditions, RATE, "train"), generated, RATE)
+    real = real_sound(recordings, conditions, RATE)
+    evaluation = evaluate(RealSound(real.training, {}, "training clips", notes=["few"]), made(real), RATE)
     evaluation.write(tmp_path, {"seed": 0})
     assert any("Wind: 1 generated clip" in note for note in evaluation.notes)
-    assert "the reference is the train split" in evaluation.notes[0]
+    assert evaluation.notes[0] == "few"
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation.csv", "evaluation.png"}
     content = strict_json(tmp_path / "evaluation.json")
     found = {one["condition"]: one for one in content["conditions"]}
@@ -67,7 +66,7 @@ def test_generated_clips_are_compared_with_real_ones_and_everything_stands_besid
 
 
 def test_copies_of_training_clips_are_named(recordings: Path):
-    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE, "val")
+    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE)
     found = evaluate(real, made(real), RATE)
     figures = found.table.set_index("condition")
     assert {copy.clip for copy in found.copies} == {f"of {copy.training_clip}" for copy in found.copies}
@@ -85,7 +84,6 @@ def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, rec
     assert "Wind: undecided: too few clips" in printed and "note: the reference is the val split" in printed
     content = strict_json(tmp_path / "evaluation.json")
     assert [one["condition"] for one in content["conditions"]] == ["Rain", "Wind", "Cricket"]
-    assert content["conditions"][0]["floor_of"] == "training clips"
     assert any("1 real clip" in note for note in content["notes"])
     assert any("by uploaders of training clips" in note for note in content["notes"])
 
@@ -112,10 +110,11 @@ def test_nothing_in_common_is_an_error():
 
 
 def test_real_clips_may_be_a_plain_folder_too(tmp_path: Path):
-    for seed, clip in sounds_of(5).items():
+    for seed, clip in sounds_of(15).items():
         write_audio(tmp_path / "Cricket" / f"{seed}.wav", clip, RATE)
     real = real_sound(tmp_path, ("Cricket",), RATE)
     found = evaluate(real, {"Cricket": dict(real.reference["Cricket"])}, RATE).table.set_index("condition")
+    assert found.loc["Cricket", ["real_clips", "training_clips"]].tolist() == [3, 12]
     assert found.loc["Cricket", "kernel_generated"] <= 0.0
 
 
@@ -126,7 +125,6 @@ def test_mistakes_are_one_line(recordings: Path, trained: Run, tmp_path: Path, c
     write_audio(other / "Gong" / "0.wav", noise(0), RATE)
     for arguments, message in (
         ([*model, "--num_samples", "1"], "num_samples 1 must be at least 2"),
-        ([*model, "--data_dir", str(other), "--split", "eval"], "no eval split"),
         ([*model, "--data_dir", str(tmp_path / "none")], "no such folder"),
         ([*model, "--data_dir", str(other)], "no real clip of Rain, Waves_and_surf, Wind"),
         ([*model, "--data_dir", str(silent)], "silent (under"),
@@ -161,8 +159,8 @@ def test_the_interval_of_a_mean_is_that_of_independent_rows():
 def figures(trained: Run, clips, tmp_path_factory: pytest.TempPathFactory):
     generator, _ = pipeline.load_model(trained)
     other = write_embedded_corpus(tmp_path_factory.mktemp("other"), ["Rain", "Cricket", "Wind"], 9, clips_per_label=6)
-    fresh = real_sound(other, clips.condition_names, RATE, "train", "sleep")
-    return figures_of_merit(generator, replace(fresh, training=prepared_sound(clips, "train", 20)))
+    fresh = real_sound(other, clips.condition_names, RATE, "sleep").training
+    return figures_of_merit(generator, RealSound(fresh, prepared_sound(clips, "train", 20), "fresh"))
 
 
 def test_figures_of_merit_stand_beside_their_floors(figures):

@@ -30,21 +30,17 @@ def test_the_eval_split_is_the_reference_where_there_is_one(with_eval: Path):
     assert len(real.training["Rain"]) == 4 and real.description.startswith("the eval split of") and real.notes == []
 
 
-@pytest.mark.parametrize(
-    ("split", "said"), [("train", "whose styles are from these very clips"), (None, "by uploaders of training clips")]
-)
-def test_other_references_are_said_to_flatter(recordings: Path, split, said):
-    real = real_sound(recordings, ("Rain",), RATE, split)
-    assert said in real.notes[0]
-    assert not set(real.reference["Rain"]) & set(real.training.get("Rain", {}))
+def test_validation_clips_are_said_to_flatter(recordings: Path):
+    real = real_sound(recordings, ("Rain",), RATE)
+    assert "by uploaders of training clips" in real.notes[0]
+    assert not set(real.reference["Rain"]) & set(real.training["Rain"])
 
 
-def test_all_clips_of_a_plain_folder_are_said_to_flatter(tmp_path: Path):
+def test_a_plain_folder_is_divided_as_training_does(tmp_path: Path):
     for number in range(5):
         write_audio(tmp_path / "Rain" / f"{number}.wav", noise(number), RATE)
-    everything, held_out = real_sound(tmp_path, ("Rain",), RATE), real_sound(tmp_path, ("Rain",), RATE, "val")
-    assert len(everything.reference["Rain"]) == 5 and "every clip of the folder" in everything.notes[0]
-    assert len(held_out.reference["Rain"]) == 1 and len(held_out.training["Rain"]) == 4
+    real = real_sound(tmp_path, ("Rain",), RATE)
+    assert len(real.reference["Rain"]) == 1 and len(real.training["Rain"]) == 4 and len(real.notes) == 1
 
 
 def test_a_run_is_judged_by_eval_clips_else_by_validation_clips_and_a_note(
@@ -76,5 +72,5 @@ def test_prepared_clips_are_cut_to_their_middle(clips: PreparedClips):
 
 
 def test_more_clips_than_asked_for_are_left_out_by_chance_and_noted(recordings: Path):
-    real = real_sound(recordings, ("Rain",), RATE, "train", most=2)
-    assert len(real.reference["Rain"]) == 2 and "2 of 4 real clips" in " ".join(real.notes)
+    real = real_sound(recordings, ("Rain",), RATE, most=2)
+    assert len(real.training["Rain"]) == 2 and "2 of 4 training clips" in " ".join(real.notes)

@@ -55,7 +55,7 @@ COMMANDS = {
     "analyze": ("SOUND --output_dir out", "against rates_hz window_s"),
     "evaluate": (
         "--model_path MODEL --data_dir CORPUS --num_samples 2 --duration 0.5 --output_dir out",
-        "data_dir split num_samples duration seed",
+        "data_dir num_samples duration seed",
     ),
     "prepare": (
         "--data_dir CORPUS --output_dir out --num_workers 1",
