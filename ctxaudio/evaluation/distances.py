@@ -172,27 +172,14 @@ def estimate(draws: Array) -> Estimate:
 
 def diversity(clips: Rows, seed: int = 0) -> Estimate:
     """Mean Euclidean distance between the mean features of two clips of a set of two or more."""
-    means = means_of(clips)
+    means = np.stack([rows.mean(axis=0) for rows in clips])
     weights = bootstrap_weights(len(clips), np.random.default_rng(seed))
     return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
-
-
-def nearest_training_distance(clips: Rows, training: Rows) -> float:
-    """Median distance of clips to their nearest training clip, by mean features.
-
-    Far smaller for generated than for held-out real clips means that the training clips were learnt by heart.
-    """
-    return float(np.median(np.sqrt(squared_distances(means_of(clips), means_of(training))).min(axis=1)))
 
 
 def squared_distances(x: Array, y: Array) -> Array:
     """Squared Euclidean distances `[n, m]` of the rows of `x` `[n, K]` and `y` `[m, K]`."""
     return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))
-
-
-def means_of(clips: Rows) -> Array:
-    """Mean features `[clips, K]`."""
-    return np.stack([rows.mean(axis=0) for rows in clips])
 
 
 def both_noises(real: Mapping[str, FloatArray], seed: int = 0) -> list[dict[str, FloatArray]]:

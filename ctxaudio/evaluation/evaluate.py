@@ -35,8 +35,7 @@ OVERALL = "mean"
 COUNTS = ["real_clips", "training_clips", "generated_clips", "copies"]
 KERNELS = [f"kernel_{name}" for name in ("generated", "real_floor", "matched_noise", "white_noise")]
 WITH_INTERVAL = [f"{name}{end}" for name in (*KERNELS, "diversity", "real_diversity") for end in ("", "_low", "_high")]
-NEAREST = ["nearest", "held_out_nearest", "memorisation_ratio"]
-COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, *NEAREST, "copies"]
+COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, "copies"]
 #: What a verdict on several conditions says of those whose own verdict begins with a word.
 OF_CONDITIONS = {
     "near": "as near to real clips as these are to each other",
@@ -50,9 +49,7 @@ _PIECE = re.compile(r"#\d+$")
 class Evaluation:
     """`table` has a row a condition, and one of their means; what is missing is NaN, and `notes` say why.
 
-    `COLUMNS`: `kernel_*` are distances to real clips, each, as each `diversity`, with `_low` and `_high` (90 %);
-    `nearest` and `held_out_nearest` are median distances to the nearest training clip, `memorisation_ratio` the first
-    over the second: about 1 is as new as held-out clips are, far below is learnt by heart; `copies`, how many.
+    `COLUMNS`: `kernel_*` are distances to real clips, each, as each `diversity`, with `_low` and `_high` (90 %).
     """
 
     table: pd.DataFrame
@@ -113,14 +110,11 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
         copied = distances.find_copies(made, reference, training, sample_rate)
-        if training:
-            near, usual = (distances.nearest_training_distance(middles[i], middles[1]) for i in (2, 0))
-            row |= {"nearest": near, "held_out_nearest": usual, "memorisation_ratio": near / usual if usual else None}
-        else:
-            notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
+        if not training:
+            notes.append(f"{name}: no training clips beside the real ones, so nothing is said of copies")
         rows.append(row | {"copies": len(copied)})
         copies += copied
-    table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys([*WITH_INTERVAL, *NEAREST], float))
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WITH_INTERVAL, float))
     overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": ""}
     return Evaluation(pd.DataFrame([*rows, overall], columns=COLUMNS), copies, notes)
 
