@@ -101,7 +101,7 @@ def evaluate(options: Evaluation) -> int:
     for row in evaluation.table.to_dict("records")[:-1]:
         print(f"{row['condition']}: {row['verdict']}")
     for copy in evaluation.copies:
-        print(f"copy? {copy.clip} follows {copy.training_clip} in time (correlation {copy.correlation:.2f})")
+        print("copy? {clip} follows {training_clip} in time (correlation {correlation:.2f})".format(**copy))
     for note in [*evaluation.notes, *(f"skipped {reason}" for reason in real.skipped)]:
         print(f"note: {note}")
     about_sets = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}

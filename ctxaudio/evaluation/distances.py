@@ -15,7 +15,7 @@ phase of the waveform don't matter. A clip that follows one more closely than ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.signal
@@ -27,7 +27,8 @@ from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
 from ctxaudio.signal.envelope import Array
 from ctxaudio.workers import one_blas_thread
 
-#: The features `[n, K]` of each clip of a set.
+#: Clips `[T]` by name; the features `[n, K]` of each clip of a set.
+Clips = Mapping[str, FloatArray]
 Rows = Sequence[Array]
 DRAWS = 400
 TAIL = (1.0 - 0.9) / 2
@@ -51,14 +52,6 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-
-
-class Copy(NamedTuple):
-    """A generated clip that follows a training clip in time, with their correlation (up to 1)."""
-
-    clip: str
-    training_clip: str
-    correlation: float
 
 
 def compare_sets(
@@ -182,7 +175,7 @@ def squared_distances(x: Array, y: Array) -> Array:
     return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))
 
 
-def both_noises(real: Mapping[str, FloatArray], seed: int = 0) -> list[dict[str, FloatArray]]:
+def both_noises(real: Clips, seed: int = 0) -> list[dict[str, FloatArray]]:
     """For each real clip `[T]` noise with its spectrum, and white noise, both as long as it is."""
     random = np.random.default_rng(seed)
     white = {name: random.standard_normal(len(clip)).astype(np.float32) for name, clip in real.items()}
@@ -197,35 +190,31 @@ def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArra
     return np.fft.irfft(spectrum * phases, len(samples)).astype(np.float32)
 
 
-def find_copies(
-    generated: Mapping[str, FloatArray],
-    held_out: Mapping[str, FloatArray],
-    training: Mapping[str, FloatArray],
-    sample_rate: int,
-) -> list[Copy]:
-    """The generated clips `[T]` that follow a training clip in time, most alike first; clips under 1 s are passed over.
+def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate: int) -> list[dict[str, Any]]:
+    """The generated clips that follow a training clip in time, most alike first: `clip`, `training_clip` and their
+    `correlation` (up to 1). Clips under 1 s are passed over.
 
     Without held-out clips only the fixed limit counts: steady rhythms may then be named without being copies.
     """
 
-    def courses(clips: Mapping[str, FloatArray]) -> dict[str, tuple[Array, float]]:
+    def courses(clips: Clips) -> dict[str, tuple[Array, float]]:
         return {name: time_course(clip, sample_rate) for name, clip in clips.items() if len(clip) >= sample_rate}
 
-    def most_alike(clips: Mapping[str, FloatArray]) -> list[Copy]:
+    def most_alike(clips: Clips) -> list[dict[str, Any]]:
         found = []
         for name, (course, course_hz) in courses(clips).items():
             width = round(PIECE_S * course_hz)
             pieces = [course[:, at : at + width] for at in range(0, max(1, course.shape[1] - width + 1), width // 2)]
             best = {of: max(best_correlation(piece, other) for piece in pieces) for of, (other, _) in learnt.items()}
-            found.append(Copy(name, *max(best.items(), key=lambda one: one[1])))
-        return found
+            of = max(best, key=lambda name: best[name])
+            found.append({"clip": name, "training_clip": of, "correlation": best[of]})
+        return sorted(found, key=lambda one: -one["correlation"])
 
     if not (learnt := courses(training)):
         return []
-    usual = [one.correlation for one in most_alike(held_out)]
+    usual = [one["correlation"] for one in most_alike(held_out)]
     limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
-    copies = [one for one in most_alike(generated) if one.correlation > limit]
-    return sorted(copies, key=lambda one: -one.correlation)
+    return [one for one in most_alike(generated) if one["correlation"] > limit]
 
 
 def time_course(samples: FloatArray, sample_rate: int) -> tuple[Array, float]:

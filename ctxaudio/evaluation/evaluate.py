@@ -53,7 +53,7 @@ class Evaluation:
     """
 
     table: pd.DataFrame
-    copies: list[distances.Copy]
+    copies: list[dict[str, Any]]
     notes: list[str]
 
     @property
@@ -75,7 +75,7 @@ class Evaluation:
         """Write `evaluation.csv`, `evaluation.json` (with `about`: what was compared) and `evaluation.png`."""
         *conditions, overall = self.table.to_dict("records")
         found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
-        content = {**about, **found, "copies": [copy._asdict() for copy in self.copies]}
+        content = {**about, **found, "copies": self.copies}
         drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}
         write_results(folder, "evaluation", self.table, content, picture_of_distances(drawn) if drawn else None)
 

@@ -80,15 +80,11 @@ def analyse_file(
 
 
 def modulation_over_time(
-    blocks: Iterable[FloatArray],
-    sample_rate: int,
-    window_s: float = 30.0,
-    step_s: float | None = None,
-    rates_hz: Sequence[float] = (),
+    blocks: Iterable[FloatArray], sample_rate: int, window_s: float, step_s: float, rates_hz: Sequence[float] = ()
 ) -> tuple[pd.DataFrame, Array]:
     """Measure the envelope of the mono mix of `blocks` `[channels, any length]` of a stream, in windows of `window_s`.
 
-    The table has a row every `step_s` (half a window if not given): `start_s`, `time_s` (the centre), for each rate
+    The table has a row every `step_s`: `start_s`, `time_s` (the centre), for each rate
     target and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is,
     `strongest_hz` and `strongest_depth` (NaN where none stands out). A window of T seconds tells rates 1/T apart, and
     a rate that glides within it is smeared. A silent window is NaN throughout. Beside the table, `[rows, R]` is the
@@ -98,7 +94,6 @@ def modulation_over_time(
     """
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
-    step_s = window_s / 2 if step_s is None else step_s
     rates = named_rates(rates_hz)
     rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
     whole, length = _slow_envelope_of(blocks, sample_rate), round(window_s * rate_hz)

@@ -69,8 +69,8 @@ def test_copies_of_training_clips_are_named(recordings: Path):
     real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE)
     found = evaluate(real, made(real), RATE)
     figures = found.table.set_index("condition")
-    assert {copy.clip for copy in found.copies} == {f"of {copy.training_clip}" for copy in found.copies}
-    assert {copy.training_clip for copy in found.copies} == set(list(real.training["Rain"])[:3])
+    assert {copy["clip"] for copy in found.copies} == {f"of {copy['training_clip']}" for copy in found.copies}
+    assert {copy["training_clip"] for copy in found.copies} == set(list(real.training["Rain"])[:3])
     assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "Wind": 0, "mean": 3}
 
 

@@ -39,14 +39,14 @@ def modulated(samples: np.ndarray, rate_hz: float | np.ndarray, depth: float) ->
 def test_the_cuts_of_a_stream_do_not_matter(lengths: tuple[int, ...]) -> None:
     samples = modulated(noise(21.3), 6.0, 0.3)
     cuts = np.cumsum(np.resize(lengths, samples.shape[1] // min(lengths)))
-    streamed, _ = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, window_s=5.0)
-    pd.testing.assert_frame_equal(streamed, modulation_over_time([samples], RATE, window_s=5.0)[0])
+    streamed, _ = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, 5.0, 2.5)
+    pd.testing.assert_frame_equal(streamed, modulation_over_time([samples], RATE, 5.0, 2.5)[0])
 
 
 def test_depths_are_those_of_the_whole_envelope() -> None:
     """Of the first window, and of one across the border of two pieces, which are measured one by one."""
     samples = modulated(noise(31.3), 6.0, 0.3)
-    table, _ = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3])
+    table, _ = modulation_over_time([samples], RATE, 10.0, 5.0, rates_hz=[0.5, 21.3])
     envelope, rate_hz = slow_envelope(samples[0], RATE)
     assert table["start_s"].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
     for name, target_hz in {"rate_0.5_hz": 0.5, "meditation": 6.0, "rate_21.3_hz": 21.3}.items():
@@ -57,7 +57,7 @@ def test_depths_are_those_of_the_whole_envelope() -> None:
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
     rates_hz = np.repeat([10.0, 4.0], 60 * RATE)
-    table, picture = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
+    table, picture = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, 10.0, 5.0)
     first, second = rates_found(table)
     assert (first["start_hz"], second["end_hz"]) == pytest.approx((10.0, 4.0), abs=0.01)
     assert (first["depth"], second["depth"]) == pytest.approx((0.3, 0.3), abs=0.02)
@@ -70,13 +70,13 @@ def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
 
 def test_a_glide_is_one_stretch_between_its_ends() -> None:
     rates_hz = np.interp(np.arange(200 * RATE) / RATE, [0, 60, 140, 200], [10.0, 10.0, 8.0, 8.0])
-    table, _ = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, window_s=10.0)
+    table, _ = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, 10.0, 5.0)
     stretches = [(s["start_hz"], s["end_hz"]) for s in rates_found(table)]
     assert stretches == [pytest.approx(ends, abs=0.15) for ends in ((10, 10), (10, 8), (8, 8))]
 
 
 def test_nothing_is_found_in_plain_noise() -> None:
-    table, _ = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0)
+    table, _ = modulation_over_time(iter([noise(400.0, 5)]), RATE, 4.0, 2.0)
     assert table["strongest_hz"].notna().mean() <= 0.01
     assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
 
@@ -84,7 +84,7 @@ def test_nothing_is_found_in_plain_noise() -> None:
 def test_a_binaural_beat_is_in_the_mono_mix() -> None:
     time_s = np.arange(30 * RATE) / RATE
     ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
-    table, _ = modulation_over_time(iter([ears]), RATE, window_s=10.0)
+    table, _ = modulation_over_time(iter([ears]), RATE, 10.0, 5.0)
     row = table.iloc[1]
     assert row["strongest_hz"] == pytest.approx(6.0, abs=0.01)
     assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
@@ -92,7 +92,7 @@ def test_a_binaural_beat_is_in_the_mono_mix() -> None:
 
 def test_silence_amid_sound_is_no_number() -> None:
     samples = np.concatenate([noise(20.0), np.zeros((1, 20 * RATE), np.float32)], axis=1)
-    table, _ = modulation_over_time(iter([samples]), RATE, window_s=4.0)
+    table, _ = modulation_over_time(iter([samples]), RATE, 4.0, 2.0)
     assert np.isfinite(table["focus_depth"].iloc[0])
     assert np.isnan(table["focus_depth"].iloc[-1])
 
