@@ -150,21 +150,18 @@ def compare_folders(
     """Compare the clips of the same name in two folders in every measure; write `comparison.csv`, `.json` and `.png`.
 
     In pairs, by the Wilcoxon signed-rank test, two-sided, exact for small numbers without ties. Many measures give
-    many chances, so `p_holm` is corrected by Holm's method. Rates that the JSON beside generated and modulated clips
-    says were asked for are measured as well as `rates_hz`.
+    many chances, so `p_holm` is corrected by Holm's method. Rates that were asked for are measured besides `rates_hz`.
 
-    Returns a row for each measure: `measure`, `asked` (depth 0..1, or NaN), `modulated` and `sham` (medians),
-    `difference` (median of those of the pairs), `p`, `p_holm`, `pairs`. `attrs`: `significant` (measures with `p_holm`
-    < 0.05) and `smallest_p_holm`, what so few clips can reach at best.
-
-    Raises `CtxAudioError` as `batch_analyze_frequencies`, for folders without files of the same name, and for such a
-    JSON that can't be read.
+    A row for each `measure`: depth `asked` for (0..1, or NaN), medians `modulated` and `sham`, `difference` (median of
+    those of the pairs), `p`, `p_holm`, `pairs`. `attrs`: `significant` (measures with `p_holm` < 0.05) and
+    `smallest_p_holm`, what so few clips can reach at best. Raises `CtxAudioError` as `batch_analyze_frequencies`, and
+    for folders without files of the same name.
     """
     paths = [clip_paths(folder) for folder in (modulated, sham)]
     if modulated.resolve() == sham.resolve():
         raise CtxAudioError(f"{modulated} can't be compared with itself: name two folders")
     written_to = writable_folder(output_dir or modulated)
-    asked = asked_depths(modulated, paths[0])
+    asked = asked_depths(modulated)
     asked_rates = {hz: depth for hz, depth in asked.items() if hz <= 100.0}
     rates = named_rates([*asked_rates, *rates_hz])
     (ours, spectra, grid_hz), (theirs, sham_spectra, _) = (_measured(of, rates, progress) for of in paths)
@@ -238,22 +235,18 @@ def comparison(
     return table
 
 
-def asked_depths(folder: Path, paths: Sequence[Path]) -> dict[float, float]:
-    """Depths asked for, by hertz, of `generated.json` in `folder`, or else of the JSON that its clips agree on.
+def asked_depths(folder: Path) -> dict[float, float]:
+    """Depths that `generated.json` in `folder`, if there, says were asked for, of rates from 1 Hz and of carriers.
 
-    Rates of 1 to 100 Hz and carriers above that; nothing where no such file says. NaN where the measured depth should
-    not be it: of pulses, and of an unstable rate.
+    By hertz; NaN where the measured depth should not be it: of pulses, and of an unstable rate.
     """
     told = folder / "generated.json"
-    sources = [told] if told.is_file() else [path.with_suffix(".json") for path in paths]
-    profiles = {path: read_json(path).get("profile", {}) for path in sources if path.is_file()}
-    path, said = next(iter(profiles.items()), (told, {}))
-    if not said or any(profile != said for profile in profiles.values()):
+    if not told.is_file() or not (said := read_json(told).get("profile")):
         return {}
     try:
         profile = ModulationProfile.from_dict(said)
     except (AttributeError, CtxAudioError, KeyError, TypeError, ValueError) as error:
-        raise CtxAudioError(f"{path} has no profile of rates and carriers: make the clips again") from error
+        raise CtxAudioError(f"{told} has no profile of rates and carriers: make the clips again") from error
     depths = {carrier.frequency_hz: carrier.depth for carrier in profile.carriers if carrier.frequency_hz > 100.0}
     rates = (rate for rate in profile.rates if rate.rate_hz >= 1.0)
     return depths | {rate.rate_hz: math.nan if rate.pulse or rate.jitter else rate.depth for rate in rates}

@@ -21,7 +21,6 @@ from ctxaudio.evaluation.analysis import (
     asked_depths,
     batch_analyze_frequencies,
     carrier_prominence_db,
-    clip_paths,
     compare_folders,
     comparison,
     holm,
@@ -343,19 +342,14 @@ def test_holm_corrects_as_published() -> None:
     assert holm(pd.Series([0.02, 0.9, 0.001, 0.03])).tolist() == pytest.approx([0.06, 0.9, 0.004, 0.06])
 
 
-def test_what_was_asked_for_is_what_the_clips_agree_on(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_audio(tmp_path / f"{name}.wav", np.zeros(100, np.float32), RATE)
-    assert asked_depths(tmp_path, clip_paths(tmp_path)) == {}
+def test_what_was_asked_for_is_what_the_json_of_the_folder_says(tmp_path: Path) -> None:
+    assert asked_depths(tmp_path) == {}
     rates = Rate(6.0, 0.3), Rate(0.2, 0.3), Rate(16.0, 0.3, pulse=True)
     profile = ModulationProfile(rates, (Carrier(432.0, 0.4),))
-    for name in ("one", "two"):
-        write_json(tmp_path / f"{name}.json", {"profile": asdict(profile)})
-    asked = asked_depths(tmp_path, clip_paths(tmp_path))
+    write_json(tmp_path / "generated.json", {"profile": asdict(profile)})
+    asked = asked_depths(tmp_path)
     assert (asked[6.0], asked[432.0], set(asked)) == (0.3, 0.4, {432.0, 6.0, 16.0})
     assert np.isnan(asked[16.0])  # pulses have another fundamental than their depth says
-    write_json(tmp_path / "two.json", {"profile": asdict(ModulationProfile())})
-    assert asked_depths(tmp_path, clip_paths(tmp_path)) == {}
 
 
 def test_folders_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
