@@ -82,7 +82,6 @@ def evaluate(options: Evaluation) -> int:
     """Compare a model with real clips: texture distances beside the real-to-real floor, noise of the same spectrum and
     white noise, each with its interval, and a verdict; diversity and copies beside those of real clips."""
     from ctxaudio.evaluation import evaluate as sets
-    from ctxaudio.evaluation.sounds import real_sound
     from ctxaudio.files import writable_folder
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.modulation.profile import ModulationProfile
@@ -90,7 +89,7 @@ def evaluate(options: Evaluation) -> int:
     check_free(writable_folder(options.output_dir) / "evaluation.json", options.overwrite)
     generator, about = load_generator(options.model_path)
     rate, plain = generator.config.sample_rate, ModulationProfile()
-    real = real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
+    real = sets.real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
     generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
     what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     evaluation = sets.evaluate(real, generated, rate, options.seed)

@@ -1,15 +1,15 @@
 """Generated beside real clips, condition by condition: distances, diversity, copies of training clips.
 
-Every figure stands beside the same figure of real clips, or of noise. Where a set is too small for a figure, the notes
-say so, and the figure is missing.
+Real clips are read from a folder, or taken from those that a run has prepared. Every figure stands beside the same
+figure of real clips, or of noise. Where a set is too small for a figure, the notes say so, and the figure is missing.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,17 +17,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ctxaudio import plots
+from ctxaudio.contexts import context_named
+from ctxaudio.data.folder import select_folder
+from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
+from ctxaudio.data.prepare import PreparedClips, decode_clip
+from ctxaudio.data.selection import select_clips
+from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.evaluation import distances
 from ctxaudio.evaluation.analysis import carrier_prominence_db, finite, write_results
 from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.plots import distances as picture_of_distances
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.envelope import Array, hilbert_envelope, joint_depths
 
+#: Clips by condition and name, each `[T]`.
+Sounds = dict[str, dict[str, FloatArray]]
+LONGEST_S = 4.0
+CAUTION = "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model"
 #: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
 MIDDLE_WINDOWS = 3
 CLIPS_PER_CONDITION = 10
@@ -43,6 +52,98 @@ OF_CONDITIONS = {
     "undecided": "undecided for want of clips",
 }
 _PIECE = re.compile(r"#\d+$")
+
+
+@dataclass(frozen=True)
+class RealSound:
+    """Real clips: those compared with (`reference`) and those of the training split, and `notes` on their choice."""
+
+    reference: Sounds
+    training: Sounds
+    description: str
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def real_sound(
+    data_dir: Path, conditions: Sequence[str], sample_rate: int, context: str | None = None, most: int = 200
+) -> RealSound:
+    """The real clips of `conditions` in FSD50K (the eval split, else val), or in a folder with a sub-folder for each
+    (val, as training divides it): of more than `most` a random choice, always the same.
+
+    The rules of selection of `context` apply to FSD50K where `conditions` are all of its own; none otherwise. Raises
+    `CtxAudioError` where no clip of any of `conditions` can be used.
+    """
+    about = context_named(context or "sleep")
+    if tuple(conditions) != about.conditions:  # of one's own sound: no rules go with these
+        about = replace(about, conditions=tuple(conditions), vetoes=(), parts=())
+    split = "val"
+    if is_fsd50k(data_dir):
+        held = dev = select_clips(read_index(data_dir), about)
+        if audio_folder(data_dir, "eval").is_dir():
+            split, held = "eval", select_clips(read_index(data_dir, "eval"), about)
+    else:
+        held = dev = select_folder(data_dir, about)
+    real = RealSound({}, {}, f"the {split} split of {data_dir}", notes=[CAUTION] if split == "val" else [])
+    both = ("real", held, split, real.reference), ("training", dev, "train", real.training)
+    for kind, selection, wanted, sounds in both:
+        clips_of: dict[str, list[Clip]] = {name: [] for name in conditions}
+        for clip, condition in zip(selection.clips, selection.conditions, strict=True):
+            name = selection.context.conditions[condition]
+            if clip.split == wanted and name in clips_of:
+                clips_of[name].append(clip)
+        for name, clips in clips_of.items():
+            if len(clips) > most:
+                real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
+                chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
+                clips = [clips[i] for i in sorted(chosen)]
+            sounds[name] = _decoded(clips, sample_rate, real.skipped)
+    if not any(real.reference.values()):
+        because = f" ({real.skipped[0]})" if real.skipped else ""
+        none = f"no real clip of {', '.join(conditions)} in {real.description}{because}"
+        raise CtxAudioError(f"{none}: name another --data_dir")
+    return real
+
+
+def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
+    """The clips as training hears them, by id; what can't be used is added to `skipped` with its reason."""
+    found = {}
+    for clip in clips:
+        try:
+            found[clip.clip_id] = decode_clip(clip.path, sample_rate, clip.start, clip.stop)
+        except ClipError as error:
+            skipped.append(str(error))
+    return found
+
+
+def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
+    """What a generator trained on `clips` is judged by, the middle 4 s of at most `most` clips of a condition: the eval
+    split of `data_dir` where there is one, else, with a note, the validation clips."""
+    notes = [CAUTION]
+    if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
+        try:
+            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, clips.context, most)
+            for clips_of in (*real.reference.values(), *real.training.values()):
+                clips_of.update({clip: middle(samples, clips.sample_rate) for clip, samples in clips_of.items()})
+            return real
+        except CtxAudioError as error:
+            notes.append(str(error))
+    reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))
+    return RealSound(reference, training, f"val split of {data_dir}", notes=notes)
+
+
+def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:
+    """At most `most` prepared clips of each condition of a split, the middle 4 s of each."""
+    return {
+        name: {clips.clips[i].clip_id: middle(clips.audio(i), clips.sample_rate) for i in clips.of(split, c)[:most]}
+        for c, name in enumerate(clips.condition_names)
+    }
+
+
+def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
+    """The middle 4 s of a clip `[T]`; a shorter one as it is."""
+    start = max(0, (len(clip) - round(LONGEST_S * sample_rate)) // 2)
+    return clip[start : start + round(LONGEST_S * sample_rate)]
 
 
 @dataclass(frozen=True)
@@ -77,7 +178,7 @@ class Evaluation:
         found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
         content = {**about, **found, "copies": self.copies}
         drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}
-        write_results(folder, "evaluation", self.table, content, picture_of_distances(drawn) if drawn else None)
+        write_results(folder, "evaluation", self.table, content, plots.distances(drawn) if drawn else None)
 
 
 def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
@@ -89,31 +190,30 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
     rows, copies = [], []
     for name in shared:
         reference, training, made = sets = real.reference[name], real.training.get(name, {}), generated[name]
-        texture = [features_of(clips, sample_rate) for clips in sets]
-        middles = [[_middle(rows) for rows in clips.values()] for clips in texture]
-        row: dict[str, Any] = {"condition": name, "real_clips": len(reference), "training_clips": len(training)}
-        row["generated_clips"] = len(made)
+        found = distances.find_copies(made, reference, training, sample_rate)
+        row: dict[str, Any] = dict(zip(COUNTS, map(len, (*sets, found)), strict=True))
         if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
         else:
-            noises = [features_of(clips, sample_rate) for clips in distances.both_noises(reference, seed)]
-            recordings, others, clips, *noises_of = (by_recording(of) for of in (*texture, *noises))
-            found, row["verdict"] = distances.compare_sets(recordings, others, clips, noises_of, seed)
-            found = {f"kernel_{kind}": one for kind, one in found.items()}
-            found |= {"diversity": distances.diversity(middles[2], seed)}
-            found |= {"real_diversity": distances.diversity(middles[0], seed)}
-            for column, (value, low, high) in found.items():
+            both = (*sets, *distances.both_noises(reference, seed))
+            texture = [{clip: texture_features(of[clip], sample_rate) for clip in of} for of in both]
+            recordings, others, clips, *noises = (by_recording(of) for of in texture)
+            kernels, row["verdict"] = distances.compare_sets(recordings, others, clips, noises, seed)
+            middles, real_middles = ([_middle(rows) for rows in texture[of].values()] for of in (2, 0))
+            estimates = {f"kernel_{kind}": one for kind, one in kernels.items()}
+            estimates |= {"diversity": distances.diversity(middles, seed)}
+            estimates |= {"real_diversity": distances.diversity(real_middles, seed)}
+            for column, (value, low, high) in estimates.items():
                 row |= {column: value, f"{column}_low": low, f"{column}_high": high}
-            if "kernel_real_floor" not in found:
+            if "real_floor" not in kernels:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips")
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
-        copied = distances.find_copies(made, reference, training, sample_rate)
         if not training:
             notes.append(f"{name}: no training clips beside the real ones, so nothing is said of copies")
-        rows.append(row | {"copies": len(copied)})
-        copies += copied
+        rows.append({"condition": name, **row})
+        copies += found
     table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WITH_INTERVAL, float))
     overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": ""}
     return Evaluation(pd.DataFrame([*rows, overall], columns=COLUMNS), copies, notes)
@@ -130,10 +230,10 @@ def mean_row(table: pd.DataFrame) -> dict[str, float]:
 
 
 def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
-    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
-
-    `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows. Generates
+    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON, of
     `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
+
+    `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
     plain, modulated = (
@@ -167,10 +267,8 @@ def generated_clips(
 def modulation_figures(
     profile: ModulationProfile, modulated: Sequence[FloatArray], plain: Sequence[FloatArray], sample_rate: int
 ) -> list[dict[str, float]]:
-    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it.
-
-    Carriers: their prominence over the neighbourhood in decibels, with and without.
-    """
+    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it. Per
+    carrier: its prominence over the neighbourhood in decibels, with and without."""
     rows, both = [], (modulated, plain)
     if rates_hz := [rate.rate_hz for rate in profile.rates]:
         depths = (
@@ -185,10 +283,6 @@ def modulation_figures(
         row = {"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": heard_db, "without_db": without_db}
         rows.append(row)
     return rows
-
-
-def features_of(clips: Mapping[str, FloatArray], sample_rate: int) -> dict[str, Array]:
-    return {name: texture_features(clip, sample_rate) for name, clip in clips.items()}
 
 
 def by_recording(clips: Mapping[str, Array]) -> list[Array]:
