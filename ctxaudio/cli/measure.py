@@ -30,8 +30,7 @@ class Evaluation(Options):
     model_path: Path = option(..., "the generator, whose clips are made on the spot, without modulation")
     data_dir: Path = option(Path("./data"), "real clips, held out: FSD50K, or sub-folders named as conditions are")
     output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")
-    num_samples: int = option(20, "generated clips of each condition", least=2)  # a distance needs two
-    duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600)
+    num_samples: int = option(20, "generated clips of 4 s, of each condition", least=2)  # a distance needs two
     seed: int = option(0, "of the generated clips, the noises and the intervals", least=0, most=2**31 - 1)
     overwrite: bool = option(False, "replace an earlier evaluation in the folder")
 
@@ -90,7 +89,7 @@ def evaluate(options: Evaluation) -> int:
     generator, about = load_generator(options.model_path)
     rate, plain = generator.config.sample_rate, ModulationProfile()
     real = sets.real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
-    generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
+    generated = sets.generated_clips(generator, options.num_samples, options.seed, plain)
     what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     evaluation = sets.evaluate(real, generated, rate, options.seed)
     print(f"{what}, beside {real.description}, at {rate} Hz")
@@ -101,10 +100,10 @@ def evaluate(options: Evaluation) -> int:
         print(f"{row['condition']}: {row['verdict']}")
     for copy in evaluation.copies:
         print("copy? {clip} follows {training_clip} in time (correlation {correlation:.2f})".format(**copy))
-    for note in [*evaluation.notes, *(f"skipped {reason}" for reason in real.skipped)]:
+    for note in evaluation.notes:
         print(f"note: {note}")
     about_sets = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}
-    evaluation.write(options.output_dir, about_sets | {"skipped": real.skipped})
+    evaluation.write(options.output_dir, about_sets)
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     print(f"verdict: {evaluation.verdict}")
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -35,10 +35,9 @@ from ctxaudio.signal.envelope import Array, hilbert_envelope, joint_depths
 
 #: Clips by condition and name, each `[T]`.
 Sounds = dict[str, dict[str, FloatArray]]
-LONGEST_S = 4.0
+#: What is compared of a clip: its middle, for long clips differ less from each other than short ones do.
+MIDDLE_S = 4.0
 CAUTION = "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model"
-#: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
-MIDDLE_WINDOWS = 3
 CLIPS_PER_CONDITION = 10
 OVERALL = "mean"
 COUNTS = ["real_clips", "training_clips", "generated_clips", "copies"]
@@ -61,7 +60,6 @@ class RealSound:
     reference: Sounds
     training: Sounds
     description: str
-    skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,49 +85,43 @@ def real_sound(
     real = RealSound({}, {}, f"the {split} split of {data_dir}", notes=[CAUTION] if split == "val" else [])
     both = ("real", held, split, real.reference), ("training", dev, "train", real.training)
     for kind, selection, wanted, sounds in both:
-        clips_of: dict[str, list[Clip]] = {name: [] for name in conditions}
-        for clip, condition in zip(selection.clips, selection.conditions, strict=True):
-            name = selection.context.conditions[condition]
-            if clip.split == wanted and name in clips_of:
-                clips_of[name].append(clip)
-        for name, clips in clips_of.items():
+        of_clip = [selection.context.conditions[condition] for condition in selection.conditions]
+        for name in conditions:
+            clips = [c for c, own in zip(selection.clips, of_clip, strict=True) if (own, c.split) == (name, wanted)]
             if len(clips) > most:
                 real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
                 chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
                 clips = [clips[i] for i in sorted(chosen)]
-            sounds[name] = _decoded(clips, sample_rate, real.skipped)
+            sounds[name] = _decoded(clips, sample_rate, real.notes)
     if not any(real.reference.values()):
-        because = f" ({real.skipped[0]})" if real.skipped else ""
-        none = f"no real clip of {', '.join(conditions)} in {real.description}{because}"
-        raise CtxAudioError(f"{none}: name another --data_dir")
+        none = f"no real clip of {', '.join(conditions)} in {real.description}"
+        because = next((f" ({note})" for note in real.notes if note.startswith("skipped")), "")
+        raise CtxAudioError(f"{none}{because}: name another --data_dir")
     return real
 
 
-def _decoded(clips: Iterable[Clip], sample_rate: int, skipped: list[str]) -> dict[str, FloatArray]:
-    """The clips as training hears them, by id; what can't be used is added to `skipped` with its reason."""
+def _decoded(clips: Sequence[Clip], sample_rate: int, notes: list[str]) -> dict[str, FloatArray]:
+    """The clips as training hears them, by id; what can't be used is noted with its reason."""
     found = {}
     for clip in clips:
         try:
             found[clip.clip_id] = decode_clip(clip.path, sample_rate, clip.start, clip.stop)
         except ClipError as error:
-            skipped.append(str(error))
+            notes.append(f"skipped {error}")
     return found
 
 
 def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
-    """What a generator trained on `clips` is judged by, the middle 4 s of at most `most` clips of a condition: the eval
-    split of `data_dir` where there is one, else, with a note, the validation clips."""
+    """What a generator trained on `clips` is judged by, at most `most` clips of a condition: the eval split of
+    `data_dir` where there is one, else, with a note, the validation clips."""
     notes = [CAUTION]
     if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
         try:
-            real = real_sound(data_dir, clips.condition_names, clips.sample_rate, clips.context, most)
-            for clips_of in (*real.reference.values(), *real.training.values()):
-                clips_of.update({clip: middle(samples, clips.sample_rate) for clip, samples in clips_of.items()})
-            return real
+            return real_sound(data_dir, clips.condition_names, clips.sample_rate, clips.context, most)
         except CtxAudioError as error:
             notes.append(str(error))
     reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))
-    return RealSound(reference, training, f"val split of {data_dir}", notes=notes)
+    return RealSound(reference, training, f"val split of {data_dir}", notes)
 
 
 def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:
@@ -142,8 +134,8 @@ def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:
 
 def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
     """The middle 4 s of a clip `[T]`; a shorter one as it is."""
-    start = max(0, (len(clip) - round(LONGEST_S * sample_rate)) // 2)
-    return clip[start : start + round(LONGEST_S * sample_rate)]
+    start = max(0, (len(clip) - round(MIDDLE_S * sample_rate)) // 2)
+    return clip[start : start + round(MIDDLE_S * sample_rate)]
 
 
 @dataclass(frozen=True)
@@ -182,7 +174,8 @@ class Evaluation:
 
 
 def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
-    """Compare generated with real clips of the same conditions, each alone; those that lack one are noted."""
+    """Compare the middle 4 s of generated and of real clips of the same conditions, each alone; with these, `notes`
+    name those that lack one."""
     shared = [name for name in generated if generated[name] and real.reference.get(name)]
     notes = [*real.notes]
     for name in sorted({*generated, *real.reference} - set(shared)):
@@ -196,14 +189,14 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
         else:
-            both = (*sets, *distances.both_noises(reference, seed))
-            texture = [{clip: texture_features(of[clip], sample_rate) for clip in of} for of in both]
+            middles = [{clip: middle(samples, sample_rate) for clip, samples in of.items()} for of in sets]
+            middles += distances.both_noises(middles[0], seed)
+            texture = [{clip: texture_features(of[clip], sample_rate) for clip in of} for of in middles]
             recordings, others, clips, *noises = (by_recording(of) for of in texture)
             kernels, row["verdict"] = distances.compare_sets(recordings, others, clips, noises, seed)
-            middles, real_middles = ([_middle(rows) for rows in texture[of].values()] for of in (2, 0))
             estimates = {f"kernel_{kind}": one for kind, one in kernels.items()}
-            estimates |= {"diversity": distances.diversity(middles, seed)}
-            estimates |= {"real_diversity": distances.diversity(real_middles, seed)}
+            estimates |= {"diversity": distances.diversity(list(texture[2].values()), seed)}
+            estimates |= {"real_diversity": distances.diversity(list(texture[0].values()), seed)}
             for column, (value, low, high) in estimates.items():
                 row |= {column: value, f"{column}_low": low, f"{column}_high": high}
             if "real_floor" not in kernels:
@@ -237,7 +230,7 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
     plain, modulated = (
-        generated_clips(generator, CLIPS_PER_CONDITION, LONGEST_S, seed, one) for one in (ModulationProfile(), profile)
+        generated_clips(generator, CLIPS_PER_CONDITION, seed, one) for one in (ModulationProfile(), profile)
     )
     with_it, without = ([clip for clips in of.values() for clip in clips.values()] for of in (modulated, plain))
     found = evaluate(real, plain, sample_rate, seed)
@@ -252,14 +245,12 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     }
 
 
-def generated_clips(
-    generator: Generator, count: int, duration_s: float, seed: int, profile: ModulationProfile
-) -> Sounds:
-    """`count` clips of each trained condition, modulated by `profile`."""
+def generated_clips(generator: Generator, count: int, seed: int, profile: ModulationProfile) -> Sounds:
+    """`count` clips of 4 s of each trained condition, modulated by `profile`."""
     found: Sounds = {}
     for condition in trained_conditions(generator):
         name = generator.config.conditions[condition]
-        made = generate_clips(generator, count, duration_s, condition, seed, profile)
+        made = generate_clips(generator, count, MIDDLE_S, condition, seed, profile)
         found[name] = {f"{name} {number}": clip.samples for number, clip in enumerate(made, 1)}
     return found
 
@@ -291,9 +282,3 @@ def by_recording(clips: Mapping[str, Array]) -> list[Array]:
     for name, rows in clips.items():
         recordings.setdefault(_PIECE.sub("", name), []).append(rows)
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
-
-
-def _middle(rows: Array) -> Array:
-    """The windows in the middle: long clips would differ less from each other than short ones do."""
-    start = max(0, (len(rows) - MIDDLE_WINDOWS) // 2)
-    return rows[start : start + MIDDLE_WINDOWS]

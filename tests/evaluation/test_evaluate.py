@@ -90,7 +90,7 @@ def test_copies_of_training_clips_are_named(recordings: Path):
 
 def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, recordings: Path, tmp_path: Path, capsys):
     model = ["--model_path", str(trained.model_path), "--data_dir", str(recordings), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *model, "--num_samples", "2", "--duration", "1.5"]) == 0
+    assert main(["evaluate", *model, "--num_samples", "2"]) == 0
     printed = capsys.readouterr().out
     assert "without modulation, beside the val split" in printed
     assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
