@@ -7,9 +7,8 @@ are not: every clip counts alike, no pair of windows of one clip is used, and it
 Gaussian kernel, as the kernel audio distance has it (Chung et al. 2025, arXiv:2502.15602). Its mean is 0 between sets
 of one distribution, so it may come out below 0.
 
-*Copies*: a copy's course in time follows that of a training clip; statistics can't tell, for two takes of one rain have
-the same. So envelopes in bands of hearing are laid over each other at every lag, and correlated: level, colour and the
-phase of the waveform don't matter. A clip that follows one more closely than nearly all held-out clips do, is named.
+*Copies* follow a training clip in time; statistics can't tell, for two takes of one rain have the same. So envelopes in
+bands of hearing are correlated at every lag: level, colour and the phase of the waveform don't matter.
 """
 
 from __future__ import annotations
@@ -32,17 +31,9 @@ Clips = Mapping[str, FloatArray]
 Rows = Sequence[Array]
 DRAWS = 400
 TAIL = (1.0 - 0.9) / 2
-#: A verdict needs this many clips: the interval of a distance between fewer is too narrow.
-CLIPS_FOR_VERDICT = 3
 UNDECIDED = "undecided: too few clips"
-#: At most so many windows of the reference decide the kernel's bandwidth.
-BANDWIDTH_ROWS = 1500
 #: A copy correlates by at least this much, and by more than this share of the held-out real clips does.
-COPY_CORRELATION = 0.8
-OF_HELD_OUT = 0.95
-#: A time course is the envelope in every third band at this rate or a little more, compared in pieces of 2 s.
-BAND_STEP = 3
-COURSE_HZ = 40.0
+COPY_CORRELATION, OF_HELD_OUT = 0.8, 0.95
 PIECE_S = 2.0
 
 
@@ -57,10 +48,9 @@ class Estimate(NamedTuple):
 def compare_sets(
     real: Rows, other_real: Rows, generated: Rows, noises: Sequence[Rows], seed: int = 0
 ) -> tuple[dict[str, Estimate], str]:
-    """Kernel distances to `real` of `generated`, `matched_noise`, `white_noise` (`noises`: see `both_noises`) and
-    `real_floor`, and in plain words what they tell: see `verdict_of`.
-
-    The floor is the distance of `other_real`; with fewer than two of these there is none.
+    """Kernel distances to `real` of `generated`, `matched_noise` and `white_noise` (`both_noises`), and of two or more
+    `other_real` as `real_floor`; and what they tell (`verdict_of`), which needs three clips: of two, an interval is too
+    narrow.
 
     Raises `CtxAudioError` where `real` or `generated` holds fewer than two clips, or all of `real` are the same.
     """
@@ -79,16 +69,15 @@ def compare_sets(
             name: kernel_draws(real, clips, width, weights, bootstrap_weights(len(clips), random))
             for name, clips in sets.items()
         }
-    verdict = UNDECIDED if min(len(real), len(generated)) < CLIPS_FOR_VERDICT else verdict_of(**draws)
+    verdict = UNDECIDED if min(len(real), len(generated)) < 3 else verdict_of(**draws)
     return {name: estimate(of) for name, of in draws.items()}, verdict
 
 
 def verdict_of(generated: Array, matched_noise: Array, white_noise: Array, real_floor: Array | float = 0.0) -> str:
-    """What distances tell, given by their draws `[1 + DRAWS]` with the same weights of the real clips.
+    """What distances tell by intervals of their differences: their draws `[1 + DRAWS]` share the real clips' weights.
 
     Distinguishable: farther than other real clips (without these, than 0). Near: not that, and less than half way
-    from them to noise, of the same spectrum, or else white where that can't be told from real clips. Both as far as
-    the intervals of the differences tell.
+    from them to noise of the same spectrum, or to white noise where that can't be told from real clips.
     """
     lead = estimate(matched_noise - generated)
     if estimate(generated - real_floor).low > 0.0:
@@ -101,10 +90,7 @@ def verdict_of(generated: Array, matched_noise: Array, white_noise: Array, real_
 
 
 def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
-    """Unbiased squared MMD x1000 between two sets of two clips or more, given as `Rows`, or by one row a clip `[n, K]`.
-
-    The bandwidth is the median distance between windows of different real clips.
-    """
+    """Unbiased squared MMD x1000 between two sets of two clips or more, as `Rows`, or by one row a clip, `[n, K]`."""
     real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
     equal, equal_other = (np.full((1, len(clips)), 1.0 / len(clips)) for clips in (real, other))
     return float(kernel_draws(real, other, kernel_width(real), equal, equal_other)[0])
@@ -118,9 +104,9 @@ def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], samp
 
 
 def kernel_width(real: Rows) -> float:
-    """The bandwidth of the kernel of distances to `real` (two clips or more)."""
+    """The kernel's bandwidth: the median squared distance between (at most 1500) windows of different real clips."""
     clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
-    step = -(-len(clip_of_row) // BANDWIDTH_ROWS)
+    step = -(-len(clip_of_row) // 1500)
     some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
     apart = clip_of_row[:, None] < clip_of_row[None]
     return max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
@@ -192,10 +178,7 @@ def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArra
 
 def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate: int) -> list[dict[str, Any]]:
     """The generated clips that follow a training clip in time, most alike first: `clip`, `training_clip` and their
-    `correlation` (up to 1). Clips under 1 s are passed over.
-
-    Without held-out clips only the fixed limit counts: steady rhythms may then be named without being copies.
-    """
+    `correlation`. Clips under 1 s are passed over; without held-out clips, steady rhythms may be named."""
 
     def courses(clips: Clips) -> dict[str, tuple[Array, float]]:
         return {name: time_course(clip, sample_rate) for name, clip in clips.items() if len(clip) >= sample_rate}
@@ -218,9 +201,9 @@ def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate:
 
 
 def time_course(samples: FloatArray, sample_rate: int) -> tuple[Array, float]:
-    """Compressed envelopes `[K, T']` in every third band of hearing, at some 40 Hz, and that rate."""
-    envelopes, rate_hz = band_envelopes(samples, sample_rate, centre_frequencies_hz(sample_rate)[::BAND_STEP])
-    step = max(1, int(rate_hz // COURSE_HZ))
+    """Compressed envelopes `[K, T']` in every third band of hearing, at 40 Hz or a little more, and that rate."""
+    envelopes, rate_hz = band_envelopes(samples, sample_rate, centre_frequencies_hz(sample_rate)[::3])
+    step = int(rate_hz // 40.0)
     count = max(1, envelopes.shape[1] // step)
     blocks = envelopes[:, : count * step].reshape(len(envelopes), count, -1).mean(axis=2)
     return np.maximum(blocks, 1e-9) ** COMPRESSION, rate_hz / step

@@ -43,12 +43,9 @@ def analyse_file(
 ) -> pd.DataFrame:
     """`modulation_over_time` of the sound at `path`, a row every half window (an eighth in a sound of fewer than 20).
 
-    A window is 30 s long if not given, in a sound under 5 minutes a tenth of it, and 2 s at least. Writes
-    `NAME_modulation.csv`, `.json` (with the `attrs` of the table: the stretches of `rates_found` as `found`, `lufs`
-    and `true_peak_db`) and `.png` into `output_dir`, or beside the file.
-
-    Raises `CtxAudioError` for a file that can't be read, a sound under 2 s or digital silence, and an `output_dir`
-    that can't be written to.
+    A window is 30 s if not given, in a sound under 5 minutes a tenth of it, at least 2 s. Writes `NAME_modulation.csv`,
+    `.json` (with the `attrs` of the table: `lufs`, `true_peak_db`, and `rates_found` as `found`) and `.png` into
+    `output_dir`, or beside the file. Raises `CtxAudioError` for a sound that can't be read, is under 2 s or silent.
     """
     written_to = writable_folder(output_dir or path.parent)
     sound = AudioReader(path)
@@ -84,13 +81,11 @@ def modulation_over_time(
 ) -> tuple[pd.DataFrame, Array]:
     """Measure the envelope of the mono mix of `blocks` `[channels, any length]` of a stream, in windows of `window_s`.
 
-    The table has a row every `step_s`: `start_s`, `time_s` (the centre), for each rate
-    target and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is,
-    `strongest_hz` and `strongest_depth` (NaN where none stands out). A window of T seconds tells rates 1/T apart, and
-    a rate that glides within it is smeared. A silent window is NaN throughout. Beside the table, `[rows, R]` is the
-    depth at `PICTURE_RATES_HZ`: the largest within each step, so that a line between two steps isn't missed.
-
-    Raises `CtxAudioError` for a window under 2 s.
+    The table has a row every `step_s`: `start_s`, `time_s` (the centre), for each rate target and each of `rates_hz`
+    `_depth` and `_p` (F test), and the strongest rate found whatever it is, `strongest_hz` and `strongest_depth`. A
+    window of T seconds tells rates 1/T apart, and a rate that glides within it is smeared. NaN: silence, or none stands
+    out. Beside the table, `[rows, R]` is the depth at `PICTURE_RATES_HZ`: the largest within each step, so that a line
+    between two isn't missed. Raises `CtxAudioError` for a window under 2 s.
     """
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")

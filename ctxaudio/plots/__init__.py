@@ -45,8 +45,6 @@ DISTANCES = {
     "matched_noise": "noise of the same spectrum (ceiling)",
     "white_noise": "white noise",
 }
-#: A value with the ends of its interval; None where there is no interval.
-Estimate = tuple[float, float | None, float | None]
 
 
 class Picture(Figure):
@@ -134,9 +132,9 @@ def bars(numbers: Mapping[str, Mapping[str, float]], title: str = "", unit: str 
 
 
 def intervals(
-    rows: Mapping[str, Mapping[str, Estimate]], across: str, title: str = "", at: float = 0.0, log: bool = False
+    rows: Mapping[str, Mapping[str, Sequence[Any]]], across: str, title: str = "", at: float = 0.0, log: bool = False
 ) -> Picture:
-    """Values with their intervals, `{row: {mark: (value, low, high)}}`: a row each, dotted at `at`."""
+    """Values with their intervals (None for none), `{row: {mark: (value, low, high)}}`: a row each, dotted at `at`."""
     if not rows:
         raise CtxAudioError(f"nothing to draw of {across}")
     listed = (f"{row} " + ", ".join(f"{mark} {one[0]:.3g}" for mark, one in of.items()) for row, of in rows.items())
@@ -260,7 +258,7 @@ def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture
 
     Columns are those of `DISTANCES`, with `_low` and `_high` after them for intervals; None is left out.
     """
-    rows: dict[str, dict[str, Estimate]] = {condition: {} for condition in by_condition}
+    rows: dict[str, dict[str, Sequence[Any]]] = {condition: {} for condition in by_condition}
     for (condition, found), (name, said) in itertools.product(by_condition.items(), DISTANCES.items()):
         if (value := found.get(name)) is not None:
             rows[condition][said] = value, found.get(f"{name}_low"), found.get(f"{name}_high")
@@ -268,11 +266,8 @@ def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture
 
 
 def timeline(schedule: Schedule, minutes: float, fade_s: float, measured: Mapping[str, Any] | None = None) -> Picture:
-    """Rate, depth and level over `minutes` of a session, with fades of `fade_s`: lines as planned, dots as `measured`.
-
-    `measured` has (seconds, values) for `rate`, `depth` or `level`; levels are in dB beside the middle of the session.
-    What is heard from a minute on is named above it.
-    """
+    """Rate, depth, level (dB beside the middle) and conditions over `minutes` of a session with fades of `fade_s`: lines
+    as planned, dots as `measured`, which has (seconds, values) for `rate`, `depth` or `level`."""
     measured, conditions = measured or {}, schedule.conditions()
     heard = "".join(f", {spaced(name)} from minute {second / 60:g}" for second, name in conditions)
     picture = Picture(f"rate, depth and level of a session over time{', as measured' if measured else ''}{heard}", 5.2)
