@@ -63,12 +63,9 @@ def compare_sets(
     if len(other_real) >= 2:
         sets["real_floor"] = other_real
     with one_blas_thread():
-        random, width = np.random.default_rng(seed), kernel_width(real)
+        random = np.random.default_rng(seed)
         weights = bootstrap_weights(len(real), random)
-        draws = {
-            name: kernel_draws(real, clips, width, weights, bootstrap_weights(len(clips), random))
-            for name, clips in sets.items()
-        }
+        draws = {name: kernel_draws(real, of, weights, bootstrap_weights(len(of), random)) for name, of in sets.items()}
     verdict = UNDECIDED if min(len(real), len(generated)) < 3 else verdict_of(**draws)
     return {name: estimate(of) for name, of in draws.items()}, verdict
 
@@ -93,7 +90,7 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
     """Unbiased squared MMD x1000 between two sets of two clips or more, as `Rows`, or by one row a clip, `[n, K]`."""
     real, other = ([np.atleast_2d(rows) for rows in clips] for clips in (real, other))
     equal, equal_other = (np.full((1, len(clips)), 1.0 / len(clips)) for clips in (real, other))
-    return float(kernel_draws(real, other, kernel_width(real), equal, equal_other)[0])
+    return float(kernel_draws(real, other, equal, equal_other)[0])
 
 
 def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
@@ -103,17 +100,16 @@ def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], samp
         return kernel_distance(*rows)
 
 
-def kernel_width(real: Rows) -> float:
-    """The kernel's bandwidth: the median squared distance between (at most 1500) windows of different real clips."""
+def kernel_draws(real: Rows, other: Rows, real_weights: Array, weights: Array) -> Array:
+    """Distances `[B]` of `other` to `real`, for `B` weightings `[B, clips]` of the real clips and of these.
+
+    The kernel's width is the median squared distance between (at most 1500) windows of different real clips.
+    """
     clip_of_row = np.repeat(np.arange(len(real)), [len(rows) for rows in real])
     step = -(-len(clip_of_row) // 1500)
     some, clip_of_row = np.concatenate(real)[::step], clip_of_row[::step]
     apart = clip_of_row[:, None] < clip_of_row[None]
-    return max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
-
-
-def kernel_draws(real: Rows, other: Rows, width: float, real_weights: Array, weights: Array) -> Array:
-    """Distances `[B]` of `other` to `real`, for `B` weightings `[B, clips]` of the real clips and of these."""
+    width = max(float(np.median(squared_distances(some, some)[apart])), 1e-12)
     between = ((real_weights @ mean_kernels(real, other, width)) * weights).sum(axis=1)
     within_real = _between_clips(mean_kernels(real, real, width), real_weights)
     return 1000.0 * (within_real + _between_clips(mean_kernels(other, other, width), weights) - 2 * between)

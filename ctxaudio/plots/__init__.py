@@ -266,8 +266,10 @@ def distances(by_condition: Mapping[str, Mapping[str, float | None]]) -> Picture
 
 
 def timeline(schedule: Schedule, minutes: float, fade_s: float, measured: Mapping[str, Any] | None = None) -> Picture:
-    """Rate, depth, level (dB beside the middle) and conditions over `minutes` of a session with fades of `fade_s`: lines
-    as planned, dots as `measured`, which has (seconds, values) for `rate`, `depth` or `level`."""
+    """Rate, depth, level (dB beside the middle) and conditions over `minutes` of a session with fades of `fade_s`.
+
+    Lines are as planned, dots as `measured`, which has (seconds, values) for `rate`, `depth` or `level`.
+    """
     measured, conditions = measured or {}, schedule.conditions()
     heard = "".join(f", {spaced(name)} from minute {second / 60:g}" for second, name in conditions)
     picture = Picture(f"rate, depth and level of a session over time{', as measured' if measured else ''}{heard}", 5.2)

@@ -13,7 +13,6 @@ from ctxaudio.evaluation.distances import (
     find_copies,
     kernel_distance,
     kernel_draws,
-    kernel_width,
     matched_noise,
     sound_distance,
     time_course,
@@ -125,7 +124,7 @@ def simulated(real: int, generated: int, shift: float, times: int = 200) -> np.n
     for _ in range(times):
         sets = clips_of(random, real), clips_of(random, generated, shift=shift)
         weights = [bootstrap_weights(len(clips), random) for clips in sets]
-        one = estimate(kernel_draws(*sets, kernel_width(sets[0]), *weights))
+        one = estimate(kernel_draws(*sets, *weights))
         found.append((one.value, one.low, one.high))
     return np.array(found)
 
@@ -202,9 +201,7 @@ def test_verdicts_of_sets_are_right_nine_times_in_ten():
         shifts = {"same": 0.0, "apart": 1.2, "floor": 0.0, "matched": 3.0, "white": 6.0}
         real, weights = clips_of(random, 12), bootstrap_weights(12, random)
         found = {
-            name: kernel_draws(
-                real, clips_of(random, 12, shift=shift), kernel_width(real), weights, bootstrap_weights(12, random)
-            )
+            name: kernel_draws(real, clips_of(random, 12, shift=shift), weights, bootstrap_weights(12, random))
             for name, shift in shifts.items()
         }
         beside = found["matched"], found["white"], found["floor"]
