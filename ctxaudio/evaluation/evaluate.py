@@ -26,7 +26,6 @@ from ctxaudio.data.selection import select_clips
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.evaluation import distances
 from ctxaudio.evaluation.analysis import carrier_prominence_db, finite, write_results
-from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
@@ -191,7 +190,7 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
         else:
             middles = [{clip: middle(samples, sample_rate) for clip, samples in of.items()} for of in sets]
             middles += distances.both_noises(middles[0], seed)
-            texture = [{clip: texture_features(of[clip], sample_rate) for clip in of} for of in middles]
+            texture = [{clip: distances.texture_features(of[clip], sample_rate) for clip in of} for of in middles]
             recordings, others, clips, *noises = (by_recording(of) for of in texture)
             kernels, row["verdict"] = distances.compare_sets(recordings, others, clips, noises, seed)
             estimates = {f"kernel_{kind}": one for kind, one in kernels.items()}
