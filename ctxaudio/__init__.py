@@ -13,7 +13,7 @@ _HOME = {
     "FrequencyModulationLayer": "modulation.layer",
     "ModulationProfile": "modulation.profile",
     "Run": "run",
-    "batch_analyze_frequencies": "evaluation.folders",
+    "batch_analyze_frequencies": "evaluation.analysis",
     "modulation_profile": "modulation.profile",
 }
 __all__ = ["__version__", *_HOME]

@@ -13,8 +13,7 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.evaluate import figures_of_merit
-from ctxaudio.evaluation.sounds import held_out_sound
+from ctxaudio.evaluation.evaluate import figures_of_merit, held_out_sound
 from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator

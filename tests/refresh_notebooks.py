@@ -15,7 +15,7 @@ import nbformat
 from ctxaudio.course.course import execute_notebook, find_notebooks
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
-from ctxaudio.plots.charts import PNG_TYPE
+from ctxaudio.plots import PNG_TYPE
 from ctxaudio.widgets import WAV_TYPE
 
 LARGEST_NOTEBOOK_MB = 1.4

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, check_free, on_a_terminal, option
@@ -28,33 +27,25 @@ class Analysis(Options):
 class Evaluation(Options):
     """What is compared with what."""
 
-    model_path: Path | None = option(None, "the generator, whose clips are made on the spot, without modulation")
-    generated_dir: Path | None = option(
-        None, "instead: clips that generate wrote, or a folder (or sub-folders) of a label"
-    )
-    data_dir: Path = option(Path("./data"), "real clips: FSD50K or a folder like --generated_dir")
-    split: Literal["val", "eval", "train"] | None = option(None, "of the real clips; FSD50K: eval if there, else val")
+    model_path: Path = option(..., "the generator, whose clips are made on the spot, without modulation")
+    data_dir: Path = option(Path("./data"), "real clips, held out: FSD50K, or sub-folders named as conditions are")
     output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")
-    num_samples: int = option(20, "of a model: clips a condition", least=2)  # a distance needs two
-    duration: float = option(4.0, "of a model: length of a clip in seconds", least=0.4, most=600)
-    sample_rate: int | None = option(
-        None, "of a folder: what is compared, in hertz; 22050 if not given", least=8000, most=48000
-    )
-    seed: int = option(0, "of a model's clips, the noises and the intervals", least=0, most=2**31 - 1)
+    num_samples: int = option(20, "generated clips of 4 s, of each condition", least=2)  # a distance needs two
+    seed: int = option(0, "of the generated clips, the noises and the intervals", least=0, most=2**31 - 1)
     overwrite: bool = option(False, "replace an earlier evaluation in the folder")
 
 
 def analyze(options: Analysis) -> int:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
-    from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
+    from ctxaudio.evaluation.analysis import batch_analyze_frequencies, compare_folders
     from ctxaudio.evaluation.over_time import analyse_file
 
     path, written_to = options.directory, options.output_dir or options.directory
     rates_hz, progress = options.rates_hz, on_a_terminal()
     if path.is_file():
         _refuse(f"{path} is a file", options, "against")
-        table = analyse_file(path, options.output_dir, options.window_s, rates_hz, progress)
+        table = analyse_file(path, options.output_dir, options.window_s, rates_hz)
         print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
         print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
         for stretch in table.attrs["found"]:
@@ -87,48 +78,32 @@ def _refuse(because: str, options: Analysis, *names: str) -> None:
 
 
 def evaluate(options: Evaluation) -> int:
-    """Compare a model, or a folder of generated clips, with real clips: texture distances beside the real-to-real
-    floor, noise of the same spectrum and white noise, each with its interval, and a verdict; diversity and
-    copies beside those of real clips."""
-    if (options.model_path is None) == (options.generated_dir is None):
-        raise CtxAudioError("give --model_path or --generated_dir: one of them is what is evaluated")
-    if options.model_path is not None and options.sample_rate:
-        raise CtxAudioError("--model_path knows its sample rate: leave out --sample_rate")
-
+    """Compare a model with real clips: texture distances beside the real-to-real floor, noise of the same spectrum and
+    white noise, each with its interval, and a verdict; diversity and copies beside those of real clips."""
     from ctxaudio.evaluation import evaluate as sets
-    from ctxaudio.evaluation.sounds import generated_sound, real_sound
     from ctxaudio.files import writable_folder
     from ctxaudio.model.checkpoint import load_generator
     from ctxaudio.modulation.profile import ModulationProfile
 
     check_free(writable_folder(options.output_dir) / "evaluation.json", options.overwrite)
-    skipped: list[str] = []
-    if options.generated_dir is not None:
-        rate, context, what = options.sample_rate or 22050, None, f"clips of {options.generated_dir}"
-        generated, skipped = generated_sound(options.generated_dir, rate)
-        conditions = tuple(generated)
-    else:
-        assert options.model_path is not None
-        generator, about = load_generator(options.model_path)
-        rate, context, conditions = generator.config.sample_rate, about["context"], generator.config.conditions
-        plain = ModulationProfile()
-        generated = sets.generated_clips(generator, options.num_samples, options.duration, options.seed, plain)
-        what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
-    real = real_sound(options.data_dir, conditions, rate, options.split, context)
+    generator, about = load_generator(options.model_path)
+    rate, plain = generator.config.sample_rate, ModulationProfile()
+    real = sets.real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
+    generated = sets.generated_clips(generator, options.num_samples, options.seed, plain)
+    what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     evaluation = sets.evaluate(real, generated, rate, options.seed)
-    skipped = [*real.skipped, *skipped]
     print(f"{what}, beside {real.description}, at {rate} Hz")
-    figures = evaluation.table.set_index("condition").drop(columns=["verdict", "floor_of"]).astype(float)
+    figures = evaluation.table.set_index("condition").drop(columns="verdict").astype(float)
     print(figures.T.to_string(na_rep="-", float_format="{:.2f}".format))
     print("kernel: distance to real clips, x1000; _low, _high: interval of 90 % over clips")
     for row in evaluation.table.to_dict("records")[:-1]:
         print(f"{row['condition']}: {row['verdict']}")
     for copy in evaluation.copies:
-        print(f"copy? {copy.clip} follows {copy.training_clip} in time (correlation {copy.correlation:.2f})")
-    for note in [*evaluation.notes, *(f"skipped {reason}" for reason in skipped)]:
+        print("copy? {clip} follows {training_clip} in time (correlation {correlation:.2f})".format(**copy))
+    for note in evaluation.notes:
         print(f"note: {note}")
     about_sets = {"generated": what, "real": real.description, "sample_rate": rate, "seed": options.seed}
-    evaluation.write(options.output_dir, about_sets | {"skipped": skipped})
+    evaluation.write(options.output_dir, about_sets)
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     print(f"verdict: {evaluation.verdict}")
     return 0

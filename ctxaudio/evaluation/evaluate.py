@@ -1,7 +1,7 @@
 """Generated beside real clips, condition by condition: distances, diversity, copies of training clips.
 
-Every figure stands beside the same figure of real clips, or of noise. Where a set is too small for a figure, the notes
-say so, and the figure is missing.
+Real clips are read from a folder, or taken from those that a run has prepared. Every figure stands beside the same
+figure of real clips, or of noise. Where a set is too small for a figure, the notes say so, and the figure is missing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,173 +17,239 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.copies import Copy, find_copies, nearest_training_distance
-from ctxaudio.evaluation.distances import NEAR, UNDECIDED, both_noises, columns_of, compare_sets, diversity
-from ctxaudio.evaluation.features import texture_features
-from ctxaudio.evaluation.folders import finite, write_results
-from ctxaudio.evaluation.measures import carrier_prominence_db
-from ctxaudio.evaluation.sounds import LONGEST_S, RealSound, Sounds
+from ctxaudio import plots
+from ctxaudio.contexts import context_named
+from ctxaudio.data.folder import select_folder
+from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
+from ctxaudio.data.prepare import PreparedClips, decode_clip
+from ctxaudio.data.selection import select_clips
+from ctxaudio.errors import ClipError, CtxAudioError
+from ctxaudio.evaluation import distances
+from ctxaudio.evaluation.analysis import carrier_prominence_db, finite, write_results
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.plots import distances
 from ctxaudio.render.generate import generate_clips, trained_conditions
 from ctxaudio.signal.envelope import Array, hilbert_envelope, joint_depths
 
-#: Windows in the middle of a clip that it is compared with other clips by: those of 4 s.
-MIDDLE_WINDOWS = 3
+#: Clips by condition and name, each `[T]`.
+Sounds = dict[str, dict[str, FloatArray]]
+#: What is compared of a clip: its middle, for long clips differ less from each other than short ones do.
+MIDDLE_S = 4.0
+CAUTION = "the reference is the val split, some of it by uploaders of training clips: distances may flatter a model"
 CLIPS_PER_CONDITION = 10
 OVERALL = "mean"
-#: The features `[n, K]` of each clip of a set, by its id.
-Features = dict[str, Array]
+COUNTS = ["real_clips", "training_clips", "generated_clips", "copies"]
+KERNELS = [f"kernel_{name}" for name in ("generated", "real_floor", "matched_noise", "white_noise")]
+WITH_INTERVAL = [f"{name}{end}" for name in (*KERNELS, "diversity", "real_diversity") for end in ("", "_low", "_high")]
+COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, "copies"]
+#: What a verdict on several conditions says of those whose own verdict begins with a word.
+OF_CONDITIONS = {
+    "near": "as near to real clips as these are to each other",
+    "distinguishable": "can be told from real clips",
+    "undecided": "undecided for want of clips",
+}
 _PIECE = re.compile(r"#\d+$")
+
+
+@dataclass(frozen=True)
+class RealSound:
+    """Real clips: those compared with (`reference`) and those of the training split, and `notes` on their choice."""
+
+    reference: Sounds
+    training: Sounds
+    description: str
+    notes: list[str] = field(default_factory=list)
+
+
+def real_sound(
+    data_dir: Path, conditions: Sequence[str], sample_rate: int, context: str | None = None, most: int = 200
+) -> RealSound:
+    """The real clips of `conditions` in FSD50K (the eval split, else val), or in a folder with a sub-folder for each
+    (val, as training divides it): of more than `most` a random choice, always the same.
+
+    The rules of selection of `context` apply to FSD50K where `conditions` are all of its own; none otherwise. Raises
+    `CtxAudioError` where no clip of any of `conditions` can be used.
+    """
+    about = context_named(context or "sleep")
+    if tuple(conditions) != about.conditions:  # of one's own sound: no rules go with these
+        about = replace(about, conditions=tuple(conditions), vetoes=(), parts=())
+    split = "val"
+    if is_fsd50k(data_dir):
+        held = dev = select_clips(read_index(data_dir), about)
+        if audio_folder(data_dir, "eval").is_dir():
+            split, held = "eval", select_clips(read_index(data_dir, "eval"), about)
+    else:
+        held = dev = select_folder(data_dir, about)
+    real = RealSound({}, {}, f"the {split} split of {data_dir}", notes=[CAUTION] if split == "val" else [])
+    both = ("real", held, split, real.reference), ("training", dev, "train", real.training)
+    for kind, selection, wanted, sounds in both:
+        of_clip = [selection.context.conditions[condition] for condition in selection.conditions]
+        for name in conditions:
+            clips = [c for c, own in zip(selection.clips, of_clip, strict=True) if (own, c.split) == (name, wanted)]
+            if len(clips) > most:
+                real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
+                chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)
+                clips = [clips[i] for i in sorted(chosen)]
+            sounds[name] = _decoded(clips, sample_rate, real.notes)
+    if not any(real.reference.values()):
+        none = f"no real clip of {', '.join(conditions)} in {real.description}"
+        because = next((f" ({note})" for note in real.notes if note.startswith("skipped")), "")
+        raise CtxAudioError(f"{none}{because}: name another --data_dir")
+    return real
+
+
+def _decoded(clips: Sequence[Clip], sample_rate: int, notes: list[str]) -> dict[str, FloatArray]:
+    """The clips as training hears them, by id; what can't be used is noted with its reason."""
+    found = {}
+    for clip in clips:
+        try:
+            found[clip.clip_id] = decode_clip(clip.path, sample_rate, clip.start, clip.stop)
+        except ClipError as error:
+            notes.append(f"skipped {error}")
+    return found
+
+
+def held_out_sound(clips: PreparedClips, data_dir: Path, most: int) -> RealSound:
+    """What a generator trained on `clips` is judged by, at most `most` clips of a condition: the eval split of
+    `data_dir` where there is one, else, with a note, the validation clips."""
+    notes = [CAUTION]
+    if is_fsd50k(data_dir) and audio_folder(data_dir, "eval").is_dir():
+        try:
+            return real_sound(data_dir, clips.condition_names, clips.sample_rate, clips.context, most)
+        except CtxAudioError as error:
+            notes.append(str(error))
+    reference, training = (prepared_sound(clips, split, most) for split in ("val", "train"))
+    return RealSound(reference, training, f"val split of {data_dir}", notes)
+
+
+def prepared_sound(clips: PreparedClips, split: str, most: int) -> Sounds:
+    """At most `most` prepared clips of each condition of a split, the middle 4 s of each."""
+    return {
+        name: {clips.clips[i].clip_id: middle(clips.audio(i), clips.sample_rate) for i in clips.of(split, c)[:most]}
+        for c, name in enumerate(clips.condition_names)
+    }
+
+
+def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
+    """The middle 4 s of a clip `[T]`; a shorter one as it is."""
+    start = max(0, (len(clip) - round(MIDDLE_S * sample_rate)) // 2)
+    return clip[start : start + round(MIDDLE_S * sample_rate)]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """`table` has a row a condition, and one of their means; what is missing is NaN, and `notes` say why.
 
-    Columns: `condition`, `verdict`, `real_clips`, `training_clips`, `generated_clips`, `floor_of`; `kernel_*` of
-    `generated`, `real_floor`, `matched_noise`, `white_noise`, each with `_low` and `_high` (90 %); `diversity`,
-    `real_diversity`, with intervals; `nearest` and `held_out_nearest`, median distances to the nearest training clip,
-    and `memorisation_ratio`, the first over the second: about 1 is as new as held-out clips are, far below is learnt
-    by heart; `copies`, how many.
+    `COLUMNS`: `kernel_*` are distances to real clips, each, as each `diversity`, with `_low` and `_high` (90 %).
     """
 
     table: pd.DataFrame
-    copies: list[Copy]
+    copies: list[dict[str, Any]]
     notes: list[str]
 
     @property
     def verdict(self) -> str:
         """All conditions and copies in one line of plain words."""
-        kinds = Counter(verdict.partition(":")[0].partition(",")[0] for verdict in self.table["verdict"][:-1])
-        said = {
-            NEAR.partition(":")[0]: "as near to real clips as these are to each other",
-            "distinguishable": "can be told from real clips",
-            UNDECIDED.partition(":")[0]: "undecided for want of clips",
-        }
-        counts = [f"{kinds[kind]} {text}" for kind, text in said.items() if kinds[kind]]
+        kinds = Counter(re.split(r"\W", verdict)[0] for verdict in self.table["verdict"][:-1])
+        counts = ", ".join(f"{kinds[kind]} {said}" for kind, said in OF_CONDITIONS.items() if kinds[kind])
         copied = f"{len(self.copies)} clips may be copies of training clips" if self.copies else "no copies found"
-        return f"of {len(self.table) - 1} conditions {', '.join(counts)}; {copied}"
+        return f"of {len(self.table) - 1} conditions {counts}; {copied}"
 
     @property
     def kernel_distances(self) -> dict[str, dict[str, Any]]:
         """By condition, the means under `OVERALL`, as `plots.distances` takes them; only those that there are."""
-        if "kernel_generated" not in self.table:
-            return {}
         kernels = self.table.set_index("condition").filter(like="kernel_").dropna(subset="kernel_generated")
-        kernels = kernels.rename(columns=lambda column: column.removeprefix("kernel_"))
+        kernels.columns = kernels.columns.str.removeprefix("kernel_")
         return {str(name): finite(row) for name, row in kernels.to_dict("index").items()}
 
     def write(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write `evaluation.csv`, `evaluation.json` (with `about`: what was compared) and `evaluation.png`."""
-        *conditions, overall = (finite(row) for row in self.table.to_dict("records"))
+        *conditions, overall = self.table.to_dict("records")
         found = {"verdict": self.verdict, "overall": overall, "conditions": conditions, "notes": self.notes}
-        content = {**about, **found, "copies": [copy._asdict() for copy in self.copies]}
+        content = {**about, **found, "copies": self.copies}
         drawn = {name: row for name, row in self.kernel_distances.items() if name != OVERALL}
-        write_results(folder, "evaluation", self.table, content, distances(drawn) if drawn else None)
+        write_results(folder, "evaluation", self.table, content, plots.distances(drawn) if drawn else None)
 
 
 def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
-    """Compare generated with real clips of the same conditions, each alone.
-
-    Raises `CtxAudioError` where no condition has both real and generated clips; those that lack one are noted.
-    """
+    """Compare the middle 4 s of generated and of real clips of the same conditions, each alone; with these, `notes`
+    name those that lack one."""
     shared = [name for name in generated if generated[name] and real.reference.get(name)]
-    notes = [
-        f"{name}: left out, there is no {'real' if generated.get(name) else 'generated'} clip"
-        for name in sorted({*generated, *real.reference} - set(shared))
-    ]
-    if not shared:
-        raise CtxAudioError(f"nothing to compare: {'; '.join(notes) or 'no clips'}")
-    notes = [*real.notes, *notes]
-    sets = {name: [real.reference[name], real.training.get(name, {}), generated[name]] for name in shared}
-    texture = {name: features_of(sets[name], sample_rate) for name in shared}
-    middles = {name: [[_middle(rows) for rows in clips.values()] for clips in texture[name]] for name in shared}
+    notes = [*real.notes]
+    for name in sorted({*generated, *real.reference} - set(shared)):
+        notes.append(f"{name}: left out, there is no {'real' if generated.get(name) else 'generated'} clip")
     rows, copies = [], []
     for name in shared:
-        reference, training, made = sets[name]
-        halves = "halves of the real clips" if len(reference) >= 4 else ""
-        row: dict[str, Any] = {"condition": name, "floor_of": "training clips" if len(training) >= 2 else halves}
-        row |= {"real_clips": len(reference), "training_clips": len(training), "generated_clips": len(made)}
+        reference, training, made = sets = real.reference[name], real.training.get(name, {}), generated[name]
+        found = distances.find_copies(made, reference, training, sample_rate)
+        row: dict[str, Any] = dict(zip(COUNTS, map(len, (*sets, found)), strict=True))
         if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
-            row["verdict"] = UNDECIDED
+            row["verdict"] = distances.UNDECIDED
         else:
-            noises = features_of(both_noises(reference, seed), sample_rate)
-            recordings, others, clips, *noises_of = (by_recording(of) for of in (*texture[name], *noises))
-            compared = compare_sets(recordings, others, clips, noises_of, seed)
-            row["verdict"] = compared.verdict
-            row |= {f"kernel_{column}": value for column, value in compared.columns().items()}
-            for column, of in (("diversity", middles[name][2]), ("real_diversity", middles[name][0])):
-                row |= columns_of(column, diversity(of, seed))
-            if compared.real_floor is None:
-                notes.append(f"{name}: no real-to-real floor: it needs two training clips or four real ones")
+            middles = [{clip: middle(samples, sample_rate) for clip, samples in of.items()} for of in sets]
+            middles += distances.both_noises(middles[0], seed)
+            texture = [{clip: distances.texture_features(of[clip], sample_rate) for clip in of} for of in middles]
+            recordings, others, clips, *noises = (by_recording(of) for of in texture)
+            kernels, row["verdict"] = distances.compare_sets(recordings, others, clips, noises, seed)
+            estimates = {f"kernel_{kind}": one for kind, one in kernels.items()}
+            estimates |= {"diversity": distances.diversity(list(texture[2].values()), seed)}
+            estimates |= {"real_diversity": distances.diversity(list(texture[0].values()), seed)}
+            for column, (value, low, high) in estimates.items():
+                row |= {column: value, f"{column}_low": low, f"{column}_high": high}
+            if "real_floor" not in kernels:
+                notes.append(f"{name}: no real-to-real floor: it needs two training clips")
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
-        found = find_copies(made, reference, training, sample_rate) if training else []
-        if training:
-            near, usual = (nearest_training_distance(middles[name][i], middles[name][1]) for i in (2, 0))
-            row |= {"nearest": near, "held_out_nearest": usual, "memorisation_ratio": near / usual if usual else None}
-        else:
-            notes.append(f"{name}: no training clips beside the real ones, so nothing is said of memorisation")
-        rows.append(row | {"copies": len(found)})
+        if not training:
+            notes.append(f"{name}: no training clips beside the real ones, so nothing is said of copies")
+        rows.append({"condition": name, **row})
         copies += found
-    table = pd.DataFrame(rows)
-    counts = [name for name in table if name.endswith("_clips") or name == "copies"]
-    table = table.astype({name: float for name in table if name not in (*counts, "condition", "verdict", "floor_of")})
-    overall = {**mean_row(table), **table[counts].sum(), "condition": OVERALL, "verdict": "", "floor_of": ""}
-    return Evaluation(pd.DataFrame([*table.to_dict("records"), overall])[list(table)], copies, notes)
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WITH_INTERVAL, float))
+    overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": ""}
+    return Evaluation(pd.DataFrame([*rows, overall], columns=COLUMNS), copies, notes)
 
 
 def mean_row(table: pd.DataFrame) -> dict[str, float]:
     """The means of the columns that are numbers; intervals of independent rows grow as the root of their squares."""
     means = table.mean(numeric_only=True)
     for bound in (name for name in table if name.endswith(("_low", "_high"))):
-        value = bound.removesuffix("_low").removesuffix("_high")
+        value = bound.rpartition("_")[0]
         away = (table[bound] - table[value]).dropna()
         means[bound] = means[value] + np.sign(away.sum()) * np.sqrt((away**2).sum()) / max(1, len(away))
     return {str(name): float(value) for name, value in means.items()}
 
 
 def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> dict[str, Any]:
-    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON.
-
-    `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows. Generates
+    """Kernel distances of texture (of each condition, and their means) and measured modulation, ready for JSON, of
     `CLIPS_PER_CONDITION` clips of 4 s a condition, with and without modulation.
+
+    `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
     plain, modulated = (
-        generated_clips(generator, CLIPS_PER_CONDITION, LONGEST_S, seed, one) for one in (ModulationProfile(), profile)
+        generated_clips(generator, CLIPS_PER_CONDITION, seed, one) for one in (ModulationProfile(), profile)
     )
-    flat = [[clip for clips in sounds.values() for clip in clips.values()] for sounds in (modulated, plain)]
-    modulation = modulation_figures(profile, flat[0], flat[1], sample_rate)
-    if not any(real.reference.get(name) for name in plain):
-        found = Evaluation(pd.DataFrame({"condition": [OVERALL], "verdict": ""}), [], [*real.notes, "no real clips"])
-    else:
-        found = evaluate(real, plain, sample_rate, seed)
+    with_it, without = ([clip for clips in of.values() for clip in clips.values()] for of in (modulated, plain))
+    found = evaluate(real, plain, sample_rate, seed)
     kernels = found.kernel_distances
-    overall = kernels.pop(OVERALL, None)
     return {
         "reference": real.description,
         "notes": found.notes,
-        "texture_distance": {"all_conditions": overall, "by_condition": kernels},
+        "texture_distance": {"all_conditions": kernels.pop(OVERALL, None), "by_condition": kernels},
         "verdict": found.verdict,
         "verdicts": found.table.set_index("condition")["verdict"].drop(OVERALL).to_dict(),
-        "modulation": modulation,
+        "modulation": modulation_figures(profile, with_it, without, sample_rate),
     }
 
 
-def generated_clips(
-    generator: Generator, count: int, duration_s: float, seed: int, profile: ModulationProfile
-) -> Sounds:
-    """`count` clips of each trained condition, modulated by `profile`."""
+def generated_clips(generator: Generator, count: int, seed: int, profile: ModulationProfile) -> Sounds:
+    """`count` clips of 4 s of each trained condition, modulated by `profile`."""
     found: Sounds = {}
     for condition in trained_conditions(generator):
         name = generator.config.conditions[condition]
-        made = generate_clips(generator, count, duration_s, condition, seed, profile)
+        made = generate_clips(generator, count, MIDDLE_S, condition, seed, profile)
         found[name] = {f"{name} {number}": clip.samples for number, clip in enumerate(made, 1)}
     return found
 
@@ -191,43 +257,27 @@ def generated_clips(
 def modulation_figures(
     profile: ModulationProfile, modulated: Sequence[FloatArray], plain: Sequence[FloatArray], sample_rate: int
 ) -> list[dict[str, float]]:
-    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it.
-
-    Carriers: their prominence over the neighbourhood in decibels, with and without.
-    """
-    rates_hz = [rate.rate_hz for rate in profile.rates]
-    rows: list[dict[str, float]] = []
-    if rates_hz:
-        measured, without = (
-            np.median([joint_depths(hilbert_envelope(c, sample_rate), sample_rate, rates_hz) for c in clips], axis=0)
-            for clips in (modulated, plain)
+    """Per rate of the profile: the depth asked for, measured (median), and of the same clips `[T]` without it. Per
+    carrier: its prominence over the neighbourhood in decibels, with and without."""
+    rows, both = [], (modulated, plain)
+    if rates_hz := [rate.rate_hz for rate in profile.rates]:
+        depths = (
+            [joint_depths(hilbert_envelope(clip, sample_rate), sample_rate, rates_hz) for clip in clips]
+            for clips in both
         )
-        found = zip(profile.rates, measured.tolist(), without.tolist(), strict=True)
-        rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in found]
+        columns = zip(profile.rates, *(np.median(of, axis=0).tolist() for of in depths), strict=True)
+        rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in columns]
     for carrier in profile.carriers:
-        with_db, without_db = (
-            median(carrier_prominence_db(clip, sample_rate, carrier.frequency_hz) for clip in clips)
-            for clips in (modulated, plain)
-        )
-        of_carrier = {"carrier_hz": carrier.frequency_hz, "asked": carrier.depth}
-        rows.append({**of_carrier, "prominence_db": with_db, "without_db": without_db})
+        hertz = carrier.frequency_hz
+        heard_db, without_db = (median(carrier_prominence_db(c, sample_rate, hertz) for c in clips) for clips in both)
+        row = {"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": heard_db, "without_db": without_db}
+        rows.append(row)
     return rows
 
 
-def features_of(sets: Sequence[Mapping[str, FloatArray]], sample_rate: int) -> list[Features]:
-    """The features of each clip of each set."""
-    return [{name: texture_features(clip, sample_rate) for name, clip in clips.items()} for clips in sets]
-
-
-def by_recording(clips: Features) -> list[Array]:
+def by_recording(clips: Mapping[str, Array]) -> list[Array]:
     """The features of each clip, pieces of one recording (`name#1`, `name#2`) together, unless there is but one."""
     recordings: dict[str, list[Array]] = {}
     for name, rows in clips.items():
         recordings.setdefault(_PIECE.sub("", name), []).append(rows)
     return [np.concatenate(pieces) for pieces in recordings.values()] if len(recordings) > 1 else list(clips.values())
-
-
-def _middle(rows: Array) -> Array:
-    """The windows in the middle: long clips would differ less from each other than short ones do."""
-    start = max(0, (len(rows) - MIDDLE_WINDOWS) // 2)
-    return rows[start : start + MIDDLE_WINDOWS]

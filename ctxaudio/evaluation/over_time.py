@@ -6,6 +6,7 @@ What is held in memory is the slow envelope, 12 MB for an hour of sound.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,10 +18,10 @@ import scipy.signal
 from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.folders import finite, write_results
-from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named_rates
+from ctxaudio.evaluation.analysis import MIN_DURATION_S, check_measurable, named_rates, write_results
 from ctxaudio.files import FloatArray, writable_folder
-from ctxaudio.plots import modulation_spectrogram
+from ctxaudio.options import on_a_terminal
+from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
 from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
 from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
@@ -38,103 +39,83 @@ SILENCE = 1e-7
 
 
 def analyse_file(
-    path: str | Path,
-    output_dir: str | Path | None = None,
-    window_s: float | None = None,
-    rates_hz: Sequence[float] = (),
-    progress: bool = True,
+    path: Path, output_dir: Path | None = None, window_s: float | None = None, rates_hz: Sequence[float] = ()
 ) -> pd.DataFrame:
-    """Measure the modulation of the sound at `path` over time.
+    """`modulation_over_time` of the sound at `path`, a row every half window (an eighth in a sound of fewer than 20).
 
-    Writes `NAME_modulation.csv` (the table), `.json` (length, loudness, the rates found) and `.png` (the modulation
-    spectrogram) into `output_dir`, or beside the file.
-
-    Args:
-        window_s: length of a window; by default 30 s, in a sound under 5 minutes a tenth of it, and 2 s at least.
-        rates_hz: rates to measure besides the targets.
-
-    Returns:
-        A row every half window (an eighth in a sound of fewer than 20), as `modulation_over_time`. `attrs["found"]`
-        are the stretches of `rates_found`; `attrs["lufs"]`, `attrs["true_peak_db"]` are of the whole file.
-
-    Raises `CtxAudioError` for a file that can't be read, a sound under 2 s or digital silence, and an `output_dir`
-    that can't be written to.
+    A window is 30 s if not given, in a sound under 5 minutes a tenth of it, at least 2 s. Writes `NAME_modulation.csv`,
+    `.json` (with the `attrs` of the table: `lufs`, `true_peak_db`, and `rates_found` as `found`) and `.png` into
+    `output_dir`, or beside the file. Raises `CtxAudioError` for a sound that can't be read, is under 2 s or silent.
     """
-    source = Path(path)
-    written_to = writable_folder(source.parent if output_dir is None else Path(output_dir))
-    sound = AudioReader(source)
-    check_measurable(sound.frames, sound.sample_rate, f"{source}: ")
+    written_to = writable_folder(output_dir or path.parent)
+    sound = AudioReader(path)
+    check_measurable(sound.frames, sound.sample_rate, f"{path}: ")
     duration_s = sound.duration_s
     if window_s is None:
         window_s = max(MIN_DURATION_S, min(30.0, duration_s / 10))
     if window_s > duration_s:
-        raise CtxAudioError(f"{source}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
+        raise CtxAudioError(f"{path}: a window of {window_s:g} s is longer than the {duration_s:.2f} s of sound")
     step_s = window_s / (2 if duration_s >= 20 * window_s else 8)
     meter = LevelMeter(sound.sample_rate, sound.channels)
-    blocks = _metered(sound, step_s, meter, progress)
-    table, depths = modulation_over_time(blocks, sound.sample_rate, window_s, step_s, rates_hz)
-    level = meter.unchanged()
+
+    def metered() -> Iterator[FloatArray]:
+        count = math.ceil(duration_s / step_s)
+        for block in tqdm(sound.blocks(step_s), "analysing", count, unit="block", disable=not on_a_terminal()):
+            meter.add(block)
+            yield block
+
+    table, depths = modulation_over_time(metered(), sound.sample_rate, window_s, step_s, rates_hz)
     if table["schumann_depth"].isna().all():
-        raise CtxAudioError(f"{source}: digital silence: nothing to measure")
-    whole = {"lufs": level.lufs, "true_peak_db": level.true_peak_db}
-    table.attrs |= {"found": rates_found(table), **whole}
-    lengths = {"duration_s": duration_s, "window_s": window_s, "step_s": step_s}
-    medians = finite(table.drop(columns=["start_s", "time_s"]).median())
-    content = {"file": source.name, **lengths, **finite(whole), "found": table.attrs["found"], "medians": medians}
-    picture = modulation_spectrogram(table["time_s"].to_numpy(), PICTURE_RATES_HZ, depths, source.stem)
-    write_results(written_to, f"{source.stem}_modulation", table, content, picture)
+        raise CtxAudioError(f"{path}: digital silence: nothing to measure")
+    level = meter.unchanged()
+    table.attrs |= {"lufs": level.lufs, "true_peak_db": level.true_peak_db, "found": rates_found(table)}
+    lengths = {"file": path.name, "duration_s": duration_s, "window_s": window_s, "step_s": step_s}
+    content = lengths | table.attrs | {"medians": table.drop(columns=["start_s", "time_s"]).median().to_dict()}
+    picture = modulation_spectrogram(table["time_s"].to_numpy(), depths, path.stem)
+    write_results(written_to, f"{path.stem}_modulation", table, content, picture)
     return table
 
 
-def _metered(sound: AudioReader, seconds: float, meter: LevelMeter, progress: bool) -> Iterator[FloatArray]:
-    with tqdm(total=round(sound.duration_s), desc="analysing", unit="s", disable=not progress) as bar:
-        for block in sound.blocks(seconds):
-            meter.add(block)
-            yield block
-            bar.update(round(block.shape[1] / sound.sample_rate))
-
-
 def modulation_over_time(
-    blocks: Iterable[FloatArray],
-    sample_rate: int,
-    window_s: float = 30.0,
-    step_s: float | None = None,
-    rates_hz: Sequence[float] = (),
+    blocks: Iterable[FloatArray], sample_rate: int, window_s: float, step_s: float, rates_hz: Sequence[float] = ()
 ) -> tuple[pd.DataFrame, Array]:
     """Measure the envelope of the mono mix of `blocks` `[channels, any length]` of a stream, in windows of `window_s`.
 
-    The table has a row every `step_s` (half a window if not given): `start_s`, `time_s` (the centre), for each rate
-    target and each of `rates_hz` its `_depth` and `_p` (F test), and the strongest rate found whatever it is,
-    `strongest_hz` and `strongest_depth` (NaN where none stands out). A window of T seconds tells rates 1/T apart, and
-    a rate that glides within it is smeared. A silent window is NaN throughout. Beside the table, `[rows, R]` is the
-    depth at `PICTURE_RATES_HZ`: the largest within each step, so that a line between two steps isn't missed.
-
-    Raises `CtxAudioError` for a window under 2 s, and for a sound shorter than a window.
+    The table has a row every `step_s`: `start_s`, `time_s` (the centre), for each rate target and each of `rates_hz`
+    `_depth` and `_p` (F test), and the strongest rate found whatever it is, `strongest_hz` and `strongest_depth`. A
+    window of T seconds tells rates 1/T apart, and a rate that glides within it is smeared. NaN: silence, or none stands
+    out. Beside the table, `[rows, R]` is the depth at `PICTURE_RATES_HZ`: the largest within each step, so that a line
+    between two isn't missed. Raises `CtxAudioError` for a window under 2 s.
     """
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
     rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
     whole, length = _slow_envelope_of(blocks, sample_rate), round(window_s * rate_hz)
-    if len(whole) < length:
-        raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
-    step_s = window_s / 2 if step_s is None else step_s
+    taper = scipy.signal.windows.hann(length, sym=False)
     bins_hz = np.asarray(np.fft.rfftfreq(PADDING * length, 1.0 / rate_hz), dtype=np.float64)
+    ratio = PICTURE_RATES_HZ[1] / PICTURE_RATES_HZ[0]
+    edges_hz = PICTURE_RATES_HZ[0] * ratio ** (np.arange(len(PICTURE_RATES_HZ) + 1) - 0.5)
+    edges = np.round(edges_hz / bins_hz[1]).astype(int)
     rows: list[dict[str, float]] = []
     picture = []
     while (start := round(len(rows) * step_s * rate_hz)) + length <= len(whole):
         envelope, start_s = whole[start : start + length], len(rows) * step_s
-        silent = not envelope.mean() > SILENCE
-        spectrum = np.full(len(bins_hz), np.nan) if silent else _spectrum(envelope)
-        picture.append(_in_picture(bins_hz, spectrum))
-        row = {"start_s": start_s, "time_s": start_s + window_s / 2}
+        rows.append({"start_s": start_s, "time_s": start_s + window_s / 2})
+        if not envelope.mean() > SILENCE:
+            picture.append(np.full(len(PICTURE_RATES_HZ), np.nan))
+            continue
+        mean = float(envelope @ taper) / taper.sum()
+        waves = scipy.fft.rfft((envelope - mean) * taper, PADDING * length)
+        spectrum = np.asarray(2.0 * np.abs(waves) / taper.sum() / mean)
+        picture.append(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
         for name, hertz in rates.items():
-            found = None if silent else detect_rates(envelope, rate_hz, [hertz])[0]
-            row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
-        strongest_hz = np.nan if silent else _strongest(bins_hz, spectrum)
-        depth = envelope_depth(envelope, rate_hz, strongest_hz) if np.isfinite(strongest_hz) else np.nan
-        rows.append(row | {"strongest_hz": strongest_hz, "strongest_depth": depth})
-    return pd.DataFrame(rows), np.stack(picture)
+            found = detect_rates(envelope, rate_hz, [hertz])[0]
+            rows[-1] |= {f"{name}_depth": found.depth, f"{name}_p": found.p_value}
+        if np.isfinite(hertz := _strongest(bins_hz, spectrum)):
+            rows[-1] |= {"strongest_hz": hertz, "strongest_depth": envelope_depth(envelope, rate_hz, hertz)}
+    columns = ["start_s", "time_s", *(f"{name}_{part}" for name in rates for part in ("depth", "p"))]
+    return pd.DataFrame(rows, columns=[*columns, "strongest_hz", "strongest_depth"], dtype=float), np.stack(picture)
 
 
 def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
@@ -168,23 +149,7 @@ def _slow_envelope_of(blocks: Iterable[FloatArray], sample_rate: int) -> Array:
             envelope, _ = slow_envelope(held[: before + size + margin], sample_rate)
             pieces.append(envelope[before // step : (before + size) // step])
             held, before = held[before + size - margin :], margin
-    return np.concatenate(pieces or [np.zeros(0)])
-
-
-def _spectrum(envelope: Array) -> Array:
-    """Depth at each bin of a Hann window, zero-padded to four times its length."""
-    window = scipy.signal.windows.hann(len(envelope), sym=False)
-    mean = float(envelope @ window) / window.sum()
-    waves = scipy.fft.rfft((envelope - mean) * window, PADDING * len(envelope))
-    return np.asarray(2.0 * np.abs(waves) / window.sum() / mean)
-
-
-def _in_picture(bins_hz: Array, spectrum: Array) -> Array:
-    """The largest depth within each step of `PICTURE_RATES_HZ`."""
-    ratio = PICTURE_RATES_HZ[1] / PICTURE_RATES_HZ[0]
-    edges_hz = PICTURE_RATES_HZ[0] * ratio ** (np.arange(len(PICTURE_RATES_HZ) + 1) - 0.5)
-    edges = np.round(edges_hz / bins_hz[1]).astype(int)
-    return np.asarray(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
+    return np.concatenate(pieces)
 
 
 def _strongest(bins_hz: Array, spectrum: Array) -> float:
@@ -201,3 +166,27 @@ def _strongest(bins_hz: Array, spectrum: Array) -> float:
     peak = peaks[power[peaks].argmax()]
     left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-300)
     return float((peak + 0.5 * (left - right) / (left - 2.0 * middle + right)) * bins_hz[1])
+
+
+def modulation_spectrogram(times_s: Array, depths: Array, title: str = "") -> Picture:
+    """Depth `[W, R]` at each of `PICTURE_RATES_HZ`, in decibels (20 log10 m, from -50), over `times_s` `[W]`; NaN is
+    white."""
+    picture = Picture(f"modulation spectrogram of {title}", 4.0)
+    axis = picture.subplots()
+    unit, seconds = ("minutes", 60.0) if times_s[-1] - times_s[0] >= 120.0 else ("seconds", 1.0)
+    label_axis(axis, title, f"time ({unit}); dotted: the rate targets", "rate of the envelope (Hz)")
+    axis.grid(False)
+
+    def ends(centres: Array) -> tuple[float, float]:
+        half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
+        return float(centres[0] - half), float(centres[-1] + half)
+
+    extent = (*ends(times_s / seconds), *ends(np.log2(PICTURE_RATES_HZ)))
+    levels_db = 20.0 * np.log10(np.maximum(depths, 1e-6)).T
+    image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="none")
+    image.set_clim(-50.0, 0.0)
+    axis.set_yticks(np.log2(RATE_TICKS_HZ), [str(tick) for tick in RATE_TICKS_HZ])
+    for rate_hz in RATE_TARGETS_HZ:
+        axis.axhline(np.log2(rate_hz), color="white", linewidth=0.5, linestyle=":", alpha=0.6)
+    picture.colorbar(image, ax=axis, label="modulation depth (dB, 20 log m)", aspect=30, pad=0.01)
+    return picture

@@ -22,7 +22,7 @@ from IPython.display import display
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.plots.charts import BLUE, INK, ORANGE, SKY, Picture, label_axis
+from ctxaudio.plots import BLUE, INK, ORANGE, SKY, Picture, label_axis
 from ctxaudio.signal.loudness import equally_loud
 from ctxaudio.widgets import HALF_A_WINDOW, Playlist, Sound, play, said
 

@@ -13,8 +13,7 @@ from IPython.display import display
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.schedule import Schedule, Step
-from ctxaudio.plots import Picture, timeline
-from ctxaudio.plots.charts import spaced
+from ctxaudio.plots import Picture, spaced, timeline
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import model_for, trained_conditions
 from ctxaudio.render.night import (
@@ -39,8 +38,7 @@ MIX_WIDTHS = {"recording": 20, "level (dB)": 5, "gap (s)": 5}
 
 def picture_of_night(night: Night) -> Picture:
     """The plan: rate, depth and level over time, and where a condition begins."""
-    schedule, ends = night.schedule, night.length_and_fade(MINUTES, FADE_S)
-    return timeline(schedule.knots(), *ends, levels=schedule.levels(), conditions=schedule.conditions())
+    return timeline(night.schedule, *night.length_and_fade(MINUTES, FADE_S))
 
 
 def plan_night(

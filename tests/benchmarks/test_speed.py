@@ -17,8 +17,7 @@ import torch
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.batches import Batch
-from ctxaudio.evaluation.folders import batch_analyze_frequencies
-from ctxaudio.evaluation.measures import analyse_clip
+from ctxaudio.evaluation.analysis import analyse_clip, batch_analyze_frequencies
 from ctxaudio.evaluation.over_time import analyse_file
 from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
@@ -132,7 +131,7 @@ def test_analysis_of_a_folder_of_200_clips(benchmark: Benchmark, tmp_path: Path)
 
 def test_analysis_over_time_of_ten_minutes_of_stereo(benchmark: Benchmark, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.flac", hiss(2, 600.0).T, RATE)
-    table = benchmark.pedantic(lambda: analyse_file(tmp_path / "long.flac", progress=False), rounds=2)
+    table = benchmark.pedantic(lambda: analyse_file(tmp_path / "long.flac"), rounds=2)
     assert len(table) > 30
 
 

@@ -112,7 +112,8 @@ def test_without_recordings_the_embedded_corpus_is_said_to_be_used(tmp_path: Pat
         (["pretrain", "--output_dir", "out", "--corpora=--"], "--corpora=-- gives no value"),
         (["course", "--preset", "a\nb"], "a\\nb"),
         (["prepare", "--data_dir", "x" * 300], "File name too long"),
-        (["evaluate", "--generated_dir", "x" * 300], "File name too long"),
+        (["evaluate", "--model_path", "x" * 300], "File name too long"),
+        (["evaluate", "--data_dir", "none"], "required: --model_path"),
     ],
 )
 def test_a_mistake_gets_one_line_and_two(arguments, message, tmp_path, monkeypatch, capsys):
@@ -256,7 +257,7 @@ def test_help_may_be_asked_for_as_a_command(capsys: pytest.CaptureFixture[str]) 
 
 
 #: What lets the command end at once, for another reason.
-NOTHING_THERE = {"train": ["--data_dir", "none"], "pretrain": [], "evaluate": ["--data_dir", "none"]}
+NOTHING_THERE = {"train": ["--data_dir", "none"], "pretrain": [], "evaluate": []}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ NOTHING_THERE = {"train": ["--data_dir", "none"], "pretrain": [], "evaluate": ["
     [
         (["train"], "checkpoints/latest.pt", "holds a training: --resume goes on with it, --overwrite begins anew"),
         (["pretrain", "--data_dir", "none"], "checkpoints/latest.pt", "--resume goes on with it, --overwrite begins"),
-        (["evaluate", "--generated_dir", "none"], "evaluation.json", "is there already: pass --overwrite to replace"),
+        (["evaluate", "--model_path", "none"], "evaluation.json", "is there already: pass --overwrite to replace"),
     ],
 )
 def test_hours_of_work_are_replaced_only_where_that_is_asked_for(

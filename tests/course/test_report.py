@@ -208,7 +208,8 @@ def test_every_image_has_an_alternative_text(page: str) -> None:
     images = Elements(page).of("img")
     assert len(images) == 2 + 1  # triplets, distances
     assert all(image.get("alt") for image in images)
-    assert images[2]["alt"] == "kernel distances to real clips: Chirp_and_tweet 42"
+    alt = str(images[2]["alt"])
+    assert alt.startswith("kernel distance to real clips") and "Chirp_and_tweet" in alt and "generated 42" in alt
 
 
 def test_figures_grade_and_cautions_are_given(page: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctxaudio.evaluation.features import texture_features
+from ctxaudio.evaluation.distances import texture_features
 
 RATE = 22050
 TIME_S = np.arange(2 * RATE) / RATE

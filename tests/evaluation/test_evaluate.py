@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,20 @@ from sounds import RATE, modulated_noise, noise
 from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.evaluate import by_recording, evaluate, figures_of_merit, mean_row, modulation_figures
-from ctxaudio.evaluation.sounds import RealSound, generated_sound, prepared_sound, real_sound
+from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.evaluation.evaluate import (
+    RealSound,
+    Sounds,
+    by_recording,
+    evaluate,
+    figures_of_merit,
+    held_out_sound,
+    mean_row,
+    middle,
+    modulation_figures,
+    prepared_sound,
+    real_sound,
+)
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate
 from ctxaudio.run import Run
@@ -34,35 +46,32 @@ def strict_json(path: Path) -> dict:
     return json.loads(path.read_text(), parse_constant=never)
 
 
-@pytest.fixture(scope="module")
-def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sub-folders by condition: Rain are copies of training clips, Cricket is noise, Wind a single clip."""
-    root = tmp_path_factory.mktemp("made")
-    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE, "val")
-    for i, clip in enumerate(list(real.training["Rain"].values())[:3]):
-        write_audio(root / "Rain" / f"{i}.wav", 0.5 * clip[: 4 * RATE], RATE)
-        write_audio(root / "Cricket" / f"{i}.wav", noise(i), RATE)
-    write_audio(root / "Wind" / "0.wav", noise(9), RATE)
-    return root
+def made(real: RealSound) -> Sounds:
+    """Rain are copies of training clips, Cricket is noise, Wind a single clip."""
+    copies = list(real.training["Rain"].items())[:3]
+    rain = {f"of {name}": 0.5 * clip[: 4 * RATE] for name, clip in copies}
+    return {"Rain": rain, "Cricket": sounds_of(3), "Wind": sounds_of(1, 9)}
 
 
-def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_something(
-    folder: Path, recordings: Path, tmp_path: Path, capsys
+def test_generated_clips_are_compared_with_real_ones_and_everything_stands_beside_something(
+    recordings: Path, tmp_path: Path
 ):
-    given = ["--generated_dir", str(folder), "--data_dir", str(recordings), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *given, "--split", "train"]) == 0
-    printed = capsys.readouterr().out
-    assert "train split of" in printed and "note: Wind: 1 generated clip" in printed
+    conditions = ("Rain", "Cricket", "Wind")
+    real = real_sound(recordings, conditions, RATE)
+    evaluation = evaluate(RealSound(real.training, {}, "training clips", notes=["few"]), made(real), RATE)
+    evaluation.write(tmp_path, {"seed": 0})
+    assert any("Wind: 1 generated clip" in note for note in evaluation.notes)
+    assert evaluation.notes[0] == "few"
     assert {path.name for path in tmp_path.iterdir()} == {"evaluation.json", "evaluation.csv", "evaluation.png"}
-    found = {one["condition"]: one for one in strict_json(tmp_path / "evaluation.json")["conditions"]}
+    content = strict_json(tmp_path / "evaluation.json")
+    found = {one["condition"]: one for one in content["conditions"]}
     rain, cricket, wind = found["Rain"], found["Cricket"], found["Wind"]
     assert rain["kernel_generated"] < rain["kernel_matched_noise"] < cricket["kernel_generated"]
     assert cricket["kernel_generated"] == pytest.approx(cricket["kernel_white_noise"], rel=0.2)
     assert rain["kernel_generated_low"] < rain["kernel_generated"] < rain["kernel_generated_high"]
     assert wind["kernel_generated"] is None and wind["diversity"] is None and wind["generated_clips"] == 1
     assert wind["verdict"] == "undecided: too few clips" and cricket["verdict"].startswith("distinguishable")
-    assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
-    assert f"Cricket: {cricket['verdict']}" in printed and "note: the reference is the train split" in printed
+    assert content["verdict"].startswith("of 3 conditions") and content["seed"] == 0
     table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
     assert table.loc["Rain", "kernel_generated"] == pytest.approx(rain["kernel_generated"])
     assert table.loc["mean", "kernel_generated"] == pytest.approx(
@@ -70,25 +79,24 @@ def test_a_folder_is_compared_with_real_clips_and_everything_stands_beside_somet
     )
 
 
-def test_copies_of_training_clips_are_named(folder: Path, recordings: Path):
-    real = real_sound(recordings, ("Rain", "Cricket"), RATE, "val")
-    generated = generated_sound(folder, RATE)[0]
-    found = evaluate(real, generated, RATE)
+def test_copies_of_training_clips_are_named(recordings: Path):
+    real = real_sound(recordings, ("Rain", "Cricket", "Wind"), RATE)
+    found = evaluate(real, made(real), RATE)
     figures = found.table.set_index("condition")
-    assert {copy.clip for copy in found.copies} == {"Rain/0.wav", "Rain/1.wav", "Rain/2.wav"}
-    assert {copy.training_clip for copy in found.copies} == set(list(real.training["Rain"])[:3])
-    assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "mean": 3}
-    assert figures.loc["Rain", "memorisation_ratio"] < 0.5
+    assert {copy["clip"] for copy in found.copies} == {f"of {copy['training_clip']}" for copy in found.copies}
+    assert {copy["training_clip"] for copy in found.copies} == set(list(real.training["Rain"])[:3])
+    assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "Wind": 0, "mean": 3}
 
 
 def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, recordings: Path, tmp_path: Path, capsys):
     model = ["--model_path", str(trained.model_path), "--data_dir", str(recordings), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *model, "--num_samples", "2", "--duration", "1.5"]) == 0
+    assert main(["evaluate", *model, "--num_samples", "2"]) == 0
     printed = capsys.readouterr().out
     assert "without modulation, beside the val split" in printed
+    assert printed.splitlines()[-1].startswith("verdict: of 3 conditions")
+    assert "Wind: undecided: too few clips" in printed and "note: the reference is the val split" in printed
     content = strict_json(tmp_path / "evaluation.json")
     assert [one["condition"] for one in content["conditions"]] == ["Rain", "Wind", "Cricket"]
-    assert content["conditions"][0]["floor_of"] == "training clips"
     assert any("1 real clip" in note for note in content["notes"])
     assert any("by uploaders of training clips" in note for note in content["notes"])
 
@@ -108,29 +116,32 @@ def test_where_sets_are_too_small_it_says_so_and_nothing_is_nan(tmp_path: Path):
 
 
 def test_nothing_in_common_is_an_error():
-    with pytest.raises(CtxAudioError, match="nothing to compare: Rain: left out, there is no generated clip"):
-        evaluate(RealSound({"Rain": {"a": noise(0)}}, {}, ""), {"Rain": {}}, RATE)
+    found = evaluate(RealSound({"Rain": {"a": noise(0)}}, {}, ""), {"Rain": {}}, RATE)
+    assert found.notes == ["Rain: left out, there is no generated clip"] and found.table["condition"].tolist() == [
+        "mean"
+    ]
 
 
-def test_real_clips_may_be_a_plain_folder_too(folder: Path, tmp_path: Path, capsys):
-    given = ["--generated_dir", str(folder), "--data_dir", str(folder), "--output_dir", str(tmp_path)]
-    assert main(["evaluate", *given]) == 0
-    table = pd.read_csv(tmp_path / "evaluation.csv").set_index("condition")
-    assert table.loc["Cricket", "kernel_generated"] <= 0.0
-    flat = ["--generated_dir", str(folder / "Rain"), "--data_dir", str(folder / "Rain")]
-    assert main(["evaluate", *flat, "--output_dir", str(tmp_path), "--overwrite"]) == 0
+def test_real_clips_may_be_a_plain_folder_too(tmp_path: Path):
+    for seed, clip in sounds_of(15).items():
+        write_audio(tmp_path / "Cricket" / f"{seed}.wav", clip, RATE)
+    real = real_sound(tmp_path, ("Cricket",), RATE)
+    found = evaluate(real, {"Cricket": dict(real.reference["Cricket"])}, RATE).table.set_index("condition")
+    assert found.loc["Cricket", ["real_clips", "training_clips"]].tolist() == [3, 12]
+    assert found.loc["Cricket", "kernel_generated"] <= 0.0
 
 
-def test_mistakes_are_one_line(folder: Path, trained: Run, tmp_path: Path, capsys):
-    model, made = ["--model_path", str(trained.model_path)], ["--generated_dir", str(folder)]
+def test_mistakes_are_one_line(recordings: Path, trained: Run, tmp_path: Path, capsys):
+    model = ["--model_path", str(trained.model_path)]
+    silent, other = tmp_path / "silent", tmp_path / "other"
+    write_audio(silent / "Rain" / "0.wav", np.zeros(2 * RATE, np.float32), RATE)
+    write_audio(other / "Gong" / "0.wav", noise(0), RATE)
     for arguments, message in (
-        ([], "give --model_path or --generated_dir"),
-        ([*model, *made], "give --model_path or --generated_dir"),
-        ([*model, "--sample_rate", "22050"], "leave out --sample_rate"),
-        ([*made, "--num_samples", "1"], "num_samples 1 must be at least 2"),
-        ([*made, "--data_dir", str(folder), "--split", "eval"], "no eval split"),
-        ([*made, "--data_dir", str(tmp_path / "none")], "no such folder"),
-        (["--generated_dir", str(tmp_path / "none")], "no such folder"),
+        ([*model, "--num_samples", "1"], "num_samples 1 must be at least 2"),
+        ([*model, "--data_dir", str(tmp_path / "none")], "no such folder"),
+        ([*model, "--data_dir", str(other)], "no real clip of Rain, Waves_and_surf, Wind"),
+        ([*model, "--data_dir", str(silent)], "silent (under"),
+        (["--model_path", str(tmp_path / "none")], "none"),
     ):
         assert message in refused([*arguments, "--output_dir", str(tmp_path / "out")], capsys)
 
@@ -161,8 +172,8 @@ def test_the_interval_of_a_mean_is_that_of_independent_rows():
 def figures(trained: Run, clips, tmp_path_factory: pytest.TempPathFactory):
     generator, _ = pipeline.load_model(trained)
     other = write_embedded_corpus(tmp_path_factory.mktemp("other"), ["Rain", "Cricket", "Wind"], 9, clips_per_label=6)
-    fresh = real_sound(other, clips.condition_names, RATE, "train", "sleep")
-    return figures_of_merit(generator, replace(fresh, training=prepared_sound(clips, "train", 20)))
+    fresh = real_sound(other, clips.condition_names, RATE, "sleep").training
+    return figures_of_merit(generator, RealSound(fresh, prepared_sound(clips, "train", 20), "fresh"))
 
 
 def test_figures_of_merit_stand_beside_their_floors(figures):
@@ -209,3 +220,68 @@ def test_the_depth_asked_for_stands_beside_the_measured_one_and_that_of_the_same
     assert (row["rate_hz"], row["asked"]) == (6.0, 0.4)
     assert row["measured"] == pytest.approx(0.4, abs=0.03) and row["without"] < 0.03
     assert modulation_figures(ModulationProfile(), modulated, plain, RATE) == []
+
+
+@pytest.fixture
+def with_eval(recordings: Path, tmp_path: Path) -> Path:
+    """The recordings, and three clips of Rain and one of Wind in the eval split."""
+    root = tmp_path / "fsd50k"
+    shutil.copytree(recordings, root)
+    rows = ["fname,labels,mids"]
+    for number, label in enumerate(("Rain", "Rain", "Rain", "Wind")):
+        write_audio(root / "FSD50K.eval_audio" / f"{number}.wav", noise(number, 6.0), RATE)
+        rows.append(f"{number},{label},/m/0")
+    (root / "FSD50K.ground_truth" / "eval.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_the_eval_split_is_the_reference_where_there_is_one(with_eval: Path):
+    real = real_sound(with_eval, ("Rain", "Cricket"), RATE)
+    assert list(real.reference["Rain"]) == ["0", "1", "2"] and real.reference["Cricket"] == {}
+    assert len(real.training["Rain"]) == 4 and real.description.startswith("the eval split of") and real.notes == []
+
+
+def test_validation_clips_are_said_to_flatter(recordings: Path):
+    real = real_sound(recordings, ("Rain",), RATE)
+    assert "by uploaders of training clips" in real.notes[0]
+    assert not set(real.reference["Rain"]) & set(real.training["Rain"])
+
+
+def test_a_plain_folder_is_divided_as_training_does(tmp_path: Path):
+    for number in range(5):
+        write_audio(tmp_path / "Rain" / f"{number}.wav", noise(number), RATE)
+    real = real_sound(tmp_path, ("Rain",), RATE)
+    assert len(real.reference["Rain"]) == 1 and len(real.training["Rain"]) == 4 and len(real.notes) == 1
+
+
+def test_a_run_is_judged_by_eval_clips_else_by_validation_clips_and_a_note(
+    clips: PreparedClips, with_eval: Path, recordings: Path
+):
+    judged = held_out_sound(clips, with_eval, 2)
+    assert len(judged.reference["Rain"]) == len(judged.training["Rain"]) == 2
+    assert judged.description.startswith("the eval split of")
+    chosen = held_out_sound(clips, recordings, 20)
+    names = [clips.clips[i].clip_id for i in clips.of("val", 0)]
+    assert list(chosen.reference["Rain"]) == names and "by uploaders of training clips" in chosen.notes[0]
+    assert not set(names) & set(chosen.training["Rain"])
+
+
+def test_an_eval_split_without_a_clip_of_the_conditions_is_said(clips: PreparedClips, with_eval: Path):
+    others = replace(
+        clips, condition_names=("Gong", "Harp", "Bell", "Purr", "Tabla", "Organ")[: len(clips.condition_names)]
+    )
+    judged = held_out_sound(others, with_eval, 20)
+    assert "val split" in judged.description and any("looked for the labels Gong" in note for note in judged.notes)
+
+
+def test_prepared_clips_are_cut_to_their_middle(clips: PreparedClips):
+    sounds = prepared_sound(clips, "train", 2)
+    assert list(sounds) == list(clips.condition_names) and len(sounds["Rain"]) == 2
+    clip = np.arange(10 * RATE)
+    assert middle(clip, RATE)[0] == 3 * RATE and len(middle(clip, RATE)) == 4 * RATE
+    assert len(middle(clip[:RATE], RATE)) == RATE
+
+
+def test_more_clips_than_asked_for_are_left_out_by_chance_and_noted(recordings: Path):
+    real = real_sound(recordings, ("Rain",), RATE, most=2)
+    assert len(real.training["Rain"]) == 2 and "2 of 4 training clips" in " ".join(real.notes)

@@ -12,7 +12,13 @@ import soundfile
 
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, analyse_file, modulation_over_time, rates_found
+from ctxaudio.evaluation.over_time import (
+    PICTURE_RATES_HZ,
+    analyse_file,
+    modulation_over_time,
+    modulation_spectrogram,
+    rates_found,
+)
 from ctxaudio.signal.cochlea import slow_envelope
 from ctxaudio.signal.envelope import envelope_depth
 
@@ -33,14 +39,14 @@ def modulated(samples: np.ndarray, rate_hz: float | np.ndarray, depth: float) ->
 def test_the_cuts_of_a_stream_do_not_matter(lengths: tuple[int, ...]) -> None:
     samples = modulated(noise(21.3), 6.0, 0.3)
     cuts = np.cumsum(np.resize(lengths, samples.shape[1] // min(lengths)))
-    streamed, _ = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, window_s=5.0)
-    pd.testing.assert_frame_equal(streamed, modulation_over_time([samples], RATE, window_s=5.0)[0])
+    streamed, _ = modulation_over_time(np.split(samples, cuts[cuts < samples.shape[1]], axis=1), RATE, 5.0, 2.5)
+    pd.testing.assert_frame_equal(streamed, modulation_over_time([samples], RATE, 5.0, 2.5)[0])
 
 
 def test_depths_are_those_of_the_whole_envelope() -> None:
     """Of the first window, and of one across the border of two pieces, which are measured one by one."""
     samples = modulated(noise(31.3), 6.0, 0.3)
-    table, _ = modulation_over_time([samples], RATE, window_s=10.0, rates_hz=[0.5, 21.3])
+    table, _ = modulation_over_time([samples], RATE, 10.0, 5.0, rates_hz=[0.5, 21.3])
     envelope, rate_hz = slow_envelope(samples[0], RATE)
     assert table["start_s"].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
     for name, target_hz in {"rate_0.5_hz": 0.5, "meditation": 6.0, "rate_21.3_hz": 21.3}.items():
@@ -51,7 +57,7 @@ def test_depths_are_those_of_the_whole_envelope() -> None:
 
 def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
     rates_hz = np.repeat([10.0, 4.0], 60 * RATE)
-    table, picture = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, window_s=10.0)
+    table, picture = modulation_over_time(iter([modulated(noise(120.0), rates_hz, 0.3)]), RATE, 10.0, 5.0)
     first, second = rates_found(table)
     assert (first["start_hz"], second["end_hz"]) == pytest.approx((10.0, 4.0), abs=0.01)
     assert (first["depth"], second["depth"]) == pytest.approx((0.3, 0.3), abs=0.02)
@@ -64,13 +70,13 @@ def test_a_schedule_is_found_with_its_times_rates_and_depths() -> None:
 
 def test_a_glide_is_one_stretch_between_its_ends() -> None:
     rates_hz = np.interp(np.arange(200 * RATE) / RATE, [0, 60, 140, 200], [10.0, 10.0, 8.0, 8.0])
-    table, _ = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, window_s=10.0)
+    table, _ = modulation_over_time(iter([modulated(noise(200.0), rates_hz, 0.4)]), RATE, 10.0, 5.0)
     stretches = [(s["start_hz"], s["end_hz"]) for s in rates_found(table)]
     assert stretches == [pytest.approx(ends, abs=0.15) for ends in ((10, 10), (10, 8), (8, 8))]
 
 
 def test_nothing_is_found_in_plain_noise() -> None:
-    table, _ = modulation_over_time(iter([noise(400.0, 5)]), RATE, window_s=4.0)
+    table, _ = modulation_over_time(iter([noise(400.0, 5)]), RATE, 4.0, 2.0)
     assert table["strongest_hz"].notna().mean() <= 0.01
     assert (table[["focus_p", "schumann_p"]] < 0.05).to_numpy().mean() == pytest.approx(0.05, abs=0.03)
 
@@ -78,7 +84,7 @@ def test_nothing_is_found_in_plain_noise() -> None:
 def test_a_binaural_beat_is_in_the_mono_mix() -> None:
     time_s = np.arange(30 * RATE) / RATE
     ears = 0.1 * np.sin(2 * np.pi * np.array([[247.0], [253.0]]) * time_s).astype(np.float32)
-    table, _ = modulation_over_time(iter([ears]), RATE, window_s=10.0)
+    table, _ = modulation_over_time(iter([ears]), RATE, 10.0, 5.0)
     row = table.iloc[1]
     assert row["strongest_hz"] == pytest.approx(6.0, abs=0.01)
     assert row["meditation_depth"] == pytest.approx(2 / 3, abs=0.01)  # |cos| has its first harmonic at 2/3
@@ -86,14 +92,14 @@ def test_a_binaural_beat_is_in_the_mono_mix() -> None:
 
 def test_silence_amid_sound_is_no_number() -> None:
     samples = np.concatenate([noise(20.0), np.zeros((1, 20 * RATE), np.float32)], axis=1)
-    table, _ = modulation_over_time(iter([samples]), RATE, window_s=4.0)
+    table, _ = modulation_over_time(iter([samples]), RATE, 4.0, 2.0)
     assert np.isfinite(table["focus_depth"].iloc[0])
     assert np.isnan(table["focus_depth"].iloc[-1])
 
 
 def test_a_file_becomes_a_table_a_summary_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write(tmp_path / "night.flac", modulated(noise(90.0, 1, 2), 6.0, 0.3).T, RATE)
-    table = analyse_file(tmp_path / "night.flac", tmp_path / "out", rates_hz=[25.0], progress=False)
+    table = analyse_file(tmp_path / "night.flac", tmp_path / "out", rates_hz=[25.0])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "night_modulation.csv"), table, check_dtype=False)
     summary = json.loads((tmp_path / "out" / "night_modulation.json").read_text())
     assert (summary["duration_s"], summary["window_s"]) == (90.0, 9.0)
@@ -112,14 +118,14 @@ def test_files_that_cannot_be_measured_are_named(tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match=r"short\.wav: 1\.00 s is too short"):
         analyse_file(tmp_path / "short.wav")
     with pytest.raises(CtxAudioError, match=r"silent\.wav: digital silence"):
-        analyse_file(tmp_path / "silent.wav", progress=False)
+        analyse_file(tmp_path / "silent.wav")
     with pytest.raises(CtxAudioError, match="a window of 10 s is longer"):
         analyse_file(tmp_path / "fine.wav", window_s=10.0)
     for window_s in (1.0, float("nan")):
         with pytest.raises(CtxAudioError, match=f"window {window_s:g} s is too short"):
-            analyse_file(tmp_path / "fine.wav", window_s=window_s, progress=False)
+            analyse_file(tmp_path / "fine.wav", window_s=window_s)
     with pytest.raises(CtxAudioError, match="rate nan Hz is outside"):
-        analyse_file(tmp_path / "fine.wav", rates_hz=[float("nan")], progress=False)
+        analyse_file(tmp_path / "fine.wav", rates_hz=[float("nan")])
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".wav"] * 3
 
 
@@ -132,5 +138,20 @@ def test_a_sample_rate_too_low_for_rates_is_one_line(tmp_path: Path, sample_rate
 
 def test_dollars_in_a_file_name_are_no_formula(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "$$.wav", noise(4.0)[0], RATE)
-    analyse_file(tmp_path / "$$.wav", progress=False)
+    analyse_file(tmp_path / "$$.wav")
     assert (tmp_path / "$$_modulation.png").is_file()
+
+
+def test_modulation_spectrogram_puts_a_line_at_its_rate_and_time() -> None:
+    depths = np.full((24, 181), 0.003)
+    depths[:12, 90] = 0.5  # 10 Hz, the middle of the logarithm
+    depths[-1] = np.nan
+    figure = modulation_spectrogram(np.arange(24) * 600.0 + 300.0, depths, "night")
+    image = figure.axes[0].images[0]
+    left, right, low, high = image.get_extent()
+    assert (left, right) == pytest.approx((0.0, 240.0))
+    row = int(np.nanargmax(image.get_array()[:, 0]))
+    assert 2 ** (low + (row + 0.5) / 181 * (high - low)) == pytest.approx(10.0)
+    assert image.get_array()[row, 0] == pytest.approx(20 * np.log10(0.5))
+    axis = figure.axes[0]
+    assert (axis.get_title("left"), axis.get_xlabel()) == ("night", "time (minutes); dotted: the rate targets")

@@ -53,10 +53,7 @@ COMMANDS = {
         f"{MODULATION} model_path input seed focus_condition channels output_path",
     ),
     "analyze": ("SOUND --output_dir out", "against rates_hz window_s"),
-    "evaluate": (
-        "--model_path MODEL --data_dir CORPUS --num_samples 2 --duration 0.5 --output_dir out",
-        "generated_dir data_dir split num_samples sample_rate seed",
-    ),
+    "evaluate": ("--model_path MODEL --data_dir CORPUS --num_samples 2 --output_dir out", "data_dir num_samples seed"),
     "prepare": (
         "--data_dir CORPUS --output_dir out --num_workers 1",
         f"{CLIPS} context sample_rate seed num_workers data_dir",

@@ -33,19 +33,19 @@ OF_SOUND = (
     "session --input FILE --minutes 0.1 --output_path OUT --method am --rate_hz 6",
     "session --model_path MODEL --minutes 0.1 --output_path OUT --schedule MIXED",
     *2 * ("prepare --data_dir in --output_dir out --num_workers 1",),
-    "evaluate --generated_dir in --data_dir in --output_dir out",
+    "evaluate --model_path MODEL --data_dir in --output_dir out --num_samples 2",
 )
 OF_MODEL = (
     "generate --model_path MODEL --num_samples 1 --duration 0.5 --output_dir out",
     "generate --model_path MODEL --num_samples 1 --duration 0.5 --output_dir out --focus_condition Rain",
     "session --model_path MODEL --minutes 0.1 --output_path out/s.flac",
-    "evaluate --model_path MODEL --data_dir CORPUS --output_dir out --num_samples 2 --duration 0.5",
+    "evaluate --model_path MODEL --data_dir CORPUS --output_dir out --num_samples 2",
     f"{TRAIN} --init_from MODEL",
 )
 OF_TABLES = (
     *4 * ("prepare --data_dir corpus --output_dir out --num_workers 1",),
     f"{TRAIN.replace('CORPUS', 'corpus')} --from_scratch",
-    "evaluate --generated_dir corpus/FSD50K.dev_audio --data_dir corpus --output_dir out",
+    "evaluate --model_path MODEL --data_dir corpus --output_dir out --num_samples 2",
 )
 OF_CACHE = ("prepare --data_dir CORPUS --output_dir out --num_workers 1", f"{TRAIN} --from_scratch --overwrite")
 
@@ -171,7 +171,7 @@ def tables(rng: random.Random, whole: Inputs, here: Path) -> Case:
             replaced(path, spoiled(rng, json.loads(content)) if as_json else _odd_table(rng, content))
         except ValueError:  # spoiled twice
             replaced(path, mangled(rng, content))
-    return case(rng.choice(OF_TABLES))
+    return case(rng.choice(OF_TABLES), MODEL=whole.model)
 
 
 def _odd_table(rng: random.Random, content: bytes) -> bytes:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ctxaudio import plots
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.plots import charts
+from ctxaudio.modulation.schedule import Schedule, Step
 
 RATE = 16000
 TIME_S = np.arange(2 * RATE) / RATE
@@ -81,22 +81,6 @@ def test_modulation_spectra_are_lines_or_the_median_of_clips_and_crosses_for_wha
     assert axis.get_xscale() == "log" and all(band in words(figure) for band in BANDS)
 
 
-def test_modulation_spectrogram_puts_a_line_at_its_rate_and_time() -> None:
-    rates_hz = np.geomspace(1.0, 100.0, 181)
-    depths = np.full((24, 181), 0.003)
-    depths[:12, 90] = 0.5  # 10 Hz, the middle of the logarithm
-    depths[-1] = np.nan
-    times_s = np.arange(24) * 600.0 + 300.0
-    figure = plots.modulation_spectrogram(times_s, rates_hz, depths, "night")
-    image = figure.axes[0].images[0]
-    left, right, low, high = image.get_extent()
-    assert (left, right) == pytest.approx((0.0, 4.0))
-    row = int(np.nanargmax(image.get_array()[:, 0]))
-    assert 2 ** (low + (row + 0.5) / 181 * (high - low)) == pytest.approx(10.0)
-    assert image.get_array()[row, 0] == pytest.approx(20 * np.log10(0.5))
-    assert {"night", "time (hours); dotted: the rate targets"} <= set(words(figure).split("\n"))
-
-
 def test_distances_go_from_the_floor_to_noise_and_leave_out_what_is_unknown() -> None:
     found = {"generated": 42.0, "generated_low": 37.0, "generated_high": 47.0, "real_floor": 3.0, "matched_noise": None}
     figure = plots.distances({"Rain": found})
@@ -105,8 +89,9 @@ def test_distances_go_from_the_floor_to_noise_and_leave_out_what_is_unknown() ->
         "other real clips (floor)": 3.0,
         "generated": 42.0,
     }
-    assert [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()] == [[37.0, 47.0]]
-    assert figure.alt == "kernel distances to real clips: Rain 42"
+    drawn = [segment[:, 0].tolist() for lines in axis.collections for segment in lines.get_segments()]
+    assert drawn == [[37.0, 47.0]]
+    assert figure.alt.endswith("left is nearer: Rain other real clips (floor) 3, generated 42")
 
 
 def test_distances_have_the_shapes_and_colours_that_the_capstone_names() -> None:
@@ -115,15 +100,15 @@ def test_distances_have_the_shapes_and_colours_that_the_capstone_names() -> None
         (one.get_label(), one.get_marker(), one.get_color()) for one in plots.distances({"Rain": found}).axes[0].lines
     ]
     assert looks[:3] == [  # "the red diamond is what your model made", says notebook 8
-        ("other real clips (floor)", "o", charts.BLUE),
-        ("generated", "D", charts.RED),
-        ("noise of the same spectrum (ceiling)", "^", charts.GREEN),
+        ("other real clips (floor)", "o", plots.BLUE),
+        ("generated", "D", plots.RED),
+        ("noise of the same spectrum (ceiling)", "^", plots.GREEN),
     ]
 
 
 def test_a_timeline_has_the_plan_as_lines_and_measures_as_dots() -> None:
-    knots = [(0.0, 10.0, 0.5), (60.0, 10.0, 0.5), (120.0, 6.0, 0.2)]
-    rate, depth, level = plots.timeline(knots, 2.0, 6.0, {"rate": ([30.0, 90.0], [10.1, 8.2])}).axes
+    schedule = Schedule((Step(0.0, 10.0, 0.5), Step(1.0, 6.0, 0.2)), glide_s=60.0)
+    rate, depth, level = plots.timeline(schedule, 2.0, 6.0, {"rate": ([30.0, 90.0], [10.1, 8.2])}).axes
     assert rate.lines[0].get_ydata()[[0, -1]].tolist() == [10.0, 6.0]
     np.testing.assert_array_equal(rate.lines[1].get_xydata(), [[0.5, 10.1], [1.5, 8.2]])
     assert depth.lines[0].get_ydata()[-1] == 0.2 and len(depth.lines) == 1
@@ -132,9 +117,8 @@ def test_a_timeline_has_the_plan_as_lines_and_measures_as_dots() -> None:
 
 
 def test_a_timeline_names_conditions_and_draws_levels() -> None:
-    picture = plots.timeline([(0.0, 9.0, 0.5)], 2.0, 0.0, levels=[(0, 0), (60, -6)], conditions=[(60.0, "Mild_rain")])
-    assert (
-        picture.alt.endswith("over time, Mild rain from minute 1")
-        and picture.axes[0].texts[0].get_text() == "Mild rain"
-    )
+    steps = Step(0.0, 9.0, 0.5), Step(1.0, 9.0, 0.5, -6.0, "Mild_rain")
+    picture = plots.timeline(Schedule(steps, glide_s=30.0), 2.0, 0.0)
+    assert picture.alt.endswith("over time, Mild rain from minute 1")
+    assert picture.axes[0].texts[0].get_text() == "Mild rain"
     assert picture.axes[2].lines[0].get_ydata()[-1] == pytest.approx(-6.0)
