@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
-from ctxaudio.options import Options, option, taking
+from ctxaudio.options import Options, option
 
 DEFAULT_DATA_DIR = Path("./data")
 
@@ -47,4 +47,4 @@ class Run(Options):
         return self.output_dir / "analysis"
 
 
-Common = Annotated[Run, taking(title="common arguments")]
+Common = Annotated[Run, {"title": "common arguments"}]

@@ -22,7 +22,6 @@ from ctxaudio.provenance import (
     claims_of,
     evidence_line,
     json_beside,
-    licences_text,
     source_file,
     write_attribution,
 )
@@ -189,4 +188,7 @@ def test_texts() -> None:
     profile = ModulationProfile((Rate(16.0, 0.3, pulse=True, jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
     assert modulation_text(profile) == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
     assert modulation_text(ModulationProfile()) == "none"
-    assert licences_text({}) == "clips of unknown licence"
+    assert "trained on clips of unknown licence;" in provenance(model=MODEL | {"licences": {}}).comment()
+    licences = {"http://creativecommons.org/licenses/by/3.0/": 3, "CC0 (synthesised)": 40}
+    comment = provenance(model=MODEL | {"licences": licences}).comment()
+    assert "trained on 43 clips (40 CC0 (synthesised), 3 cc-by);" in comment

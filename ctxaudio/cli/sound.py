@@ -20,7 +20,7 @@ from ctxaudio.modulation.profile import (
     named_profile,
 )
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
-from ctxaudio.options import Options, check_free, on_a_terminal, option, taking
+from ctxaudio.options import Options, check_free, on_a_terminal, option
 from ctxaudio.run import Common
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class SessionAsked(Options):
     given: frozenset[str] = frozenset()
 
 
-Modulating = Annotated[Asked, taking(title="modulation (default: the profile of the context)")]
+Modulating = Annotated[Asked, {"title": "modulation (default: the profile of the context)"}]
 
 
 def generate(run: Common, asked: Generation) -> int:
@@ -131,7 +131,7 @@ def generate(run: Common, asked: Generation) -> int:
     return 0
 
 
-def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(title="level")]) -> int:
+def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> int:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
     from ctxaudio.render.session import modulate_file
 
@@ -142,7 +142,7 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(tit
 
 
 def session(
-    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, taking(title="level", fade_s=10.0)]
+    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, {"title": "level", "fade_s": 10.0}]
 ) -> int:
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
