@@ -1,17 +1,15 @@
-"""Threads: sounds made in order with the next ones already under way, and one thread for small matrix products."""
+"""Threads: sounds made in order with the next ones already under way."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+import torch
 
 Made = TypeVar("Made")
 
@@ -21,8 +19,9 @@ AHEAD = 3
 MALLOC = {-3: 2**25, -1: 2**29, -8: 1}
 
 
-def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: int = WORKERS) -> Iterator[Made]:
-    """`make(number)` for each of `numbers` (which may go on for ever), by threads of which each has one torch thread.
+def made_in_order(make: Callable[[int], Made], numbers: Iterable[int]) -> Iterator[Made]:
+    """`make(number)` for each of `numbers` (which may go on for ever), by threads of which each has one torch thread:
+    several would fight for the cores.
 
     At most three are made ahead, so memory does not grow; what is under way when the caller stops is finished.
 
@@ -30,18 +29,18 @@ def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: 
     [0, 1, 4, 9]
     """
     keep_freed_memory()
-    left = iter(numbers)
-    waiting: list[Future[Made]] = []
-    with ThreadPoolExecutor(workers) as pool, one_torch_thread_each():
-        try:
-            waiting += [pool.submit(make, number) for number in islice(left, AHEAD)]
-            while waiting:
-                made = waiting.pop(0).result()
-                waiting += [pool.submit(make, number) for number in islice(left, 1)]
-                yield made
-        finally:
-            for future in waiting:
-                future.cancel()
+    left, torch_threads = iter(numbers), torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        waiting = [pool.submit(make, number) for number in islice(left, AHEAD)]
+        while waiting:
+            made = waiting.pop(0).result()
+            waiting += [pool.submit(make, number) for number in islice(left, 1)]
+            yield made
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(torch_threads)
 
 
 def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
@@ -65,31 +64,3 @@ def keep_freed_memory() -> None:
     if os.name == "posix" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         for parameter, value in MALLOC.items():
             library.mallopt(parameter, value)
-
-
-@contextmanager
-def one_torch_thread_each() -> Iterator[None]:
-    """Several Python threads with several torch threads each would fight for the cores."""
-    import torch  # which takes its time, and measuring needs none of it
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Within it NumPy's products are not shared out among threads, which would mostly wait for each other.
-
-    >>> import numpy
-    >>> from threadpoolctl import threadpool_info
-    >>> with one_blas_thread():
-    ...     {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-    {1}
-    """
-    return _controller().limit(limits=1, user_api="blas")
-
-
-_controller = functools.cache(ThreadpoolController)  # looks through all loaded libraries, which takes its time

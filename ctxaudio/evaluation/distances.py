@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.features import texture_features
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.envelope import Array
-from ctxaudio.workers import one_blas_thread
 
 #: The features `[n, K]` of each clip of a set.
 Rows = Sequence[Array]
@@ -76,7 +76,7 @@ def compare_sets(real: Rows, other_real: Rows, generated: Rows, noises: Sequence
             raise CtxAudioError(f"a distance needs two {name} clips, got {len(clips)}")
     if np.ptp(np.concatenate(real), axis=0).max() == 0.0:
         raise CtxAudioError("a distance needs real clips that differ: these all have the same features")
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         random = np.random.default_rng(seed)
         kernel, weights = Kernel(real), bootstrap_weights(len(real), random)
         others = [generated, *noises, other_real] if len(other_real) >= 2 else [generated, *noises]
@@ -123,7 +123,7 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
 
 def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
     """`kernel_distance` of the texture features of two sets of two sounds `[T]` or more."""
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         rows = [[texture_features(sound, sample_rate) for sound in sounds] for sounds in (real, other)]
         return kernel_distance(*rows)
 

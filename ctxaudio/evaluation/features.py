@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, modulation_rates_hz, modulation_response
 from ctxaudio.signal.envelope import Array
-from ctxaudio.workers import one_blas_thread
 
 LOWEST_BAND_HZ = 60.0
 COMPRESSION = 0.3
@@ -75,7 +75,7 @@ def auditory_texture(samples: FloatArray, sample_rate: int, window_s: float) -> 
         samples = np.tile(samples, -(-length // len(samples)))[:length]
     envelopes, rate_hz = band_envelopes(samples, sample_rate, _centres_hz(sample_rate))
     compressed = np.maximum(envelopes, FLOOR) ** COMPRESSION
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         rows = [_statistics(part, rate_hz) for part in _windows(compressed, round(window_s * rate_hz))]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
