@@ -1,7 +1,5 @@
-"""The commands from recordings to a generator: fetch, prepare, train, pretrain.
-
-What takes long to import is imported when a command runs, so that `--help` answers at once.
-"""
+"""The commands from recordings to a generator: fetch, prepare, train, pretrain. What loads torch they import when they
+run."""
 
 from __future__ import annotations
 
