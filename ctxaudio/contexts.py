@@ -48,11 +48,7 @@ class Band:
         return math.sqrt(self.low_hz * self.high_hz)
 
     def rates_hz(self, count: int = 3) -> tuple[float, ...]:
-        """`count` rates inside the band, evenly spaced on a logarithmic axis, in hertz.
-
-        >>> [round(rate, 2) for rate in BANDS["alpha"].rates_hz()]
-        [8.67, 10.2, 11.99]
-        """
+        """`count` rates inside the band, evenly spaced on a logarithmic axis, in hertz."""
         return tuple(self.low_hz * (self.high_hz / self.low_hz) ** ((i + 0.5) / count) for i in range(count))
 
 
@@ -124,16 +120,15 @@ def context_named(name: str) -> Context:
 
 def catalogue() -> dict[str, Any]:
     """All of this as plain dictionaries, ready for JSON; `all` is the one model for every context."""
+    every = {context.name: asdict(context) for context in (*CONTEXTS.values(), ALL)}
+    for described in every.values():
+        del described["name"], described["parts"]
     return {
-        "contexts": {name: _described(context) for name, context in CONTEXTS.items()},
-        "all": _described(ALL),
+        "contexts": {name: every[name] for name in CONTEXTS},
+        "all": every[ALL.name],
         "bands": {name: asdict(band) for name, band in BANDS.items()},
         "targets": {name: asdict(target) for name, target in TARGETS.items()},
         "methods": {name: asdict(method) for name, method in METHODS.items()},
         "vetoes_everywhere": VETOES_EVERYWHERE,
         "safe_listening": SAFE_LISTENING,
     }
-
-
-def _described(context: Context) -> dict[str, Any]:
-    return {name: value for name, value in asdict(context).items() if name not in ("name", "parts")}

@@ -100,6 +100,5 @@ def course(run: Common, asked: Course) -> int:
     with a page of them side by side."""
     from ctxaudio.course.course import run_contexts, run_course
 
-    run_it = run_contexts if run.about.parts else run_course
-    run_it(run, asked.preset, device=asked.device)
+    (run_contexts if run.about.parts else run_course)(run, asked.preset, device=asked.device)
     return 0

@@ -143,7 +143,7 @@ def test_training_begins_from_the_base_and_credits_it(
         if name.endswith("original")
     ]
     assert all(same[: len(same) // 2]) and not any(same[len(same) // 2 :])
-    model = read_json(pipeline.save_model(run, training, config, clips).with_suffix(".json"))
+    model = start.facts_of(training, config, clips)
     assert model["init_from"]["weights_sha256"] == about["weights_sha256"]
     assert all(entry in model["attribution"] for entry in about["attribution"])
     assert len(model["attribution"]) > len(about["attribution"])
