@@ -12,7 +12,7 @@ _HOME = {
     "CtxAudioError": "errors",
     "FrequencyModulationLayer": "modulation.layer",
     "ModulationProfile": "modulation.profile",
-    "Run": "run",
+    "Run": "options",
     "batch_analyze_frequencies": "evaluation.folders",
     "modulation_profile": "modulation.profile",
 }

@@ -1,4 +1,4 @@
-"""Options stated once, as fields of frozen dataclasses: name, type, default, range and help.
+"""Options stated once, as fields of frozen dataclasses: name, type, default, range and help; `Run` has the common ones.
 
 The command line is built from them (`ctxaudio.cli`); notebook parameters and the README's table are checked against
 them by tests.
@@ -14,11 +14,13 @@ from collections.abc import Collection
 from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
 from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
+DEFAULT_DATA_DIR = Path("./data")
 _LIMITS = {"above": (operator.gt, "above"), "least": (operator.ge, "at least"), "most": (operator.le, "at most")}
 
 
@@ -65,6 +67,44 @@ class Options:
             if not all(_LIMITS[name][0](value, limit) for name, limit in about["limits"].items()):
                 said = " and ".join(f"{_LIMITS[name][1]} {limit}" for name, limit in about["limits"].items())
                 raise CtxAudioError(f"{field.name} {value} must be {said}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(Options):
+    """The common arguments, with the names and defaults of the command line; strings are taken for the paths.
+
+    Raises `CtxAudioError` for an unknown context or a value out of range.
+    """
+
+    context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all", choices=(*CONTEXTS, ALL.name))
+    data_dir: Path = option(
+        DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
+    )
+    output_dir: Path = option(Path("./output"), "folder for everything that is written")
+    sample_rate: int = option(22050, "in hertz", least=8000, most=48000)
+    duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600.0)
+    latent_dim: int = option(100, "size of the generator's latent", least=1, most=4096)
+    #: What every generator of random numbers takes, also multiplied as in `generate_clips`.
+    seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
+
+    @property
+    def about(self) -> Context:
+        return context_named(self.context)
+
+    @property
+    def model_path(self) -> Path:
+        return self.output_dir / "models" / "generator_final.safetensors"
+
+    @property
+    def generated_dir(self) -> Path:
+        return self.output_dir / "generated"
+
+    @property
+    def analysis_dir(self) -> Path:
+        return self.output_dir / "analysis"
+
+
+Common = Annotated[Run, {"title": "common arguments"}]
 
 
 def add_dataclass(

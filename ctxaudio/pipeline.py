@@ -18,9 +18,9 @@ from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.options import DEFAULT_DATA_DIR, Run
 from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
-from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig

@@ -13,7 +13,7 @@ from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.rates import BANDS
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import TrainingConfig
 from ctxaudio.training.start import draw_crops, fill_bank, fit_spectra_and_statistics

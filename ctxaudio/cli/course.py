@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
-from ctxaudio.options import Options, option
-from ctxaudio.run import Common
+from ctxaudio.options import Common, Options, option
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0

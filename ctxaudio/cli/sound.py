@@ -10,8 +10,7 @@ from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import ToneKind, check_comfort, chosen_profile, method_profile, named_profile
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
-from ctxaudio.options import Options, check_free, on_a_terminal, option
-from ctxaudio.run import Common
+from ctxaudio.options import Common, Options, check_free, on_a_terminal, option
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation

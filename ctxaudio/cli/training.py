@@ -13,8 +13,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.clips import Fetch, fetch_clips, write_credits
 from ctxaudio.fetch.network import Network
 from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
-from ctxaudio.options import on_a_terminal, option
-from ctxaudio.run import Common
+from ctxaudio.options import Common, on_a_terminal, option
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
 _CLIPS = {"title": "which clips of FSD50K"}

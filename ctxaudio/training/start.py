@@ -19,8 +19,8 @@ from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.options import Run
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
-from ctxaudio.run import Run
 from ctxaudio.training import loop
 from ctxaudio.training.config import Start, TrainingConfig
 from ctxaudio.training.state import Training

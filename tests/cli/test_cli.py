@@ -16,7 +16,7 @@ from ctxaudio import pipeline
 from ctxaudio.cli import command_parser, main
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.files import read_json
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
 

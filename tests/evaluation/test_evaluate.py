@@ -15,7 +15,7 @@ from ctxaudio.evaluation.evaluate import by_recording, evaluate, figures_of_meri
 from ctxaudio.evaluation.sounds import RealSound, generated_sound, prepared_sound, real_sound
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import write_audio
 
 

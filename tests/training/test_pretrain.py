@@ -24,8 +24,8 @@ from ctxaudio.model.checkpoint import DISCRIMINATOR, for_conditions, load_discri
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.options import Run
 from ctxaudio.render.generate import generate_clips, trained_conditions
-from ctxaudio.run import Run
 from ctxaudio.training import loop, pretrain, start
 from ctxaudio.training.config import Pretraining, Start, TrainingConfig
 

@@ -16,8 +16,8 @@ from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
 from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.options import Run
 from ctxaudio.render.generate import generate_clips, trained_conditions
-from ctxaudio.run import Run
 from ctxaudio.training import loop, start
 from ctxaudio.training.config import Start
 from ctxaudio.training.start import draw_crops, fill_bank
