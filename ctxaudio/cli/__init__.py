@@ -1,7 +1,7 @@
 """The command line: `ctxaudio COMMAND` or `python -m ctxaudio COMMAND`, over the functions the notebooks call.
 
 A command is a function of dataclasses: its arguments are their options, its help its docstring. What `add_dataclass` is
-to be told of one stands in its `Annotated`.
+to be told of one stands in its `Annotated`. It returns its exit code where that is not 0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, get_args, get_type_hints
 
@@ -84,26 +84,21 @@ def run_command(arguments: list[str]) -> int:
         parser.print_help()
         return 2
     options = command_parser(arguments[0]).parse(arguments[1:])
-    command, parameters = command_named(arguments[0])
-    return command(*(from_options(cls, options) for cls, _ in parameters))
-
-
-def command_named(name: str) -> tuple[Callable[..., int], list[tuple[type[Any], dict[str, Any]]]]:
-    """The function of a command, and the dataclasses it takes, each with what `add_dataclass` is told of it."""
-    if name not in COMMANDS:
-        raise unknown("command", name, COMMANDS)
-    command: Callable[..., int] = getattr(import_module(f"ctxaudio.cli.{COMMANDS[name][0]}"), name)
-    hints = get_type_hints(command, include_extras=True)
-    return command, [get_args(hint) or (hint, {}) for taken, hint in hints.items() if taken != "return"]
+    return options.run(options) or 0
 
 
 def command_parser(name: str) -> CommandParser:
-    """The parser of one command's arguments."""
-    command, parameters = command_named(name)
+    """The parser of one command's arguments; `run` of what it parses is the command with them."""
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    command = getattr(import_module(f"ctxaudio.cli.{COMMANDS[name][0]}"), name)
+    hints = get_type_hints(command, include_extras=True)
+    taken = [get_args(hint) or (hint, {}) for parameter, hint in hints.items() if parameter != "return"]
     shown = argparse.ArgumentDefaultsHelpFormatter
     parser = CommandParser(f"ctxaudio {name}", description=command.__doc__, formatter_class=shown)
-    for cls, told in parameters:
+    for cls, told in taken:
         add_dataclass(parser, cls, **told)
+    parser.set_defaults(run=lambda options: command(*(from_options(cls, options) for cls, _ in taken)))
     return parser
 
 

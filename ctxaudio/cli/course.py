@@ -38,12 +38,12 @@ class Course:
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
 
 
-def contexts(printed: Printed) -> int:
+def contexts(printed: Printed) -> None:
     """Print contexts, bands and targets with their evidence grades."""
     content = catalogue()
     if printed.json:
         print(json.dumps(content, indent=2))
-        return 0
+        return
     for name, about in {**content["contexts"], "all": content["all"]}.items():
         depths = {**about["band_depths"], **about["target_depths"]}
         print(f"{name} (evidence {_graded(about['evidence'])})")
@@ -60,14 +60,13 @@ def contexts(printed: Printed) -> int:
     for name, evidence in content["methods"].items():
         print(f"  {name}, {_graded(evidence)}")
     print(f"safe listening\n  {content['safe_listening']}")
-    return 0
 
 
 def _graded(evidence: dict[str, Any]) -> str:
     return f"{evidence['grade']}: {evidence['says']} ({evidence['source']})"
 
 
-def demo(asked: Demo) -> int:
+def demo(asked: Demo) -> None:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
     from ctxaudio.course import template
     from ctxaudio.files import write_text
@@ -91,13 +90,11 @@ def demo(asked: Demo) -> int:
     page = asked.output_dir / "index.html"
     write_text(page, template("demo.html.j2").render(contexts=shown, safe=SAFE_LISTENING))
     print(f"listen: {page.resolve().as_uri()}")
-    return 0
 
 
-def course(run: Common, asked: Course) -> int:
+def course(run: Common, asked: Course) -> None:
     """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
     with a page of them side by side."""
     from ctxaudio.course.course import run_contexts, run_course
 
     (run_contexts if run.about.parts else run_course)(run, asked.preset, device=asked.device)
-    return 0

@@ -41,7 +41,7 @@ class Evaluation(Options):
     overwrite: bool = option(False, "replace an earlier evaluation in the folder")
 
 
-def analyze(options: Analysis) -> int:
+def analyze(options: Analysis) -> None:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
     from ctxaudio.evaluation.folders import batch_analyze_frequencies, compare_folders
@@ -74,10 +74,9 @@ def analyze(options: Analysis) -> int:
         print(table.set_index("file").filter(regex="lufs|_depth$|prominence").round(3).to_string())
         stem = "analysis"
     print(f"{stem}.csv, .json and .png are in {written_to}")
-    return 0
 
 
-def evaluate(options: Evaluation) -> int:
+def evaluate(options: Evaluation) -> None:
     """Compare a model, or a folder of generated clips, with real clips: texture distances beside the real-to-real
     floor, noise of the same spectrum and white noise, each with its interval, and a verdict; diversity and
     copies beside those of real clips."""
@@ -122,4 +121,3 @@ def evaluate(options: Evaluation) -> int:
     evaluation.write(options.output_dir, about_sets | {"skipped": skipped})
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     print(f"verdict: {evaluation.verdict}")
-    return 0

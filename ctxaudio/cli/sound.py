@@ -92,7 +92,7 @@ class SessionAsked(Options):
 Modulating = Annotated[Asked, {"title": "modulation (default: the profile of the context)"}]
 
 
-def generate(run: Common, asked: Generation) -> int:
+def generate(run: Common, asked: Generation) -> None:
     """Generate WAV files with a trained generator."""
     from tqdm import tqdm
 
@@ -114,10 +114,9 @@ def generate(run: Common, asked: Generation) -> int:
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
     print(evidence_line(claims_of(context, Modulation(profile))))
-    return 0
 
 
-def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> int:
+def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> None:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
     from ctxaudio.render.night import read_schedule
     from ctxaudio.render.session import modulate_file
@@ -127,12 +126,11 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": 
     modulation = modulation_of(asked, asked.context, schedule)
     made = modulate_file(files.input, files.output, modulation, finish_of(level), asked.context, on_a_terminal())
     print(made.summary(files.output))
-    return 0
 
 
 def session(
     asked: SessionAsked, modulating: Modulating, level: Annotated[Level, {"title": "level", "fade_s": 10.0}]
-) -> int:
+) -> None:
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
@@ -163,7 +161,6 @@ def session(
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
     print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
-    return 0
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:

@@ -32,7 +32,7 @@ class Anew:
     overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
-def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences": DEFAULT_LICENCES}]) -> int:
+def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences": DEFAULT_LICENCES}]) -> None:
     """Fetch the FSD50K clips that a context needs (or with --all the whole record), checked, with their licences."""
     network = Network(progress=on_a_terminal())
     if asked.all:
@@ -48,16 +48,14 @@ def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences":
         fetched = fetch_clips(asked, clips, network)
         print(fetched.plan if asked.dry_run else f"{fetched.plan}\n{fetched}")
     print("dry run: no clip was fetched" if asked.dry_run else f"credits: {asked.data_dir / 'ATTRIBUTION.md'}")
-    return 0
 
 
-def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, {"names": ("num_workers",)}]) -> int:
+def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, {"names": ("num_workers",)}]) -> None:
     """Decode, clean and level the clips of a context once, into one memory map."""
     from ctxaudio import pipeline
 
     made = pipeline.prepare(run, config.num_workers, on_a_terminal(), clips)
     print(f"prepared {len(made.clips)} clips, {len(made.samples) / made.sample_rate:.0f} s in {run.output_dir}")
-    return 0
 
 
 def check_no_training(folder: Path, start: Start, anew: Anew) -> None:
