@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxaudio import __version__
-from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence, context_named
+from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Evidence, context_named
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
@@ -31,36 +31,6 @@ SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
 PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
-
-
-def claims_of(context: Context | None, modulation: Modulation) -> dict[str, Evidence]:
-    """The claims behind a sound, each with its evidence: its context, and every target, band and method that its
-    modulation touches. A rate that is a target's is that target; any other counts for its band. What has depth 0 is not
-    there.
-    """
-    profile, steps = modulation.at_start, modulation.schedule.steps if modulation.schedule else ()
-    moving: tuple[Rate | Tone | Step, ...] = (*profile.rates, *profile.tones, *steps)
-    rates_hz = {part.rate_hz for part in moving if part.depth > 0.0}
-    carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
-    carriers_hz |= {tone.carrier_hz for tone in profile.tones}
-    claims = {f"context {context.name}": context.evidence} if context is not None else {}
-    for target in TARGETS.values():
-        given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
-        if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
-            claims[f"target {target.name} ({target.frequency_hz:g} Hz)"] = target.evidence
-            given -= met
-    for band in BANDS.values():
-        if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
-            claims[f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)"] = band.evidence
-    used = {"isochronic" for rate in profile.rates if rate.pulse and rate.depth > 0.0}
-    used |= {tone.kind for tone in profile.tones if tone.depth > 0.0}
-    return claims | {name: evidence for name, evidence in METHODS.items() if name.split()[0] in used}
-
-
-def evidence_line(claims: Mapping[str, Evidence]) -> str:
-    """What a person is told with every sound: the grade of each claim, and where to read more."""
-    graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in claims.items()) or "nothing claimed"
-    return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
 
 @dataclass(frozen=True)
@@ -88,12 +58,40 @@ class Provenance:
 
     @property
     def claims(self) -> dict[str, Evidence]:
-        return claims_of(None if self.context is None else context_named(self.context), self.modulation)
+        """The claims behind the sound, each with its evidence: its context, and every target, band and method that its
+        modulation touches. A rate that is a target's is that target; any other counts for its band. What has depth 0 is
+        not there."""
+        profile, schedule = self.modulation.at_start, self.modulation.schedule
+        moving: tuple[Rate | Tone | Step, ...] = (*profile.rates, *profile.tones, *(schedule.steps if schedule else ()))
+        rates_hz = {part.rate_hz for part in moving if part.depth > 0.0}
+        carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
+        carriers_hz |= {tone.carrier_hz for tone in profile.tones}
+        claims = {f"context {self.context}": context_named(self.context).evidence} if self.context is not None else {}
+        for target in TARGETS.values():
+            given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
+            if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
+                claims[f"target {target.name} ({target.frequency_hz:g} Hz)"] = target.evidence
+                given -= met
+        for band in BANDS.values():
+            if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
+                claims[f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)"] = band.evidence
+        used = {"isochronic" for rate in profile.rates if rate.pulse and rate.depth > 0.0}
+        used |= {tone.kind for tone in profile.tones if tone.depth > 0.0}
+        return claims | {name: evidence for name, evidence in METHODS.items() if name.split()[0] in used}
+
+    @property
+    def graded(self) -> str:
+        """The grade of each claim."""
+        return ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
+
+    def evidence_line(self) -> str:
+        """What a person is told with every sound: the grade of each claim, and where to read more."""
+        how = "what they mean, and how to listen safely: ctxaudio contexts"
+        return f"evidence grades: {self.graded or 'nothing claimed'} ({how})"
 
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
         model, reached = self.model, self.reached
-        graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
             self.context and f"context {self.context}",
@@ -104,7 +102,7 @@ class Provenance:
             reached and isfinite(reached.lufs) and f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP",
             model and f"model {model['weights_sha256'][:12]}, trained on {_licences(model.get('licences', {}))}",
             (model or self.sources) and "credits in the JSON beside the file",
-            graded and f"evidence grades: {graded}",
+            self.graded and f"evidence grades: {self.graded}",
             f"safe listening: {SAFE_LISTENING}",
         ]
         plain = ["".join(c if c.isprintable() else " " for c in part).split() for part in parts if part]
@@ -115,29 +113,22 @@ class Provenance:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; the loudness of silence is null."""
-        model, reached, schedule = self.model, self.reached, self.modulation.schedule
-        levels = {name: getattr(reached, name, nan) for name in ("lufs", "true_peak_db")}
+        levels = {name: getattr(self.reached, name, nan) for name in ("lufs", "true_peak_db")}
+        model, schedule, kept = self.model, self.modulation.schedule, ("ctxaudio", "context", "licences", "attribution")
         return {
             "made_by": f"ctxaudio {self.made_by}",
             "ctxaudio": __version__,
             "context": self.context,
-            "conditions": list(self.conditions),
+            "conditions": self.conditions,
             "seed": self.seed,
             "profile": asdict(self.modulation.at_start),
             "schedule": schedule and asdict(schedule),
-            "settings": dict(self.settings),
+            "settings": self.settings,
             **{name: round(level, 2) if isfinite(level) else None for name, level in levels.items()},
             "evidence": [{"subject": claim, **asdict(evidence)} for claim, evidence in self.claims.items()],
             "safe_listening": SAFE_LISTENING,
-            "sources": list(map(dict, self.sources)),
-            "model": model
-            and {
-                "sha256": model["weights_sha256"],
-                "ctxaudio": model["ctxaudio"],
-                "context": model["context"],
-                "licences": model.get("licences", {}),
-                "attribution": model.get("attribution", ()),
-            },
+            "sources": self.sources,
+            "model": model and {"sha256": model["weights_sha256"]} | {name: model.get(name) for name in kept},
         }
 
     def summary(self, audio: Path) -> str:
@@ -145,7 +136,7 @@ class Provenance:
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
         modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
-        return f"{audio}: modulation {modulation}{levels}\n{evidence_line(self.claims)}"
+        return f"{audio}: modulation {modulation}{levels}\n{self.evidence_line()}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""

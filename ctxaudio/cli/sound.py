@@ -97,7 +97,7 @@ def generate(run: Common, asked: Generation) -> None:
     from tqdm import tqdm
 
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.provenance import claims_of, evidence_line
+    from ctxaudio.provenance import Provenance
     from ctxaudio.render.generate import generate_clips, model_for, write_clips
 
     # what is left at its default, the model knows
@@ -113,7 +113,7 @@ def generate(run: Common, asked: Generation) -> None:
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
-    print(evidence_line(claims_of(context, Modulation(profile))))
+    print(Provenance("generate", Modulation(profile), context.name).evidence_line())
 
 
 def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> None:
