@@ -119,17 +119,15 @@ def add_dataclass(
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         about, flag = field.metadata, field.metadata.get("flag") or f"--{field.name}"
-        left_out = not about.get("help") or (names and field.name not in names)
-        if left_out or flag in parser._option_string_actions:
+        wanted = about.get("help") and (not names or field.name in names)
+        if not wanted or flag in parser._option_string_actions:
             continue
         default = defaults.get(field.name, field.default)
         arguments = {"help": about["help"], **_how_to_read(hints[field.name], about["metavar"])}
         if flag.startswith("--"):
             arguments |= {"dest": field.name, "required": default is MISSING}
-        if default == ():
-            arguments["default"] = argparse.SUPPRESS  # the help would say (default: ())
-        elif default is not MISSING:
-            arguments["default"] = ",".join(default) if arguments.get("type") is listed and default else default
+        if default is not MISSING:
+            arguments["default"] = argparse.SUPPRESS if default == () else default  # the help would say (default: ())
         add(flag, **arguments)
 
 

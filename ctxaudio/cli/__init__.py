@@ -43,7 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name need not be text in any encoding, and is to be named
             stream.reconfigure(errors="backslashreplace")
-    code = 2
     try:
         try:
             return run_command(list(sys.argv[1:] if arguments is None else arguments))
@@ -60,9 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told = f"can't write the output: {error.strerror}"
             close_stdout()
     except KeyboardInterrupt:
-        told, code = "interrupted", 130
+        print("ctxaudio: interrupted", file=sys.stderr)
+        return 130
     print("ctxaudio:", one_line(told), file=sys.stderr)
-    return code
+    return 2
 
 
 def run_command(arguments: list[str]) -> int:

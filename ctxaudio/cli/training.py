@@ -32,7 +32,7 @@ class Anew:
     overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
-def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences": DEFAULT_LICENCES}]) -> None:
+def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences": ",".join(DEFAULT_LICENCES)}]) -> None:
     """Fetch the FSD50K clips that a context needs (or with --all the whole record), checked, with their licences."""
     network = Network(progress=on_a_terminal())
     if asked.all:
