@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ctxaudio.errors import unknown
 
-Grade = Literal["A", "B", "C", "D", "X"]
 Entry = TypeVar("Entry")
 
 
@@ -27,9 +26,12 @@ class Evidence:
     only, X wrong as physics.
     """
 
-    grade: Grade
+    grade: Literal["A", "B", "C", "D", "X"]
     says: str
     source: str
+
+    def __str__(self) -> str:
+        return f"{self.grade}: {self.says} ({self.source})"
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,7 @@ class Band:
         return math.sqrt(self.low_hz * self.high_hz)
 
     def rates_hz(self, count: int = 3) -> tuple[float, ...]:
-        """`count` rates inside the band, evenly spaced on a logarithmic axis, in hertz.
-
-        >>> [round(rate, 2) for rate in BANDS["alpha"].rates_hz()]
-        [8.67, 10.2, 11.99]
-        """
+        """`count` rates inside the band, evenly spaced on a logarithmic axis, in hertz."""
         return tuple(self.low_hz * (self.high_hz / self.low_hz) ** ((i + 0.5) / count) for i in range(count))
 
 
@@ -120,20 +118,3 @@ def context_named(name: str) -> Context:
     if name not in CONTEXTS and name != ALL.name:
         raise unknown("context", name, [*CONTEXTS, ALL.name])
     return CONTEXTS.get(name, ALL)
-
-
-def catalogue() -> dict[str, Any]:
-    """All of this as plain dictionaries, ready for JSON; `all` is the one model for every context."""
-    return {
-        "contexts": {name: _described(context) for name, context in CONTEXTS.items()},
-        "all": _described(ALL),
-        "bands": {name: asdict(band) for name, band in BANDS.items()},
-        "targets": {name: asdict(target) for name, target in TARGETS.items()},
-        "methods": {name: asdict(method) for name, method in METHODS.items()},
-        "vetoes_everywhere": VETOES_EVERYWHERE,
-        "safe_listening": SAFE_LISTENING,
-    }
-
-
-def _described(context: Context) -> dict[str, Any]:
-    return {name: value for name, value in asdict(context).items() if name not in ("name", "parts")}

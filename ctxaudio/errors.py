@@ -15,11 +15,7 @@ class ClipError(CtxAudioError):
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> CtxAudioError:
-    """The error for a name that is none of `known`.
-
-    >>> print(unknown("context", "slep", ["sleep", "focus"]))
-    unknown context 'slep' (did you mean sleep?): choose one of sleep, focus
-    """
+    """The error for a name that is none of `known`."""
     choices = list(known)
     return CtxAudioError(f"unknown {kind} {given!r}{did_you_mean(given, choices)}: choose one of {', '.join(choices)}")
 

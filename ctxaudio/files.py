@@ -39,11 +39,15 @@ def written_whole(path: Path) -> Iterator[Path]:
     aside = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise OSError("there is something that is not a file")
+        if path.exists() and not path.is_file():
+            raise OSError("there is something that is not a file")
         _clear_unfinished(path.parent)
-        with _created(aside):
+        with aside.open("xb") as held:  # locked until its writer ends, however
+            if fcntl is None:
+                held.close()  # Windows replaces no file that is open
+            else:
+                with suppress(OSError):  # some network file systems know no locks
+                    fcntl.flock(held, fcntl.LOCK_EX)
             yield aside
             aside.replace(path)
     except OSError as error:
@@ -52,22 +56,6 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink()
-
-
-@contextmanager
-def _created(aside: Path) -> Iterator[None]:
-    """An empty file, with the permissions that the umask leaves; locked until its writer ends, however."""
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    if fcntl is None:
-        os.close(handle)  # Windows replaces no file that is open
-        yield
-        return
-    try:
-        with suppress(OSError):  # some network file systems know no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -93,7 +81,7 @@ def writable_folder(path: Path) -> Path:
 
 def child_path(folder: Path, name: str) -> Path:
     """`folder / name`; raises `ClipError` for a name (from a CSV, say) that is no plain file name inside `folder`."""
-    if name in ("", ".", "..") or any(mark in name for mark in ("/", "\\", "\0", ":")):
+    if name in ("", ".", "..") or any(mark in name for mark in "/\\\0:"):
         raise ClipError(f"file name {name!r} points outside {folder}")
     try:
         too_long = len(os.fsencode(name)) > LONGEST_NAME_BYTES

@@ -1,19 +1,7 @@
-"""Options stated once, as fields of frozen dataclasses: name, type, default, range and help.
+"""Options stated once, as fields of frozen dataclasses: name, type, default, range and help; `Run` has the common ones.
 
-The command line is built from them (`CommandParser`, `from_options`); notebook parameters and the README's table are
-checked against them by tests.
-
->>> @dataclasses.dataclass(frozen=True)
-... class Cooking(Options):
-...     minutes: float = option(4.0, "time in the water", least=0.5, most=30.0)
->>> parser = argparse.ArgumentParser()
->>> add_dataclass(parser, Cooking)
->>> from_options(Cooking, parser.parse_args(["--minutes", "6"]))
-Cooking(minutes=6.0)
->>> Cooking(minutes=0.0)
-Traceback (most recent call last):
-    ...
-ctxaudio.errors.CtxAudioError: minutes 0.0 must be at least 0.5 and at most 30.0
+The command line is built from them (`ctxaudio.cli`); notebook parameters and the README's table are checked against
+them by tests.
 """
 
 from __future__ import annotations
@@ -22,17 +10,18 @@ import argparse
 import dataclasses
 import operator
 import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import MISSING, Field
+from collections.abc import Collection
+from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ctxaudio.errors import CtxAudioError, did_you_mean, unknown
+from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
+from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
-_MEETS: dict[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "least": operator.ge, "most": operator.le}
-_SAID = {"above": "above", "least": "at least", "most": "at most"}
+DEFAULT_DATA_DIR = Path("./data")
+_LIMITS = {"above": (operator.gt, "above"), "least": (operator.ge, "at least"), "most": (operator.le, "at most")}
 
 
 def option(
@@ -58,11 +47,6 @@ def option(
     return dataclasses.field(default=MISSING if default is ... else default, metadata=about)
 
 
-def options_of(cls: type[Any]) -> list[Field[Any]]:
-    """The fields of a dataclass that are options."""
-    return [field for field in dataclasses.fields(cls) if field.metadata.get("help")]
-
-
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What a dataclass of options is: strings are taken for paths, and values are checked.
@@ -80,13 +64,51 @@ class Options:
             given = value if isinstance(value, tuple) else (value,)
             if wrong := [one for one in given if about["choices"] and one not in about["choices"]]:
                 raise unknown(field.name, str(wrong[0]), about["choices"])
-            if not all(_MEETS[name](value, limit) for name, limit in about["limits"].items()):
-                said = " and ".join(f"{_SAID[name]} {limit}" for name, limit in about["limits"].items())
+            if not all(_LIMITS[name][0](value, limit) for name, limit in about["limits"].items()):
+                said = " and ".join(f"{_LIMITS[name][1]} {limit}" for name, limit in about["limits"].items())
                 raise CtxAudioError(f"{field.name} {value} must be {said}")
 
 
+@dataclasses.dataclass(frozen=True)
+class Run(Options):
+    """The common arguments, with the names and defaults of the command line; strings are taken for the paths.
+
+    Raises `CtxAudioError` for an unknown context or a value out of range.
+    """
+
+    context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all", choices=(*CONTEXTS, ALL.name))
+    data_dir: Path = option(
+        DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
+    )
+    output_dir: Path = option(Path("./output"), "folder for everything that is written")
+    sample_rate: int = option(22050, "in hertz", least=8000, most=48000)
+    duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600.0)
+    latent_dim: int = option(100, "size of the generator's latent", least=1, most=4096)
+    #: What every generator of random numbers takes, also multiplied as in `generate_clips`.
+    seed: int = option(0, "the same seed gives the same run on the same machine", least=0, most=2**31 - 1)
+
+    @property
+    def about(self) -> Context:
+        return context_named(self.context)
+
+    @property
+    def model_path(self) -> Path:
+        return self.output_dir / "models" / "generator_final.safetensors"
+
+    @property
+    def generated_dir(self) -> Path:
+        return self.output_dir / "generated"
+
+    @property
+    def analysis_dir(self) -> Path:
+        return self.output_dir / "analysis"
+
+
+Common = Annotated[Run, {"title": "common arguments"}]
+
+
 def add_dataclass(
-    parser: argparse.ArgumentParser, cls: type[Any], *names: str, title: str = "", **defaults: Any
+    parser: argparse.ArgumentParser, cls: type[Any], names: Collection[str] = (), title: str = "", **defaults: Any
 ) -> None:
     """Add the options of a dataclass, or those of `names` only, with other `defaults` where given.
 
@@ -95,35 +117,32 @@ def add_dataclass(
     """
     add = parser.add_argument_group(title).add_argument if title else parser.add_argument
     hints = get_type_hints(cls)
-    for field in options_of(cls):
-        about = field.metadata
-        flag = about["flag"] or f"--{field.name}"
-        if (names and field.name not in names) or flag in parser._option_string_actions:
+    for field in dataclasses.fields(cls):
+        about, flag = field.metadata, field.metadata.get("flag") or f"--{field.name}"
+        wanted = about.get("help") and (not names or field.name in names)
+        if not wanted or flag in parser._option_string_actions:
             continue
         default = defaults.get(field.name, field.default)
-        arguments: dict[str, Any] = {"help": about["help"], **_values_of(hints[field.name], about["metavar"])}
+        arguments = {"help": about["help"], **_how_to_read(hints[field.name], about["metavar"])}
         if flag.startswith("--"):
             arguments |= {"dest": field.name, "required": default is MISSING}
-        if default == ():
-            arguments["default"] = argparse.SUPPRESS  # the help would say (default: ())
-        elif default is not MISSING:
-            arguments["default"] = ",".join(default) if arguments.get("type") is listed and default else default
+        if default is not MISSING:
+            arguments["default"] = argparse.SUPPRESS if default == () else default  # the help would say (default: ())
         add(flag, **arguments)
 
 
-def _values_of(hint: Any, metavar: str | None) -> dict[str, Any]:
-    """How argparse reads values of that type."""
+def _how_to_read(hint: Any, metavar: str | None) -> dict[str, Any]:
+    """What argparse is told of values of that type."""
     if hint is bool:
         return {"action": "store_true"}
     kind = get_args(hint)[0] if NoneType in get_args(hint) else hint
-    shown = {"metavar": metavar} if metavar else {}
     if get_origin(kind) is Literal:
-        return shown | {"choices": get_args(kind)}
+        return {"metavar": metavar, "choices": get_args(kind)}
     if get_origin(kind) is not tuple:
-        return shown | {"type": kind}
-    if metavar and "," in metavar:
-        return shown | {"type": listed}
-    return shown | {"type": get_args(kind)[0], "nargs": "*"}
+        return {"metavar": metavar, "type": kind}
+    if "," in (metavar or ""):
+        return {"metavar": metavar, "type": listed}
+    return {"metavar": metavar, "type": get_args(kind)[0], "nargs": "*"}
 
 
 def from_options(cls: type[Settings], options: argparse.Namespace) -> Settings:
@@ -132,67 +151,9 @@ def from_options(cls: type[Settings], options: argparse.Namespace) -> Settings:
     return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
 
 
-def taking(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """What `add_dataclass` is to be told of a parameter of a command, as the second part of an `Annotated`."""
-    return names, settings
-
-
-def parameters_of(command: Callable[..., Any]) -> list[tuple[type[Any], tuple[str, ...], dict[str, Any]]]:
-    """The dataclasses that a function takes as its parameters, each with what `taking` says of it."""
-    hints = get_type_hints(command, include_extras=True)
-    parts = [get_args(hint) or (hint, taking()) for name, hint in hints.items() if name != "return"]
-    return [(cls, *told) for cls, told in parts]
-
-
 def listed(text: str) -> tuple[str, ...]:
-    """`"a, b"` as `("a", "b")`.
-
-    >>> listed("Rain, Wind,")
-    ('Rain', 'Wind')
-    """
+    """`"a, b,"` as `("a", "b")`."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-class CommandParser(argparse.ArgumentParser):
-    """Parses the options of the dataclasses that `command` takes; its errors are one line, and exit with 2.
-
-    It takes no argument by half its name.
-    """
-
-    def __init__(self, prog: str, description: str | None, command: Callable[..., int] | None = None) -> None:
-        shown = argparse.HelpFormatter if command is None else argparse.ArgumentDefaultsHelpFormatter
-        super().__init__(prog, description=description, formatter_class=shown, allow_abbrev=False)
-        for cls, names, settings in parameters_of(command) if command else ():
-            add_dataclass(self, cls, *names, **settings)
-
-    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The options, and in `given` the names of those that were not left at their default."""
-        if empty := next((argument for argument in arguments if argument.endswith("=--")), None):
-            self.error(f"{empty} gives no value")  # argparse takes it for an empty list
-        options, left = self.parse_known_args(arguments)
-        if left:
-            given = left[0].partition("=")[0]
-            self.error(f"unknown argument {given}{did_you_mean(given, self._option_string_actions)}")
-        named = {argument.partition("=")[0] for argument in arguments}
-        options.given = frozenset(action.dest for action in self._actions if named & set(action.option_strings))
-        return options
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        stream = file or sys.stderr
-        if message and stream is not None:
-            stream.write(message)  # argparse's own passes over a full device
-
-
-def one_line(text: str) -> str:
-    """`text` with what would break or hide the line written out: a name may hold anything.
-
-    >>> print(one_line("no such file: " + chr(10)))
-    no such file: \\n
-    """
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def on_a_terminal() -> bool:

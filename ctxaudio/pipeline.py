@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.folder import holds_sound, select_folder
@@ -18,9 +17,9 @@ from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.options import DEFAULT_DATA_DIR, Run
 from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
-from ctxaudio.run import DEFAULT_DATA_DIR, Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
 from ctxaudio.training.base import begin_training, facts_of, load_given, write_credits
@@ -32,8 +31,7 @@ from ctxaudio.workers import check_device
 REAL_CLIPS = 20
 
 
-@dataclass(frozen=True)
-class DataSource:
+class DataSource(NamedTuple):
     """The folder a run reads, one line that says what it is, and whether it is FSD50K or the user's own sound."""
 
     folder: Path
@@ -44,9 +42,7 @@ class DataSource:
 
 def find_data(run: Run) -> DataSource:
     """The run's data folder: FSD50K, or a plain folder of audio. Where the default folder is neither, the embedded
-    corpus, synthesised on the spot.
-
-    A folder that was *given* and is neither is an error (raised by `select_context`), never replaced.
+    corpus, synthesised on the spot; a folder that was *given* and is neither is an error that `select_context` raises.
     """
     given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
     if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
@@ -61,8 +57,8 @@ def find_data(run: Run) -> DataSource:
 def select_context(run: Run, source: DataSource, options: SelectionOptions | None = None) -> Selection:
     """The clips of the run's context in `source` that are as `options` say (None: all).
 
-    The conditions of your own sound are its sub-folders, not the context's, and there are no options for it. Raises
-    `CtxAudioError` for these, for a folder that is neither FSD50K nor audio, and for one that takes the output too.
+    The conditions of your own sound are its sub-folders, not the context's. Raises `CtxAudioError` for `options` with
+    it, for a folder that is neither FSD50K nor audio, and for one that takes the output too.
     """
     if source.own:
         if options not in (None, SelectionOptions()):
@@ -95,7 +91,8 @@ def train(
     options: SelectionOptions | None = None,
     progress: bool = True,
 ) -> Training:
-    """Prepare, train, and save the generator to `run.model_path`; Ctrl-C ends training early and still saves it.
+    """Prepare, train, and save the generator to `run.model_path`, beside it how it came about and whose sound is in it;
+    Ctrl-C ends training early and still saves it.
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
@@ -111,19 +108,13 @@ def train(
             if earlier:
                 print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
-        save_model(run, training, config, clips)
+        facts = facts_of(training, config, clips)
+        path = save_generator(run.model_path, training.averaged, run.context, facts)
+        write_credits(path, facts["attribution"])
+        print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
         if training.interrupted:
             print(f"interrupted after {training.step} steps; --resume goes on from there")
     return training
-
-
-def save_model(run: Run, training: Training, config: TrainingConfig, clips: PreparedClips) -> Path:
-    """Write the averaged generator and, beside it, how it came about and whose sound is in it (`ATTRIBUTION.md`)."""
-    facts = facts_of(training, config, clips)
-    path = save_generator(run.model_path, training.averaged, run.context, facts)
-    write_credits(path, facts["attribution"])
-    print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
-    return path
 
 
 def save_samples(run: Run, training: Training) -> None:
@@ -146,24 +137,21 @@ def generate(
     profile: ModulationProfile | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
-    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`).
-
-    Clips of an earlier call there are replaced, as a notebook's cell that is run again wants it."""
+    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`), in place of
+    those of an earlier call, as a notebook's cell that is run again wants it."""
     generator, about = load_model(run, model_path)
     clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
     return write_clips(clips, folder or run.generated_dir, about, overwrite=True)
 
 
 def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
-    """The figures of merit of the run's generator, written to `analysis/figures_of_merit.json` as well.
-
-    Its clips are compared with the eval split of the run's data, or else, as `notes` say, with validation clips.
+    """The figures of merit of the run's generator, written to `analysis/figures_of_merit.json` too: its clips beside
+    the eval split of the run's data, or else, as `notes` say, beside validation clips.
 
     Raises `CtxAudioError` where `clips` have other conditions than it was trained on.
     """
     generator, _ = load_model(run)
-    trained = generator.config.conditions
-    if trained != clips.condition_names:
+    if (trained := generator.config.conditions) != clips.condition_names:
         others = f"the clips are of {', '.join(clips.condition_names)}: take those it was trained on, or train again"
         raise CtxAudioError(f"{run.model_path} knows the conditions {', '.join(trained)}, {others}")
     real = held_out_sound(clips, find_data(run).folder, REAL_CLIPS)

@@ -1,8 +1,4 @@
-"""Where a sound comes from and what is claimed for it: a comment in the file, a JSON beside it, credits as text.
-
-`claims_of` says which graded claims a sound rests on, `Provenance` how one file came about, `write_attribution` whose
-recordings are in a model or a folder, as CC-BY asks.
-"""
+"""Where a sound comes from and what is claimed for it: a comment in the file, a JSON beside it, credits as text."""
 
 from __future__ import annotations
 
@@ -13,16 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxaudio import __version__
-from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, Evidence, context_named
+from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Evidence, context_named
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
 from ctxaudio.modulation.profile import Rate, Tone, modulation_text
-from ctxaudio.modulation.stream import Modulation
-from ctxaudio.signal.loudness import LoudnessGain
+from ctxaudio.modulation.schedule import Step
+
+if TYPE_CHECKING:  # fetching, which writes credits, needs no torch
+    from ctxaudio.modulation.stream import Modulation
+    from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#&])")
@@ -32,44 +31,6 @@ SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
 COMMENT_CHARACTERS = 1990  # WAV keeps 2000 bytes
 PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
-
-
-def claims_of(context: Context | None, modulation: Modulation) -> dict[str, Evidence]:
-    """The claims behind a sound, each with its evidence: its context, and every target, band and method that its
-    modulation touches.
-
-    A rate that is a target's is that target; any other counts for its band. What has depth 0 is not there.
-
-    >>> from ctxaudio.contexts import CONTEXTS
-    >>> from ctxaudio.modulation.profile import context_profile
-    >>> claims = claims_of(CONTEXTS["sleep"], Modulation(context_profile(CONTEXTS["sleep"])))
-    >>> {claim: evidence.grade for claim, evidence in claims.items()}
-    {'context sleep': 'D', 'target deep_sleep (2.5 Hz)': 'D', 'band delta (1-4 Hz)': 'B'}
-    """
-    profile, steps = modulation.at_start, modulation.schedule.steps if modulation.schedule else ()
-    parts: tuple[Rate | Tone, ...] = (*profile.rates, *profile.tones)
-    moving = [part for part in parts if part.depth > 0.0]
-    rates_hz = {part.rate_hz for part in (*moving, *(step for step in steps if step.depth > 0.0))}
-    carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
-    carriers_hz |= {tone.carrier_hz for tone in profile.tones}
-    claims = {f"context {context.name}": context.evidence} if context is not None else {}
-    for target in TARGETS.values():
-        given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
-        if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
-            claims[f"target {target.name} ({target.frequency_hz:g} Hz)"] = target.evidence
-            given -= met
-    for band in BANDS.values():
-        if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
-            claims[f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)"] = band.evidence
-    kinds = {part.kind if isinstance(part, Tone) else part.pulse and "isochronic" for part in moving}
-    used = {f"{kind} {'pulses' if kind == 'isochronic' else 'beats'}" for kind in kinds}
-    return claims | {name: evidence for name, evidence in METHODS.items() if name in used}
-
-
-def evidence_line(claims: Mapping[str, Evidence]) -> str:
-    """What a person is told with every sound: the grade of each claim, and where to read more."""
-    graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in claims.items()) or "nothing claimed"
-    return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
 
 @dataclass(frozen=True)
@@ -97,59 +58,77 @@ class Provenance:
 
     @property
     def claims(self) -> dict[str, Evidence]:
-        return claims_of(None if self.context is None else context_named(self.context), self.modulation)
+        """The claims behind the sound, each with its evidence: its context, and every target, band and method that its
+        modulation touches. A rate that is a target's is that target; any other counts for its band. What has depth 0 is
+        not there."""
+        profile, schedule = self.modulation.at_start, self.modulation.schedule
+        moving: tuple[Rate | Tone | Step, ...] = (*profile.rates, *profile.tones, *(schedule.steps if schedule else ()))
+        rates_hz = {part.rate_hz for part in moving if part.depth > 0.0}
+        carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
+        carriers_hz |= {tone.carrier_hz for tone in profile.tones}
+        claims = {f"context {self.context}": context_named(self.context).evidence} if self.context is not None else {}
+        for target in TARGETS.values():
+            given, width_hz = (rates_hz, SAME_RATE_HZ) if target.kind == "rate" else (carriers_hz, SAME_CARRIER_HZ)
+            if met := {hz for hz in given if abs(hz - target.frequency_hz) <= width_hz}:
+                claims[f"target {target.name} ({target.frequency_hz:g} Hz)"] = target.evidence
+                given -= met
+        for band in BANDS.values():
+            if any(band.low_hz <= hz < band.high_hz for hz in rates_hz):
+                claims[f"band {band.name} ({band.low_hz:g}-{band.high_hz:g} Hz)"] = band.evidence
+        used = {"isochronic" for rate in profile.rates if rate.pulse and rate.depth > 0.0}
+        used |= {tone.kind for tone in profile.tones if tone.depth > 0.0}
+        return claims | {name: evidence for name, evidence in METHODS.items() if name.split()[0] in used}
+
+    @property
+    def graded(self) -> str:
+        """The grade of each claim."""
+        return ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
+
+    def evidence_line(self) -> str:
+        """What a person is told with every sound: the grade of each claim, and where to read more."""
+        how = "what they mean, and how to listen safely: ctxaudio contexts"
+        return f"evidence grades: {self.graded or 'nothing claimed'} ({how})"
 
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
         model, reached = self.model, self.reached
-        trained_on = licences_text(model.get("licences", {})) if model else ""
-        graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
-        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
-            f"context {self.context}" if self.context else "",
-            f"condition {', '.join(self.conditions)}" if self.conditions else "",
-            f"modulation {modulation}",
-            f"from {', '.join(str(source['file']) for source in self.sources)}" if self.sources else "",
-            f"seed {self.seed}" if self.seed is not None else "",
-            f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
-            f"model {model['weights_sha256'][:12]}, trained on {trained_on}" if model else "",
-            "credits in the JSON beside the file" if model or self.sources else "",
-            f"evidence grades: {graded}" if graded else "",
+            self.context and f"context {self.context}",
+            self.conditions and f"condition {', '.join(self.conditions)}",
+            f"modulation {modulation_text(self.modulation.at_start, self.modulation.schedule)}",
+            self.sources and f"from {', '.join(str(source['file']) for source in self.sources)}",
+            self.seed is not None and f"seed {self.seed}",
+            reached and isfinite(reached.lufs) and f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP",
+            model and f"model {model['weights_sha256'][:12]}, trained on {_licences(model.get('licences', {}))}",
+            (model or self.sources) and "credits in the JSON beside the file",
+            self.graded and f"evidence grades: {self.graded}",
+            f"safe listening: {SAFE_LISTENING}",
         ]
-        plain = ["".join(c if c.isprintable() else " " for c in part).split() for part in parts]
-        said = [" ".join(words).encode("ascii", "backslashreplace").decode() for words in plain if words]
-        listening = f"safe listening: {SAFE_LISTENING}"
+        plain = ["".join(c if c.isprintable() else " " for c in part).split() for part in parts if part]
+        *said, listening = [" ".join(words).encode("ascii", "backslashreplace").decode() for words in plain if words]
         if len("; ".join([*said, listening])) > COMMENT_CHARACTERS:
             said = [part if len(part) <= PART_CHARACTERS else f"{part[: PART_CHARACTERS - 3]}..." for part in said]
         return "; ".join([*said, listening])
 
     def as_json(self) -> dict[str, Any]:
         """Everything, ready for JSON; the loudness of silence is null."""
-        model = self.model and {
-            "sha256": self.model["weights_sha256"],
-            "ctxaudio": self.model["ctxaudio"],
-            "context": self.model["context"],
-            "licences": self.model.get("licences", {}),
-            "attribution": self.model.get("attribution", ()),
-        }
-        reached = self.reached
-        lufs, true_peak_db = (reached.lufs, reached.true_peak_db) if reached else (nan, nan)
+        levels = {name: getattr(self.reached, name, nan) for name in ("lufs", "true_peak_db")}
+        model, schedule, kept = self.model, self.modulation.schedule, ("ctxaudio", "context", "licences", "attribution")
         return {
             "made_by": f"ctxaudio {self.made_by}",
             "ctxaudio": __version__,
             "context": self.context,
-            "conditions": list(self.conditions),
+            "conditions": self.conditions,
             "seed": self.seed,
             "profile": asdict(self.modulation.at_start),
-            "schedule": self.modulation.schedule and asdict(self.modulation.schedule),
-            "settings": dict(self.settings),
-            "lufs": round(lufs, 2) if isfinite(lufs) else None,
-            "true_peak_db": round(true_peak_db, 2) if isfinite(true_peak_db) else None,
+            "schedule": schedule and asdict(schedule),
+            "settings": self.settings,
+            **{name: round(level, 2) if isfinite(level) else None for name, level in levels.items()},
             "evidence": [{"subject": claim, **asdict(evidence)} for claim, evidence in self.claims.items()],
             "safe_listening": SAFE_LISTENING,
-            "sources": [dict(source) for source in self.sources],
-            "model": model,
+            "sources": self.sources,
+            "model": model and {"sha256": model["weights_sha256"]} | {name: model.get(name) for name in kept},
         }
 
     def summary(self, audio: Path) -> str:
@@ -157,7 +136,7 @@ class Provenance:
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
         modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
-        return f"{audio}: modulation {modulation}{levels}\n{evidence_line(self.claims)}"
+        return f"{audio}: modulation {modulation}{levels}\n{self.evidence_line()}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""
@@ -189,19 +168,14 @@ def source_file(path: Path) -> dict[str, Any]:
         raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
 
 
-def licences_text(licences: Mapping[str, int]) -> str:
-    """How many clips are under which licence; a licence that has no short name is given as it is.
-
-    >>> licences_text({"http://creativecommons.org/licenses/by/3.0/": 3, "CC0 (synthesised)": 40})
-    '43 clips (40 CC0 (synthesised), 3 cc-by)'
-    """
+def _licences(licences: Mapping[str, int]) -> str:
+    """How many clips are under which licence; a licence that has no short name is given as it is."""
     clips: Counter[str] = Counter()
     for licence, count in licences.items():
         name = licence_name(licence)
         clips[licence if name == "unknown" else name] += count
-    if not clips:
-        return "clips of unknown licence"
-    return f"{clips.total()} clips ({', '.join(f'{count} {name}' for name, count in clips.most_common())})"
+    each = ", ".join(f"{count} {name}" for name, count in clips.most_common())
+    return f"{clips.total()} clips ({each})" if clips else "clips of unknown licence"
 
 
 class Credit(NamedTuple):
@@ -218,35 +192,21 @@ def freesound_link(clip_id: str) -> str:
     return f"https://freesound.org/s/{clip_id}/" if clip_id.isascii() and clip_id.isdigit() else ""
 
 
-def attribution_text(credits: Iterable[Credit], about: str) -> str:
-    r"""The credits as Markdown, a section a licence, each clip once: title, uploader, id, link and licence.
-
-    >>> rain = Credit("7", "Rain [take 2]", "ann", "http://creativecommons.org/licenses/by/3.0/")
-    >>> print(attribution_text([rain], "Where it comes from.").splitlines()[-1])
-    - "Rain \[take 2\]" by ann, clip 7, https://freesound.org/s/7/, http://creativecommons.org/licenses/by/3.0/
-    """
+def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
+    """Write `about` and the credits as Markdown, a section a licence, each clip once: title, uploader, id, link and
+    licence, as CC-BY asks."""
     once = {credit.clip_id: credit for credit in credits}
     lines = ["# Attribution", "", about]
     for name, heading in LICENCES.items():
         those = [credit for credit in once.values() if licence_name(credit.licence) == name]
-        if those:
-            lines += ["", f"## {heading}: {len(those)} clips", ""]
+        lines += ["", f"## {heading}: {len(those)} clips", ""] if those else []
         for credit in sorted(those, key=lambda credit: credit.clip_id.zfill(20)):
             clip_id, title, uploader, licence = map(_without_markup, credit)
             named = f'"{title}"' if title else "Untitled"
-            parts = [
-                f"{named} by {uploader or 'an unnamed uploader'}",
-                f"clip {clip_id}",
-                freesound_link(credit.clip_id),
-                licence or "unknown",
-            ]
+            parts = [f"{named} by {uploader or 'an unnamed uploader'}", f"clip {clip_id}"]
+            parts += [freesound_link(credit.clip_id), licence or "unknown"]
             lines.append(f"- {', '.join(filter(None, parts))}")
-    return "\n".join(lines) + "\n"
-
-
-def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
-    """Write `attribution_text`; raises `CtxAudioError` where `path` can't be written."""
-    write_text(path, attribution_text(credits, about))
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _without_markup(text: str) -> str:

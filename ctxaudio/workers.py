@@ -1,18 +1,17 @@
-"""Threads, devices and Ctrl-C: sounds made in order with the next ones under way, one thread for small products."""
+"""Threads, devices and Ctrl-C: sounds made in order with the next ones already under way."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+import torch
 
 from ctxaudio.errors import CtxAudioError
 
@@ -24,8 +23,9 @@ AHEAD = 3
 MALLOC = {-3: 2**25, -1: 2**29, -8: 1}
 
 
-def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: int = WORKERS) -> Iterator[Made]:
-    """`make(number)` for each of `numbers` (which may go on for ever), by threads of which each has one torch thread.
+def made_in_order(make: Callable[[int], Made], numbers: Iterable[int]) -> Iterator[Made]:
+    """`make(number)` for each of `numbers` (which may go on for ever), by threads of which each has one torch thread:
+    several would fight for the cores.
 
     At most three are made ahead, so memory does not grow; what is under way when the caller stops is finished.
 
@@ -33,18 +33,18 @@ def made_in_order(make: Callable[[int], Made], numbers: Iterable[int], workers: 
     [0, 1, 4, 9]
     """
     keep_freed_memory()
-    left = iter(numbers)
-    waiting: list[Future[Made]] = []
-    with ThreadPoolExecutor(workers) as pool, one_torch_thread_each():
-        try:
-            waiting += [pool.submit(make, number) for number in islice(left, AHEAD)]
-            while waiting:
-                made = waiting.pop(0).result()
-                waiting += [pool.submit(make, number) for number in islice(left, 1)]
-                yield made
-        finally:
-            for future in waiting:
-                future.cancel()
+    left, torch_threads = iter(numbers), torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        waiting = [pool.submit(make, number) for number in islice(left, AHEAD)]
+        while waiting:
+            made = waiting.pop(0).result()
+            waiting += [pool.submit(make, number) for number in islice(left, 1)]
+            yield made
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(torch_threads)
 
 
 def made_ahead(items: Iterator[Made]) -> Iterator[Made]:
@@ -71,19 +71,6 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def one_torch_thread_each() -> Iterator[None]:
-    """Several Python threads with several torch threads each would fight for the cores."""
-    import torch  # which takes its time, and measuring needs none of it
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
 def finishing_on_ctrl_c() -> Iterator[Callable[[], bool]]:
     """Inside, Ctrl-C only sets a flag (the yielded function); a second Ctrl-C stops at once."""
     asked = False
@@ -107,24 +94,7 @@ def finishing_on_ctrl_c() -> Iterator[Callable[[], bool]]:
 
 def check_device(name: str) -> None:
     """Refuse a device that is not there, or that can't hold a number."""
-    import torch
-
     try:
         torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise CtxAudioError(f"device {name!r} is not to be had here: use --device cpu") from error
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Within it NumPy's products are not shared out among threads, which would mostly wait for each other.
-
-    >>> import numpy
-    >>> from threadpoolctl import threadpool_info
-    >>> with one_blas_thread():
-    ...     {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-    {1}
-    """
-    return _controller().limit(limits=1, user_api="blas")
-
-
-_controller = functools.cache(ThreadpoolController)  # looks through all loaded libraries, which takes its time

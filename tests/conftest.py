@@ -10,7 +10,7 @@ import torch
 from ctxaudio import pipeline
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.prepare import PreparedClips
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training.config import Start, TrainingConfig
 
 # Threads that wait for each other on a busy machine take many times as long as one.

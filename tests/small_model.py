@@ -13,7 +13,7 @@ from ctxaudio.model.courses import BANDS
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training import loop
 from ctxaudio.training.base import fill_bank, fit_spectra_and_statistics
 from ctxaudio.training.config import TrainingConfig

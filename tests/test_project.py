@@ -18,8 +18,8 @@ PACKAGE = ROOT / "ctxaudio"
 
 #: From the ground up; a module imports only from floors below its own, or from its own floor.
 FLOORS = (
-    ("errors", "options"),
-    ("contexts", "files", "run", "workers"),
+    ("errors",),
+    ("contexts", "files", "options", "workers"),
     ("signal",),
     ("modulation",),
     ("data",),

@@ -16,16 +16,7 @@ from ctxaudio.files import read_json, write_json
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile, modulation_text
 from ctxaudio.modulation.schedule import parse_schedule
 from ctxaudio.modulation.stream import Modulation
-from ctxaudio.provenance import (
-    Credit,
-    Provenance,
-    claims_of,
-    evidence_line,
-    json_beside,
-    licences_text,
-    source_file,
-    write_attribution,
-)
+from ctxaudio.provenance import Credit, Provenance, json_beside, source_file, write_attribution
 from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
 
@@ -130,7 +121,7 @@ def test_a_source_is_known_by_its_hash(tmp_path: Path) -> None:
 
 
 def subjects(profile: ModulationProfile, schedule: str = "") -> list[str]:
-    return list(claims_of(None, Modulation(profile, parse_schedule(schedule) if schedule else None)))
+    return list(Provenance("modulate", Modulation(profile, parse_schedule(schedule) if schedule else None)).claims)
 
 
 def test_every_target_is_graded_where_it_is_used() -> None:
@@ -157,7 +148,7 @@ def test_claims_follow_rates_tones_pulses_and_schedules() -> None:
 
 
 def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> None:
-    line = evidence_line(claims_of(SLEEP, Modulation(context_profile(SLEEP))))
+    line = Provenance("generate", Modulation(context_profile(SLEEP)), "sleep").evidence_line()
     assert "context sleep D, target deep_sleep (2.5 Hz) D, band delta (1-4 Hz) B" in line
     assert "ctxaudio contexts" in line and "\n" not in line
 
@@ -181,7 +172,7 @@ def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> N
 def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says, named) -> None:
     heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3"))
     assert modulation_text(heard.at_start, heard.schedule) == says
-    claims = " ".join(claims_of(None, heard))
+    claims = " ".join(Provenance("modulate", heard).claims)
     assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in claims} == named
 
 
@@ -189,4 +180,7 @@ def test_texts() -> None:
     profile = ModulationProfile((Rate(16.0, 0.3, pulse=True, jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
     assert modulation_text(profile) == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
     assert modulation_text(ModulationProfile()) == "none"
-    assert licences_text({}) == "clips of unknown licence"
+    assert "trained on clips of unknown licence;" in provenance(model=MODEL | {"licences": {}}).comment()
+    licences = {"http://creativecommons.org/licenses/by/3.0/": 3, "CC0 (synthesised)": 40}
+    comment = provenance(model=MODEL | {"licences": licences}).comment()
+    assert "trained on 43 clips (40 CC0 (synthesised), 3 cc-by);" in comment

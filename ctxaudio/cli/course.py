@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
-from ctxaudio.options import Options, option
-from ctxaudio.run import Common
+from ctxaudio.contexts import ALL, BANDS, CONTEXTS, METHODS, SAFE_LISTENING, TARGETS
+from ctxaudio.options import Common, Options, option
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0
-
-
-@dataclass(frozen=True)
-class Printed:
-    """How the contexts are printed."""
-
-    json: bool = option(False, "as JSON")
 
 
 @dataclass(frozen=True)
@@ -39,36 +30,26 @@ class Course:
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
 
 
-def contexts(printed: Printed) -> int:
+def contexts() -> None:
     """Print contexts, bands and targets with their evidence grades."""
-    content = catalogue()
-    if printed.json:
-        print(json.dumps(content, indent=2))
-        return 0
-    for name, about in {**content["contexts"], "all": content["all"]}.items():
-        depths = {**about["band_depths"], **about["target_depths"]}
-        print(f"{name} (evidence {_graded(about['evidence'])})")
-        print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(about['conditions']))}")
+    for context in (*CONTEXTS.values(), ALL):
+        depths = {**context.band_depths, **context.target_depths}
+        print(f"{context.name} (evidence {context.evidence})")
+        print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(context.conditions))}")
         print(f"  modulation: {', '.join(f'{name} {depth:g}' for name, depth in depths.items()) or 'none'}")
     print("\nbands (envelope rates)")
-    for name, band in content["bands"].items():
-        print(f"  {name:<10} {band['low_hz']:g}-{band['high_hz']:g} Hz, associated with {band['association']}")
-    print(f"  evidence {_graded(band['evidence'])}")
-    print("targets")
-    for name, target in content["targets"].items():
-        print(f"  {name:<10} {target['frequency_hz']:g} Hz {target['kind']}, {_graded(target['evidence'])}")
+    for band in BANDS.values():
+        print(f"  {band.name:<10} {band.low_hz:g}-{band.high_hz:g} Hz, associated with {band.association}")
+    print(f"  evidence {band.evidence}\ntargets")
+    for target in TARGETS.values():
+        print(f"  {target.name:<10} {target.frequency_hz:g} Hz {target.kind}, {target.evidence}")
     print("methods")
-    for name, evidence in content["methods"].items():
-        print(f"  {name}, {_graded(evidence)}")
-    print(f"safe listening\n  {content['safe_listening']}")
-    return 0
+    for name, evidence in METHODS.items():
+        print(f"  {name}, {evidence}")
+    print(f"safe listening\n  {SAFE_LISTENING}")
 
 
-def _graded(evidence: dict[str, Any]) -> str:
-    return f"{evidence['grade']}: {evidence['says']} ({evidence['source']})"
-
-
-def demo(asked: Demo) -> int:
+def demo(asked: Demo) -> None:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
     from ctxaudio.course import template
     from ctxaudio.files import write_text
@@ -92,14 +73,11 @@ def demo(asked: Demo) -> int:
     page = asked.output_dir / "index.html"
     write_text(page, template("demo.html.j2").render(contexts=shown, safe=SAFE_LISTENING))
     print(f"listen: {page.resolve().as_uri()}")
-    return 0
 
 
-def course(run: Common, asked: Course) -> int:
+def course(run: Common, asked: Course) -> None:
     """Run the notebooks for a context, and write a summary and a report of them; `--context all`: for each of the five,
     with a page of them side by side."""
     from ctxaudio.course.course import run_contexts, run_course
 
-    run_it = run_contexts if run.about.parts else run_course
-    run_it(run, asked.preset, device=asked.device)
-    return 0
+    (run_contexts if run.about.parts else run_course)(run, asked.preset, device=asked.device)

@@ -1,7 +1,4 @@
-"""The commands that measure: analyze, evaluate.
-
-What takes long to import is imported when a command runs, so that `--help` answers at once.
-"""
+"""The commands that measure: analyze, evaluate. What takes long to import they import when they run."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ class Evaluation(Options):
     overwrite: bool = option(False, "replace an earlier evaluation in the folder")
 
 
-def analyze(options: Analysis) -> int:
+def analyze(options: Analysis) -> None:
     """Measure every sound in a folder, against another folder, or one file over time: a table, its JSON and a
     picture."""
     from ctxaudio.evaluation.analysis import batch_analyze_frequencies, compare_folders
@@ -44,7 +41,8 @@ def analyze(options: Analysis) -> int:
     path, written_to = options.directory, options.output_dir or options.directory
     rates_hz, progress = options.rates_hz, on_a_terminal()
     if path.is_file():
-        _refuse(f"{path} is a file", options, "against")
+        if options.against is not None:
+            raise CtxAudioError(f"{path} is a file: leave out --against")
         table = analyse_file(path, options.output_dir, options.window_s, rates_hz)
         print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
         print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
@@ -52,8 +50,9 @@ def analyze(options: Analysis) -> int:
             rate = f"{stretch['start_hz']:.2f} to {stretch['end_hz']:.2f} Hz"
             print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
         stem, written_to = f"{path.stem}_modulation", options.output_dir or path.parent
+    elif options.window_s is not None:
+        raise CtxAudioError(f"{path} is not a file: leave out --window_s")
     elif options.against is not None:
-        _refuse(f"{path} is not a file", options, "window_s")
         table = compare_folders(path, options.against, options.output_dir, progress, rates_hz)
         print(table.round(4).to_string(index=False, na_rep=""))
         print(f"test: Wilcoxon signed-rank, in pairs; p_holm is corrected for {len(table)} measures (Holm)")
@@ -62,22 +61,13 @@ def analyze(options: Analysis) -> int:
             print("so few clips can't show a difference, whatever it is: give more of them")
         stem = "comparison"
     else:
-        _refuse(f"{path} is not a file", options, "window_s")
         table = batch_analyze_frequencies(path, options.output_dir, progress, rates_hz)
         print(table.set_index("file").filter(regex="lufs|_depth$|prominence").round(3).to_string())
         stem = "analysis"
     print(f"{stem}.csv, .json and .png are in {written_to}")
-    return 0
 
 
-def _refuse(because: str, options: Analysis, *names: str) -> None:
-    """Raise `CtxAudioError` where an option was given that has no meaning here."""
-    for name in names:
-        if getattr(options, name):
-            raise CtxAudioError(f"{because}: leave out --{name}")
-
-
-def evaluate(options: Evaluation) -> int:
+def evaluate(options: Evaluation) -> None:
     """Compare a model with real clips: texture distances beside the real-to-real floor, noise of the same spectrum and
     white noise, each with its interval, and a verdict; diversity and copies beside those of real clips."""
     from ctxaudio.evaluation import evaluate as sets
@@ -106,4 +96,3 @@ def evaluate(options: Evaluation) -> int:
     evaluation.write(options.output_dir, about_sets)
     print(f"evaluation.json, .csv and .png are in {options.output_dir}")
     print(f"verdict: {evaluation.verdict}")
-    return 0

@@ -1,7 +1,4 @@
-"""The commands that make sound: generate, modulate, session.
-
-What takes long to import is imported when a command runs, so that `--help` answers at once.
-"""
+"""The commands that make sound: generate, modulate, session. What takes long to import they import when they run."""
 
 from __future__ import annotations
 
@@ -11,21 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import (
-    ModulationProfile,
-    ToneKind,
-    check_comfort,
-    chosen_profile,
-    method_profile,
-    named_profile,
-)
+from ctxaudio.modulation.profile import ToneKind, check_comfort, chosen_profile, method_profile, named_profile
 from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
-from ctxaudio.options import Options, check_free, on_a_terminal, option, taking
-from ctxaudio.run import Common
+from ctxaudio.options import Common, Options, check_free, on_a_terminal, option
 
 if TYPE_CHECKING:
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.render.night import Mixed
     from ctxaudio.render.session import Finish
 
 #: Rare peaks of a long night may be limited by this much.
@@ -101,22 +89,20 @@ class SessionAsked(Options):
     given: frozenset[str] = frozenset()
 
 
-Modulating = Annotated[Asked, taking(title="modulation (default: the profile of the context)")]
+Modulating = Annotated[Asked, {"title": "modulation (default: the profile of the context)"}]
 
 
-def generate(run: Common, asked: Generation) -> int:
+def generate(run: Common, asked: Generation) -> None:
     """Generate WAV files with a trained generator."""
     from tqdm import tqdm
 
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.provenance import claims_of, evidence_line
+    from ctxaudio.provenance import Provenance
     from ctxaudio.render.generate import generate_clips, model_for, write_clips
 
     # what is left at its default, the model knows
-    names = ("context", "sample_rate", "latent_dim")
-    generator, about = model_for(
-        asked.model_path, *(getattr(run, name) if name in asked.given else None for name in names)
-    )
+    of_run = (getattr(run, n) if n in asked.given else None for n in ("context", "sample_rate", "latent_dim"))
+    generator, about = model_for(asked.model_path, *of_run)
     context, profile = context_named(about["context"]), generator.modulation.profile
     if asked.bands is not None or asked.targets is not None:
         profile = chosen_profile(context, asked.bands, asked.targets)
@@ -127,28 +113,29 @@ def generate(run: Common, asked: Generation) -> int:
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
-    print(evidence_line(claims_of(context, Modulation(profile))))
-    return 0
+    print(Provenance("generate", Modulation(profile), context.name).evidence_line())
 
 
-def modulate(files: Files, asked: Modulating, level: Annotated[Level, taking(title="level")]) -> int:
+def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> None:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
+    from ctxaudio.render.night import read_schedule
     from ctxaudio.render.session import modulate_file
 
     check_free(files.output, files.overwrite or files.output == files.input)  # which is refused whatever is said
-    asked_for = modulation_of(asked, asked.context), finish_of(level), asked.context
-    print(modulate_file(files.input, files.output, *asked_for, on_a_terminal()).summary(files.output))
-    return 0
+    schedule = read_schedule(Path(asked.schedule)) if asked.schedule and is_yaml(asked.schedule) else None
+    modulation = modulation_of(asked, asked.context, schedule)
+    made = modulate_file(files.input, files.output, modulation, finish_of(level), asked.context, on_a_terminal())
+    print(made.summary(files.output))
 
 
 def session(
-    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, taking(title="level", fade_s=10.0)]
-) -> int:
+    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, {"title": "level", "fade_s": 10.0}]
+) -> None:
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
     from ctxaudio.render.beds import RecordingBed
-    from ctxaudio.render.night import Source, generated_source, plan_session, read_night
+    from ctxaudio.render.night import Night, Source, generated_source, plan_session, read_night
     from ctxaudio.render.session import render_session
     from ctxaudio.signal.audio import audio_format
 
@@ -158,14 +145,13 @@ def session(
     audio_format(path)
     json_beside(path)
     check_free(path, asked.overwrite)
-    mix: tuple[Mixed, ...] = ()
-    schedule: Schedule | None = None
-    if is_file(modulating.schedule):
-        night = read_night(Path(str(modulating.schedule)))
-        mix, schedule = night.mix, night.schedule
+    night: Night | None = None
+    if modulating.schedule and is_yaml(modulating.schedule):
+        night = read_night(Path(modulating.schedule))
         own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
         minutes = minutes if "minutes" in asked.given else own_minutes
         level = level if "fade_s" in asked.given else replace(level, fade_s=own_fade_s)
+    schedule, mix = (night.schedule, night.mix) if night else (None, ())
     if asked.input is None:
         source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
     else:
@@ -175,7 +161,6 @@ def session(
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
     print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
     print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
-    return 0
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
@@ -188,43 +173,36 @@ def finish_of(level: Level, limit_db: float = 0.0) -> Finish:
     return Finish(lufs, level.true_peak, level.fade_s, limit_db)
 
 
-def is_file(schedule: str | None) -> bool:
-    """Whether a schedule is the name of a YAML file."""
-    return schedule is not None and Path(schedule).suffix in (".yaml", ".yml")
+def is_yaml(schedule: str) -> bool:
+    return Path(schedule).suffix in (".yaml", ".yml")
 
 
-def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None = None) -> Modulation:
-    """What the arguments ask for, along `schedule` where it has been read already.
+def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None) -> Modulation:
+    """What the arguments ask for, along `schedule` where it was read from a file.
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
     from ctxaudio.modulation.stream import Modulation
-    from ctxaudio.render.night import read_schedule
 
+    method, rate_hz, named = asked.method, asked.rate_hz, asked.profile or context
     if asked.schedule is not None:
-        if schedule is None and is_file(asked.schedule):
-            schedule = read_schedule(Path(asked.schedule))
-        depth = DEFAULT_DEPTH if asked.depth is None else asked.depth
-        schedule = schedule or parse_schedule(asked.schedule, depth)
-        asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
-    profile = _profile_of(asked, context)
+        schedule = schedule or parse_schedule(asked.schedule, DEFAULT_DEPTH if asked.depth is None else asked.depth)
+        method, rate_hz = method or "am", rate_hz or schedule.steps[0].rate_hz
+    if method is None:
+        for name in ("rate_hz", "carrier_hz"):
+            if getattr(asked, name) is not None:
+                raise CtxAudioError(f"--{name} goes with --method: am, isochronic, monaural or binaural")
+        if named is None:
+            raise CtxAudioError("say what to modulate: --context, --profile, or --method with --rate_hz")
+        profile = named_profile(named, asked.depth)
+    elif asked.profile is not None:
+        raise CtxAudioError("give --profile or --method (or a schedule), not both")
+    elif rate_hz is None:
+        raise CtxAudioError(f"--method {method} needs --rate_hz, such as --rate_hz 6.0")
+    else:
+        profile = method_profile(method, rate_hz, asked.depth, asked.carrier_hz, asked.tone_db)
     if not asked.beyond_comfort:
         check_comfort(profile.rates, schedule)
     if asked.control:
         profile = profile.sham() if asked.control == "sham" else profile.jittered()
     return Modulation(profile, schedule)
-
-
-def _profile_of(asked: Asked, context: str | None) -> ModulationProfile:
-    if asked.method is None:
-        for name in ("rate_hz", "carrier_hz"):
-            if getattr(asked, name) is not None:
-                raise CtxAudioError(f"--{name} goes with --method: am, isochronic, monaural or binaural")
-        if context is None and asked.profile is None:
-            raise CtxAudioError("say what to modulate: --context, --profile, or --method with --rate_hz")
-        return named_profile(asked.profile or str(context), asked.depth)
-    if asked.profile is not None:
-        raise CtxAudioError("give --profile or --method (or a schedule), not both")
-    if asked.rate_hz is None:
-        raise CtxAudioError(f"--method {asked.method} needs --rate_hz, such as --rate_hz 6.0")
-    return method_profile(asked.method, asked.rate_hz, asked.depth, asked.carrier_hz, asked.tone_db)

@@ -1,7 +1,5 @@
-"""The commands from recordings to a generator: prepare, train, pretrain.
-
-What takes long to import is imported when a command runs, so that `--help` answers at once.
-"""
+"""The commands from recordings to a generator: fetch, prepare, train, pretrain. What loads torch they import when they
+run."""
 
 from __future__ import annotations
 
@@ -9,14 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from ctxaudio.data.fsd50k import read_index
+from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.options import on_a_terminal, option, taking
-from ctxaudio.run import Common
+from ctxaudio.fetch.clips import Fetch, fetch_clips, write_credits
+from ctxaudio.fetch.network import Network
+from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
+from ctxaudio.options import Common, on_a_terminal, option
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
-Clips = Annotated[SelectionOptions, taking(title="which clips of FSD50K")]
+_CLIPS = {"title": "which clips of FSD50K"}
+Clips = Annotated[SelectionOptions, _CLIPS]
+_FOR_THE_BASE = {
+    "names": ("max_minutes", "batch_size", "lr", "seed", "num_workers"),
+    "max_minutes": 240.0,
+    "lr": 0.0003,
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,30 @@ class Anew:
     overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
-def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, taking("num_workers")]) -> int:
+def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences": ",".join(DEFAULT_LICENCES)}]) -> None:
+    """Fetch the FSD50K clips that a context needs (or with --all the whole record), checked, with their licences."""
+    network = Network(progress=on_a_terminal())
+    if asked.all:
+        if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=DEFAULT_LICENCES):
+            raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
+        archives = archives_of([asked.split] if asked.split else ["dev", "eval"])
+        download, room = (size / 1e9 for size in bytes_needed(archives, asked.data_dir))
+        print(f"whole record: {download:.2f} GB to fetch, {room:.1f} GB of room needed", flush=True)
+        if not asked.dry_run:
+            fetch_archives(archives, asked.data_dir, network)
+            write_credits(asked.data_dir)
+    else:
+        fetched = fetch_clips(asked, clips, network)
+        print(fetched.plan if asked.dry_run else f"{fetched.plan}\n{fetched}")
+    print("dry run: no clip was fetched" if asked.dry_run else f"credits: {asked.data_dir / 'ATTRIBUTION.md'}")
+
+
+def prepare(run: Common, clips: Clips, config: Annotated[TrainingConfig, {"names": ("num_workers",)}]) -> None:
     """Decode, clean and level the clips of a context once, into one memory map."""
     from ctxaudio import pipeline
 
     made = pipeline.prepare(run, config.num_workers, on_a_terminal(), clips)
     print(f"prepared {len(made.clips)} clips, {len(made.samples) / made.sample_rate:.0f} s in {run.output_dir}")
-    return 0
 
 
 def check_no_training(folder: Path, start: Start, anew: Anew) -> None:
@@ -51,17 +74,13 @@ def train(run: Common, clips: Clips, config: TrainingConfig, start: Start, anew:
     check_no_training(run.output_dir, start, anew)
     if config.max_minutes is not None and config.num_epochs == TrainingConfig.num_epochs:
         config = replace(config, num_epochs=NO_LIMIT_OF_EPOCHS)  # nobody asked for these epochs, but for the minutes
-    training = pipeline.train(run, config, start, clips, on_a_terminal())
-    return 130 if training.interrupted else 0
-
-
-_FOR_THE_BASE = taking("max_minutes", "batch_size", "lr", "seed", "num_workers", max_minutes=240.0, lr=0.0003)
+    return 130 if pipeline.train(run, config, start, clips, on_a_terminal()).interrupted else 0
 
 
 def pretrain(
     asked: Pretraining,
     config: Annotated[TrainingConfig, _FOR_THE_BASE],
-    start: Annotated[Start, taking("resume", "from_scratch")],
+    start: Annotated[Start, {"names": ("resume", "from_scratch")}],
     anew: Anew,
 ) -> int:
     """Train the base that ships with ctxaudio; Ctrl-C leaves a usable one and a checkpoint."""
@@ -73,5 +92,4 @@ def pretrain(
         read_index(asked.data_dir)  # a wrong folder is told before minutes of synthesis
     config = replace(config, num_epochs=NO_LIMIT_OF_EPOCHS, save_interval=1)
     with only_one_training(asked.output_dir):
-        training = train_base(asked, config, start, on_a_terminal())
-    return 130 if training.interrupted else 0
+        return 130 if train_base(asked, config, start, on_a_terminal()).interrupted else 0

@@ -17,7 +17,7 @@ from ctxaudio.contexts import CONTEXTS
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, writable_folder, write_json
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
 from ctxaudio.workers import check_device
 

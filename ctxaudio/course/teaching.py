@@ -22,7 +22,7 @@ import traitlets
 from IPython.display import Markdown, display
 
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.widgets import said
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"

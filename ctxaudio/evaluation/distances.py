@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.signal
+from threadpoolctl import threadpool_limits
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, modulation_rates_hz, modulation_response
 from ctxaudio.signal.envelope import Array
-from ctxaudio.workers import one_blas_thread
 
 #: Clips `[T]` by name; the features `[n, K]` of each clip of a set.
 Clips = Mapping[str, FloatArray]
@@ -90,7 +90,7 @@ def auditory_texture(samples: FloatArray, sample_rate: int) -> dict[str, Array]:
     width = round(WINDOW_S * rate_hz)
     last = max(0, compressed.shape[1] - width)
     starts = np.linspace(0, last, 1 + int(np.ceil(last / (width / 2)))).round().astype(int)
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         windows = [_statistics(compressed[:, start : start + width], rate_hz) for start in starts]
     return {name: np.stack([window[name] for window in windows]) for name in windows[0]}
 
@@ -142,7 +142,7 @@ def compare_sets(
     sets = {"generated": generated, "matched_noise": noises[0], "white_noise": noises[1]}
     if len(other_real) >= 2:
         sets["real_floor"] = other_real
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         random = np.random.default_rng(seed)
         weights = bootstrap_weights(len(real), random)
         draws = {name: kernel_draws(real, of, weights, bootstrap_weights(len(of), random)) for name, of in sets.items()}
@@ -175,7 +175,7 @@ def kernel_distance(real: Rows | Array, other: Rows | Array) -> float:
 
 def sound_distance(real: Sequence[FloatArray], other: Sequence[FloatArray], sample_rate: int) -> float:
     """`kernel_distance` of the texture features of two sets of two sounds `[T]` or more."""
-    with one_blas_thread():
+    with threadpool_limits(1, "blas"):
         rows = [[texture_features(sound, sample_rate) for sound in sounds] for sounds in (real, other)]
         return kernel_distance(*rows)
 

@@ -29,8 +29,8 @@ from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
+from ctxaudio.options import Run
 from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
-from ctxaudio.run import Run
 from ctxaudio.training import loop, state
 from ctxaudio.training.config import Pretraining, Start, TrainingConfig
 from ctxaudio.training.state import Training, preserve_rng

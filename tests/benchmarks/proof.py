@@ -44,8 +44,9 @@ def jobs() -> list[tuple[str, str]]:
 def train(options: argparse.Namespace) -> None:
     import torch
 
-    from ctxaudio import Run, pipeline
+    from ctxaudio import pipeline
     from ctxaudio.data.batches import ClipBatches
+    from ctxaudio.options import Run
     from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Start, TrainingConfig
 
     torch.set_num_threads(options.threads)
@@ -72,10 +73,11 @@ def generate(options: argparse.Namespace) -> None:
     """`work/clips/CONTEXT/VARIANT/CONDITION/*.wav`: of the base, of every training, of each with the network off."""
     import torch
 
-    from ctxaudio import Run, pipeline
+    from ctxaudio import pipeline
     from ctxaudio.contexts import CONTEXTS as ABOUT
     from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
     from ctxaudio.modulation.profile import ModulationProfile
+    from ctxaudio.options import Run
 
     torch.set_num_threads(options.threads)
     for context in CONTEXTS:

@@ -34,10 +34,9 @@ from ctxaudio.data.prepare import PreparedClips, prepare_clips
 from ctxaudio.files import write_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.options import add_dataclass, from_options
+from ctxaudio.options import Run, add_dataclass, from_options
 from ctxaudio.pipeline import find_data, select_context
 from ctxaudio.render.generate import LUFS, TRUE_PEAK_DB
-from ctxaudio.run import Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter
 

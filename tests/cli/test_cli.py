@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,7 @@ from ctxaudio import pipeline
 from ctxaudio.cli import command_parser, main
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.files import read_json
-from ctxaudio.options import options_of
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS
 
@@ -292,7 +292,7 @@ def test_the_readme_s_table_names_arguments_and_defaults_as_the_dataclasses_do()
                 assert type(known[name])(default.strip("`")) == known[name], name
             else:  # a word such as none, off, the base
                 assert known[name] in (None, False), name
-    assert {field.name for field in options_of(Run)} < told and len(told) > 20
+    assert {field.name for field in fields(Run)} < told and len(told) > 20
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end in another way on Windows")

@@ -12,7 +12,7 @@ import soundfile
 
 from ctxaudio.cli import main
 from ctxaudio.files import FloatArray
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.envelope import Array, envelope_depth, hilbert_envelope, modulation_spectrum
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 

@@ -15,7 +15,7 @@ from ctxaudio.course.course import run_contexts, settings
 from ctxaudio.course.report import between_contexts
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_json
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 
 TRY = "quick"
 

@@ -15,8 +15,8 @@ from ctxaudio.course.course import PRESETS, course_parameters, find_notebooks, r
 from ctxaudio.course.teaching import NOTEBOOKS
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.options import Run
 from ctxaudio.pipeline import DataSource
-from ctxaudio.run import Run
 
 TRY = "try"
 PARAMETERS = """\

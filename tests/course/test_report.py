@@ -17,7 +17,7 @@ from ctxaudio.course.report import readable, write_report
 from ctxaudio.data.prepare import PreparedClip, PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import write_audio
 
 RATE = 8000

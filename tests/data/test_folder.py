@@ -18,8 +18,8 @@ from ctxaudio.data.prepare import decode_clip, prepare_clips
 from ctxaudio.data.selection import Selection
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
+from ctxaudio.options import Run
 from ctxaudio.pipeline import DataSource, find_data, select_context
-from ctxaudio.run import Run
 
 SLEEP = context_named("sleep")
 

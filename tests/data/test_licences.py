@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.provenance import Credit, attribution_text
+from ctxaudio.provenance import Credit, write_attribution
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -52,6 +55,12 @@ def test_unknown_names_are_refused(names: tuple[str, ...]) -> None:
         SelectionOptions(licences=names)
 
 
+def attribution_text(credits: list[Credit]) -> str:
+    with TemporaryDirectory() as folder:
+        write_attribution(Path(folder) / "A.md", credits, "About.")
+        return (Path(folder) / "A.md").read_text(encoding="utf-8")
+
+
 def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
     by, zero = "http://creativecommons.org/licenses/by/3.0/", "http://creativecommons.org/publicdomain/zero/1.0/"
     credits = [
@@ -61,7 +70,7 @@ def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
         Credit("12", "Rain", "ann", by),
         Credit("x", "Bowl", "eve", "https://pixabay.com/service/license-summary/"),
     ]
-    assert attribution_text(credits, "About.").splitlines() == [
+    assert attribution_text(credits).splitlines() == [
         "# Attribution",
         "",
         "About.",
@@ -85,7 +94,7 @@ def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
 def test_no_text_of_the_metadata_can_break_a_line_or_bring_markup(
     clip_id: str, title: str, uploader: str, licence: str
 ) -> None:
-    lines = attribution_text([Credit(clip_id, title, uploader, licence)], "About.").split("\n")
+    lines = attribution_text([Credit(clip_id, title, uploader, licence)]).split("\n")
     assert len(lines) == 8
     for mark in "<[`*|":
         assert lines[6].count(mark) == lines[6].count(f"\\{mark}")

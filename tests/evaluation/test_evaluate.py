@@ -27,7 +27,7 @@ from ctxaudio.evaluation.evaluate import (
 )
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import write_audio
 
 

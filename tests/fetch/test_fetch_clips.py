@@ -28,7 +28,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import clips as fetching
 from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.clips import Fetch, Fetched, fetch_clips
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 
 SLEEP = context_named("sleep")
 FREE = SelectionOptions(licences=DEFAULT_LICENCES)

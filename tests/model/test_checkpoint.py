@@ -20,7 +20,7 @@ from ctxaudio.model.checkpoint import FORMAT, encoded_weights, load_discriminato
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import PICTURE_BANDS, Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile, Rate, context_profile
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training import base
 from ctxaudio.training.config import Start
 from ctxaudio.training.state import LATEST, load_state

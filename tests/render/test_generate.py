@@ -11,8 +11,8 @@ from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.modulation.profile import ModulationProfile, Rate, chosen_profile
+from ctxaudio.options import Run
 from ctxaudio.render.generate import GeneratedClip, generate_clips, trained_condition, write_clips
-from ctxaudio.run import Run
 from ctxaudio.signal.envelope import hilbert_envelope, joint_depths
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 

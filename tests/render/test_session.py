@@ -19,12 +19,12 @@ from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
 from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
 from ctxaudio.modulation.stream import Modulation
+from ctxaudio.options import Run
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
 from ctxaudio.render.night import Mixed
 from ctxaudio.render.session import REACH_S, Finish, Format, Session, preview, render_session, write_finished
-from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db

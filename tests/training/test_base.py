@@ -28,8 +28,8 @@ from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, Rate
+from ctxaudio.options import Run
 from ctxaudio.render.generate import generate_clips, trained_conditions
-from ctxaudio.run import Run
 from ctxaudio.training import base, loop
 from ctxaudio.training.base import fill_bank
 from ctxaudio.training.config import Pretraining, Start, TrainingConfig
@@ -147,7 +147,7 @@ def test_training_begins_from_the_base_and_credits_it(
         if name.endswith("original")
     ]
     assert all(same[: len(same) // 2]) and not any(same[len(same) // 2 :])
-    model = read_json(pipeline.save_model(run, training, config, clips).with_suffix(".json"))
+    model = base.facts_of(training, config, clips)
     assert model["init_from"]["weights_sha256"] == about["weights_sha256"]
     assert all(entry in model["attribution"] for entry in about["attribution"])
     assert len(model["attribution"]) > len(about["attribution"])

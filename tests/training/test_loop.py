@@ -14,7 +14,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.model.generator import unit_courses
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.training import base, loop
 from ctxaudio.training.config import TrainingConfig

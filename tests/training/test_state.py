@@ -9,7 +9,7 @@ from small_model import SLEEP, TRAINING, Pairs, begin, stop_in_step
 
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.run import Run
+from ctxaudio.options import Run
 from ctxaudio.training import loop
 from ctxaudio.training.state import LATEST, STATEFUL, Training, resume
 
