@@ -11,7 +11,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,15 +23,14 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.signal.audio import AudioReader
 
 LONGEST_CLIP_S = 30.0  # as in FSD50K
-LONGEST_CONDITION_BYTES = 160  # a file name has at most 255, with context, number and suffix
 VALIDATION_SHARE = 5  # one file in so many
 # A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
-_SAFE_NAME = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])")
+_SAFE_NAME, _LONGEST_NAME_BYTES = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])"), 160
 
 
 def holds_sound(folder: Path) -> bool:
     """Whether there is an audio file that libsndfile reads in `folder` or below it."""
-    return folder.is_dir() and any(isinstance(found, AudioReader) for _, found in _look_at_files(folder, None))
+    return folder.is_dir() and any(isinstance(found, AudioReader) for _, found in _look_at_files(folder))
 
 
 def select_folder(folder: Path, context: Context, apart_from: Path | None = None) -> Selection:
@@ -39,8 +38,8 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
 
     A file longer than 30 s is cut into pieces of equal length, at most 30 s each (so that none is a short rest); a
     piece's id is the file's with `#1`, `#2` ... Training and validation are divided by file, see `held_out`. Hidden
-    files, and all in `apart_from` (the run's output may lie inside), are passed over; files that are no audio and
-    sub-folders without any are listed in `left_out`.
+    files, and all in `apart_from` (the run's output may lie inside), are passed over; files that are no audio are
+    listed in `left_out`.
 
     Raises `CtxAudioError` for a folder that is missing, can't be read or holds no audio, for audio both in the folder
     itself and in sub-folders, and for the name of a sub-folder that can't name files.
@@ -53,21 +52,29 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
             by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
         else:
             left_out.append(LeftOut(name, found))
-    _check(folder, by_place, len(left_out))
     silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - by_place.keys()
+    if not by_place and not left_out:
+        raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
+    if not by_place:
+        formats = "WAV, FLAC, Ogg, MP3 and AIFF are read"
+        raise CtxAudioError(f"{folder} holds no readable audio ({len(left_out)} other files): {formats}")
+    if "" in by_place and len(by_place) > 1:
+        loose, nested = (next(iter(by_place[place])) for place in ("", min(by_place.keys() - {""})))
+        where = f"both itself ({loose}) and in sub-folders ({nested})"
+        mend = "move all into sub-folders, one a condition, or all out of them"
+        raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
     left_out += [LeftOut(name, f"{name}: a sub-folder without readable audio") for name in sorted(silent)]
     conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
-    clips, indices = [], []
+    _check_names(folder, conditions)
+    clips = []
     for i, (label, sounds) in enumerate(conditions.items()):
         validation = held_out({name: sound.duration_s for name, sound in sounds.items()})
         for name, sound in sounds.items():
             about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", "own"
             pieces = cut(sound.frames, sound.sample_rate)
-            ids = [f"{name}#{n}" if len(pieces) > 1 else name for n in range(1, len(pieces) + 1)]
-            clips += [Clip(clip_id, *about, *piece) for clip_id, piece in zip(ids, pieces, strict=True)]
-            indices += [i] * len(pieces)
-    context = replace(context, conditions=tuple(conditions), vetoes=())
-    return Selection(context, tuple(clips), tuple(indices), tuple(left_out))
+            for n, piece in enumerate(pieces, 1):
+                clips.append(Clip(f"{name}#{n}" if len(pieces) > 1 else name, *about, *piece, condition=i))
+    return Selection(replace(context, conditions=tuple(conditions), vetoes=()), tuple(clips), tuple(left_out))
 
 
 def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
@@ -91,7 +98,7 @@ def cut(frames: int, sample_rate: int) -> list[tuple[int, int]]:
     return list(pairwise(frames * i // count for i in range(count + 1)))
 
 
-def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[tuple[str, AudioReader | str]]:
+def _look_at_files(folder: Path, apart_from: Path | None = None) -> Iterator[tuple[str, AudioReader | str]]:
     """The path inside `folder` of each file but hidden ones, and the file, or why it can't be used.
 
     They come in order of their names; links are followed, in circles only once.
@@ -117,21 +124,11 @@ def _look_at_files(folder: Path, apart_from: Path | None) -> Iterator[tuple[str,
                 yield name, str(error).replace(str(path), name, 1)
 
 
-def _check(folder: Path, by_place: Mapping[str, Mapping[str, AudioReader]], others: int) -> None:
-    """Refuse a folder without audio, with audio on two levels, or whose names can't be those of conditions."""
-    if not by_place and not others:
-        raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
-    if not by_place:
-        formats = "WAV, FLAC, Ogg, MP3 and AIFF are read"
-        raise CtxAudioError(f"{folder} holds no readable audio ({others} other files): {formats}")
-    if "" in by_place and len(by_place) > 1:
-        loose, nested = (next(iter(by_place[place])) for place in ("", next(place for place in by_place if place)))
-        where = f"both itself ({loose}) and in sub-folders ({nested})"
-        mend = "move all into sub-folders, one a condition, or all out of them"
-        raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
+def _check_names(folder: Path, names: Iterable[str]) -> None:
+    """Refuse names that can't be those of conditions and their files."""
     alike: dict[str, str] = {}
-    for name in sorted(place or folder.resolve().name for place in by_place):
-        if not _SAFE_NAME.fullmatch(name) or len(name.encode()) > LONGEST_CONDITION_BYTES:
+    for name in names:
+        if not _SAFE_NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME_BYTES:
             mend = "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
             raise CtxAudioError(f"the folder {name!r} of {folder} can't name a condition and its files: {mend}")
         if (other := alike.setdefault(name.casefold(), name)) != name:

@@ -11,15 +11,14 @@ import json
 import shutil
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import LeftOut
+from ctxaudio.data.fsd50k import Clip, LeftOut
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
@@ -31,20 +30,6 @@ SHORTEST_S, SILENCE_DB, LEVEL_DB = 0.3, -80.0, -26.0
 CLIPS_PER_WORKER = 100  # a process takes a second or two to start, in which one decodes some hundred clips
 
 
-@dataclass(frozen=True)
-class PreparedClip:
-    """Where a clip lies in the memory map (`offset` and `length` in samples), and whom to credit for it."""
-
-    clip_id: str
-    condition: int
-    split: str
-    offset: int
-    length: int
-    title: str
-    uploader: str
-    licence: str
-
-
 @dataclass(frozen=True, eq=False)
 class PreparedClips:
     """The clips of a context, mono at `sample_rate` (hertz), one after the other in `samples` `[total]`."""
@@ -52,9 +37,9 @@ class PreparedClips:
     sample_rate: int
     context: str
     condition_names: tuple[str, ...]
-    clips: tuple[PreparedClip, ...]
+    clips: tuple[Clip, ...]
     samples: np.memmap[tuple[int], np.dtype[np.float32]]
-    skipped: tuple[LeftOut, ...]
+    skipped: tuple[LeftOut, ...] = ()
 
     def audio(self, i: int) -> FloatArray:
         """A copy of clip `i` as `[T]`, in -1..1."""
@@ -67,7 +52,7 @@ class PreparedClips:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Clips as {condition name: {split: count}}, in the order of the context's conditions."""
-        return count_by_condition(self.condition_names, ((clip.condition, clip.split) for clip in self.clips))
+        return count_by_condition(self.condition_names, self.clips)
 
 
 def prepare_clips(
@@ -115,22 +100,22 @@ def _rms(samples: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-def _decode_or_reason(path: Path, sample_rate: int, start: int, stop: int | None) -> FloatArray | str:
+def _decode_or_reason(clip: Clip, sample_rate: int) -> FloatArray | str:
     try:
-        return decode_clip(path, sample_rate, start, stop)
+        return decode_clip(clip.path, sample_rate, clip.start, clip.stop)
     except (CtxAudioError, OSError) as error:
-        return str(error) if isinstance(error, ClipError) else f"{path}: {error}"
+        return str(error) if isinstance(error, ClipError) else f"{clip.path}: {error}"
 
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
     clips, context = list[tuple[object, ...]](), selection.context
-    for clip, condition in zip(selection.clips, selection.conditions, strict=True):
+    for clip in selection.clips:
         try:
             status = clip.path.stat()
             there = status.st_size, status.st_mtime_ns
         except OSError:
             there = 0, 0  # a clip that is missing now and appears later has to change the key
-        clips.append((clip.clip_id, *there, clip.start, clip.stop, condition, clip.split))
+        clips.append((clip.clip_id, *there, clip.start, clip.stop, clip.condition, clip.split))
     content = json.dumps([FORMAT_VERSION, sample_rate, context.name, context.conditions, clips])
     return f"{context.name}-{sample_rate}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
@@ -138,10 +123,9 @@ def _cache_key(selection: Selection, sample_rate: int) -> str:
 def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: int, progress: bool) -> None:
     """Write `folder` aside, in the place of what a killed call left; it takes its name once it is whole."""
     chosen, aside = selection.clips, folder.with_name(".preparing")
-    clips: list[tuple[str, int, int]] = []
-    skipped: list[tuple[str, str]] = []
-    tasks = (joblib.delayed(_decode_or_reason)(clip.path, sample_rate, clip.start, clip.stop) for clip in chosen)
+    clips, skipped = list[tuple[str, int, int]](), list[tuple[str, str]]()
     parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(chosen) // CLIPS_PER_WORKER)), return_as="generator")
+    tasks = (joblib.delayed(_decode_or_reason)(clip, sample_rate) for clip in chosen)
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
@@ -167,20 +151,16 @@ def _write_cache(selection: Selection, folder: Path, sample_rate: int, workers: 
 
 
 def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> PreparedClips:
-    # Condition and split are in the folder's key; credits come from the selection, so they are never out of date.
-    chosen = {clip.clip_id: (clip, i) for clip, i in zip(selection.clips, selection.conditions, strict=True)}
+    # Credits come from the selection, so they are never out of date.
+    chosen = {clip.clip_id: clip for clip in selection.clips}
     index, context = read_json(folder / "index.json"), selection.context
     try:
-        samples, clips = np.memmap(folder / SAMPLES, "<f4", "r"), []
-        for clip_id, offset, length in index["clips"]:
-            clip, condition = chosen[clip_id]
-            credit = (clip.title, clip.uploader, clip.licence)
-            clips.append(PreparedClip(clip_id, condition, clip.split, offset, length, *credit))
-        ends = list(accumulate((clip.length for clip in clips), initial=0))
-        if [*(clip.offset for clip in clips), len(samples)] != ends:
-            raise ValueError(f"the places of the clips don't fit {len(samples)} samples")
-        if not (samples.min() >= -1.0 and samples.max() <= 1.0):  # nor NaN
-            raise ValueError("samples outside -1..1")
+        samples, clips, end = np.memmap(folder / SAMPLES, "<f4", "r"), list[Clip](), 0
+        for clip_id, _, length in index["clips"]:
+            clips.append(replace(chosen[clip_id], offset=end, length=length))
+            end += length
+        if end != len(samples) or not (samples.min() >= -1.0 and samples.max() <= 1.0):  # nor NaN
+            raise ValueError(f"{len(samples)} samples for {end}, or some outside -1..1")
         skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CtxAudioError(f"the prepared clips in {folder} are damaged ({error}): delete that folder") from error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, licence_name, read_ratings
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Options, option
 
@@ -39,15 +39,13 @@ class SelectionOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("labels", "licences"):
-            if (given := getattr(self, name)) is not None:
-                object.__setattr__(self, name, tuple(dict.fromkeys(given)))
-                if not given:
-                    raise CtxAudioError(f"{name} is empty: name one at least, or leave it out")
+            if getattr(self, name) == ():
+                raise CtxAudioError(f"{name} is empty: name one at least, or leave it out")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The clips of a context: `conditions[i]` is the index into `context.conditions` that `clips[i]` belongs to.
+    """The clips of a context, each with its `condition`, an index into `context.conditions`.
 
     `left_out` lists clips that were refused though they carry a label of the context, clips listed twice and
     unsafe file names; the many clips with no label of the context are only counted, in `without_condition`, and so
@@ -57,8 +55,7 @@ class Selection:
 
     context: Context
     clips: tuple[Clip, ...]
-    conditions: tuple[int, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOut, ...] = ()
     without_condition: int = 0
     not_fetched: int = 0
     moved: int = 0
@@ -71,18 +68,17 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is refused
     where any of its labels is vetoed by the context or everywhere. A condition may end up without clips. A context of
     several takes every clip that one of its parts would take, for the condition it has there; of several, for the one
-    that comes first among the clip's labels. Where `index.on_disk` is known, only clips on disk are taken.
+    that comes first among the clip's labels.
 
     Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none), and for a
     label of the options that the vocabulary lacks (an empty one lacks nothing) or the context vetoes.
     """
     options = options or SelectionOptions()
     if options.labels is not None:
-        context = _with_labels(context, options.labels, index.vocabulary)
+        context = _with_labels(context, options.labels, index)
     ratings = read_ratings(index) if options.rating is not None else None
-    chosen, conditions, left_out = [], [], list(index.left_out)
+    chosen, left_out, seen = list[Clip](), list(index.left_out), set[str]()
     without_condition = not_fetched = 0
-    seen: set[str] = set()
     for clip in index.clips:
         label, reason = _placed(clip, context.parts or (context,))
         if clip.clip_id in seen:
@@ -91,27 +87,33 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             without_condition += 1
         elif reason := reason or _refusal(clip, label, options, index, ratings):
             left_out.append(LeftOut(clip.clip_id, reason))
-        elif index.on_disk is not None and clip.clip_id not in index.on_disk:
+        elif index.on_disk and not clip.path.is_file():
             not_fetched += 1
         else:
-            chosen.append(clip)
-            conditions.append(context.conditions.index(label))
+            chosen.append(replace(clip, condition=context.conditions.index(label)))
         seen.add(clip.clip_id)
-    _check_enough(chosen, context, index, not_fetched)
-    clips = keep_uploaders_apart(chosen, conditions)
+    about, labels = f"context {context.name!r}", ", ".join(context.conditions)
+    if not chosen and not_fetched:
+        brings = f"`ctxaudio fetch --context {context.name}` brings some"
+        raise CtxAudioError(f"none of the {not_fetched} clips of {about} is in {index.folder}: {brings}")
+    if not chosen:
+        raise CtxAudioError(f"none of {len(index.clips)} clips is usable for {about}: looked for the labels {labels}")
+    if all(clip.split == "val" for clip in chosen):
+        mend = f"add train clips labelled {labels}"
+        raise CtxAudioError(f"{about} has no clip in the split 'train' (all {len(chosen)} are 'val'): {mend}")
+    clips = keep_uploaders_apart(chosen)
     trained_on = {clip.uploader for clip in clips if clip.uploader and clip.split == "train"}
     moved = sum(after.split != before.split for after, before in zip(clips, chosen, strict=True))
     not_apart = sum(clip.split == "val" and clip.uploader in trained_on for clip in clips)
-    counted = without_condition, not_fetched, moved, not_apart
-    return Selection(context, clips, tuple(conditions), tuple(left_out), *counted)
+    return Selection(context, clips, tuple(left_out), without_condition, not_fetched, moved, not_apart)
 
 
-def _with_labels(context: Context, labels: tuple[str, ...], vocabulary: Mapping[str, str]) -> Context:
-    if unknown := [label for label in labels if vocabulary and label not in vocabulary]:
+def _with_labels(context: Context, labels: Sequence[str], index: Index) -> Context:
+    if unknown := [label for label in labels if index.vocabulary and label not in index.vocabulary]:
         raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
     if vetoed := [label for label in labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
         raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-    return replace(context, conditions=labels, parts=())
+    return replace(context, conditions=tuple(dict.fromkeys(labels)), parts=())
 
 
 def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
@@ -124,7 +126,9 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
 
-def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: Ratings | None) -> str:
+def _refusal(
+    clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: dict[str, dict[str, list[float]]] | None
+) -> str:
     """Why the clip is refused though its labels are fine (empty: it is not)."""
     if clip.clip_id in KNOWN_WRONG:
         return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
@@ -142,49 +146,33 @@ def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ra
     return ""
 
 
-def _check_enough(clips: Sequence[Clip], context: Context, index: Index, not_fetched: int) -> None:
-    name, labels = f"context {context.name!r}", ", ".join(context.conditions)
-    if not clips and not_fetched:
-        brings = f"`ctxaudio fetch --context {context.name}` brings some"
-        raise CtxAudioError(f"none of the {not_fetched} clips of {name} is in {index.folder}: {brings}")
-    if not clips:
-        raise CtxAudioError(f"none of {len(index.clips)} clips is usable for {name}: looked for the labels {labels}")
-    if all(clip.split == "val" for clip in clips):
-        mend = f"add train clips labelled {labels}"
-        raise CtxAudioError(f"{name} has no clip in the split 'train' (all {len(clips)} are 'val'): {mend}")
-
-
-def keep_uploaders_apart(clips: Sequence[Clip], conditions: Sequence[int]) -> tuple[Clip, ...]:
+def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     """Move all clips of an uploader with clips in both train and val to the side where more of them lie (ties: train).
 
     Clips of one uploader often come from one place, day and microphone, so a model that knows one knows the other;
     FSD50K keeps uploaders apart between dev and eval (Fonseca et al. 2022, arXiv:2010.00475). Where it would leave a
     condition with no clip on one side, the uploader's clips of that condition stay as they are. Clips without an
-    uploader, and of eval, stay. `conditions[i]` is the condition of `clips[i]`.
+    uploader, and of eval, stay.
     """
     count = Counter((clip.uploader, clip.split) for clip in clips if clip.uploader)
     on_both = {name for name, split in count if split == "train" and (name, "val") in count}
     side = {name: "train" if count[name, "train"] >= count[name, "val"] else "val" for name in on_both}
-    wanted = [side.get(clip.uploader, clip.split) for clip in clips]
-    before = {(condition, clip.split) for clip, condition in zip(clips, conditions, strict=True)}
-    emptied = {condition for condition, _ in before - set(zip(conditions, wanted, strict=True))}
-    return tuple(
-        clip if condition in emptied or clip.split == split else replace(clip, split=split)
-        for clip, condition, split in zip(clips, conditions, wanted, strict=True)
-    )
+    moved = [replace(clip, split=side.get(clip.uploader, clip.split)) for clip in clips]
+    before, after = ({(clip.condition, clip.split) for clip in those} for those in (clips, moved))
+    emptied = {condition for condition, _ in before - after}
+    return tuple(old if old.condition in emptied else new for old, new in zip(clips, moved, strict=True))
 
 
-def count_by_condition(names: Iterable[str], pairs: Iterable[tuple[int, str]]) -> dict[str, dict[str, int]]:
-    """Count (condition, split) `pairs` as {condition name: {split: count}}, with zeros for conditions without clips."""
-    counted = Counter(pairs)
-    present = [split for split in ("train", "val", "eval") if any(split == found for _, found in counted)]
-    return {name: {split: counted[i, split] for split in present} for i, name in enumerate(names)}
+def count_by_condition(names: Sequence[str], clips: Sequence[Clip]) -> dict[str, dict[str, int]]:
+    """Clips as {condition name: {split: count}}, with zeros for conditions without clips."""
+    counted = Counter((clip.condition, clip.split) for clip in clips)
+    splits = [split for split in ("train", "val", "eval") if any(clip.split == split for clip in clips)]
+    return {name: {split: counted[i, split] for split in splits} for i, name in enumerate(names)}
 
 
 def selection_table(selection: Selection) -> str:
     """A text table of what was found per condition and split, and of what was left out and why."""
-    pairs = zip(selection.conditions, (clip.split for clip in selection.clips), strict=True)
-    counts = count_by_condition(selection.context.conditions, pairs)
+    counts = count_by_condition(selection.context.conditions, selection.clips)
     rows = [("condition", *next(iter(counts.values()))), *((name, *found.values()) for name, found in counts.items())]
     head = f"context {selection.context.name}: {len(selection.clips)} clips"
     return "\n".join([head, *text_table(rows), *left_out_lines(selection)])

@@ -94,8 +94,8 @@ def real_sound(
 
 def _by_condition(selection: Selection, conditions: Sequence[str], split: Split | None) -> dict[str, list[Clip]]:
     found: dict[str, list[Clip]] = {name: [] for name in conditions}
-    for clip, condition in zip(selection.clips, selection.conditions, strict=True):
-        name = selection.context.conditions[condition]
+    for clip in selection.clips:
+        name = selection.context.conditions[clip.condition]
         if name in found and split in (None, clip.split):
             found[name].append(clip)
     return found

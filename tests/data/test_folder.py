@@ -65,7 +65,7 @@ def splits_by_file(selection: Selection) -> dict[Path, set[str]]:
 def test_sub_folders_become_the_conditions_of_the_context(own: Path):
     selection = select_folder(own, SLEEP)
     assert selection.context == dataclasses.replace(SLEEP, conditions=("Soft rain", "fan"), vetoes=())
-    rain = {clip.clip_id for clip, i in zip(selection.clips, selection.conditions, strict=True) if i == 0}
+    rain = {clip.clip_id for clip in selection.clips if clip.condition == 0}
     assert rain == {
         f"Soft rain/{name}" for name in ("stereo.flac", "lossy.mp3", "lossy.ogg", "big_endian.aiff", "deeper/plain.wav")
     }
