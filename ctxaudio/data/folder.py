@@ -52,7 +52,6 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
             by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
         else:
             left_out.append(LeftOut(name, found))
-    silent = {one.clip_id.partition("/")[0] for one in left_out if "/" in one.clip_id} - by_place.keys()
     if not by_place and not left_out:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not by_place:
@@ -63,7 +62,6 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
         where = f"both itself ({loose}) and in sub-folders ({nested})"
         mend = "move all into sub-folders, one a condition, or all out of them"
         raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
-    left_out += [LeftOut(name, f"{name}: a sub-folder without readable audio") for name in sorted(silent)]
     conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
     _check_names(folder, conditions)
     clips = []
