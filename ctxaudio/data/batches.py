@@ -13,8 +13,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 
-CROSSFADE_S = 0.01
-MOST_CROPS_OF_A_CLIP = 4
+CROSSFADE_S, MOST_CROPS_OF_A_CLIP = 0.01, 4
 
 
 class Batch(NamedTuple):
@@ -48,14 +47,11 @@ class ClipBatches:
             raise CtxAudioError(f"context {prepared.context!r} has no prepared clips in the split {split!r}")
         self._prepared, self._generator = prepared, generator
         self._crop_samples, self._batch_size = crop_samples, batch_size
-        self._lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
-        self._heard = self._lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """How many batches hold as much sound as the split does, at least 1."""
-        total = float(sum(self._lengths[clips].sum() for clips in self._clips))
-        return max(1, round(total / self._crop_samples / self._batch_size))
+        lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
+        self._heard = lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
+        #: How many batches hold as much sound as the split does, at least 1.
+        total = float(sum(lengths[clips].sum() for clips in self._clips))
+        self.steps_per_epoch = max(1, round(total / crop_samples / batch_size))
 
     def next(self) -> Batch:
         """Draw the next batch."""
@@ -111,11 +107,9 @@ class MixedBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        sources = [*self.corpora, *([self.recordings] if self.recordings else [])]
-        return sum(source.steps_per_epoch for source in sources)
+        return sum(source.steps_per_epoch for source in (self.recordings, *self.corpora) if source)
 
     def next(self) -> Batch:
-        """Draw the next batch."""
         made = self.corpora[int(torch.randint(len(self.corpora), (), generator=self.generator))].next()
         real, n = (self.recordings.next(), round(self.share * self.batch_size)) if self.recordings else (made, 0)
         made = made._replace(clip=torch.full_like(made.clip, -1))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, why_unreadable
 
 Subset = Literal["dev", "eval"]
+Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
 
 #: Short names, and what they ask for.
 LICENCES = {
@@ -129,8 +130,8 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     return Index(tuple(clips), tuple(left_out), vocabulary, data_dir, on_disk)
 
 
-def read_ratings(index: Index) -> dict[str, dict[str, list[float]]]:
-    """What the annotators voted, over dev and eval alike, by clip and AudioSet id.
+def read_ratings(index: Index) -> Ratings:
+    """What the annotators voted, over dev and eval alike.
 
     1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
     Raises `CtxAudioError` where the file or the vocabulary is missing, or the file is not such a table.

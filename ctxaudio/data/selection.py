@@ -1,20 +1,35 @@
-"""Choosing the clips of a context from the index of FSD50K, and saying what was left out and why."""
+"""Choosing the clips of a context, from the index of FSD50K or a folder of your own, and saying what was left out.
+
+A folder of your own has either one sub-folder a condition, which gives it its name, or all files in itself, and is
+then the only condition. What lies deeper belongs to the sub-folder at the top.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, licence_name, read_ratings
-from ctxaudio.errors import CtxAudioError
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licence_name, read_ratings
+from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
+from ctxaudio.signal.audio import AudioReader
 
 _REASONS_SHOWN = 12
 #: Clips that are not what their labels say, and how that is known.
 KNOWN_WRONG = {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
+LONGEST_CLIP_S, VALIDATION_SHARE = 30.0, 5  # of your own sound: as in FSD50K; one file in so many
+# A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
+_SAFE_NAME, _LONGEST_NAME_BYTES = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])"), 160
 
 
 @dataclass(frozen=True)
@@ -23,8 +38,6 @@ class SelectionOptions(Options):
 
     By default clips on disk are used whatever their licence, for whoever put them there has chosen. A rating "present"
     keeps a clip only if every vote on its label said present and predominant.
-
-    Raises `CtxAudioError` for a value that is none of these.
     """
 
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
@@ -47,10 +60,10 @@ class SelectionOptions(Options):
 class Selection:
     """The clips of a context, each with its `condition`, an index into `context.conditions`.
 
-    `left_out` lists clips that were refused though they carry a label of the context, clips listed twice and
-    unsafe file names; the many clips with no label of the context are only counted, in `without_condition`, and so
-    are those that lie in the ground truth but not on disk, in `not_fetched`. `moved` clips changed between train and
-    val to keep uploaders apart; `not_apart` val clips share an uploader with train clips all the same.
+    `left_out` lists clips that were refused though they carry a label of the context, clips listed twice, unsafe file
+    names and files that are no audio; clips with no label of the context are only counted, in `without_condition`, and
+    so are those that are not on disk, in `not_fetched`. `moved` clips changed between train and val to keep uploaders
+    apart; `not_apart` val clips share an uploader with train clips all the same.
     """
 
     context: Context
@@ -65,17 +78,20 @@ class Selection:
 def select_clips(index: Index, context: Context, options: SelectionOptions | None = None) -> Selection:
     """The clips of `index` that belong to `context` and are as `options` say.
 
-    A clip belongs to the first of its labels (leaves come first) that is a condition of the context. It is refused
-    where any of its labels is vetoed by the context or everywhere. A condition may end up without clips. A context of
-    several takes every clip that one of its parts would take, for the condition it has there; of several, for the one
-    that comes first among the clip's labels.
+    A clip belongs to the first of its labels (leaves come first) that is a condition of the context, and is refused
+    where any of its labels is vetoed by the context or everywhere. A context of several takes every clip that one of
+    its parts would take, for the condition that comes first among the clip's labels.
 
     Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none), and for a
     label of the options that the vocabulary lacks (an empty one lacks nothing) or the context vetoes.
     """
     options = options or SelectionOptions()
     if options.labels is not None:
-        context = _with_labels(context, options.labels, index)
+        if unknown := [label for label in options.labels if index.vocabulary and label not in index.vocabulary]:
+            raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
+        if vetoed := [label for label in options.labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
+            raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
+        context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
     ratings = read_ratings(index) if options.rating is not None else None
     chosen, left_out, seen = list[Clip](), list(index.left_out), set[str]()
     without_condition = not_fetched = 0
@@ -108,14 +124,6 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     return Selection(context, clips, tuple(left_out), without_condition, not_fetched, moved, not_apart)
 
 
-def _with_labels(context: Context, labels: Sequence[str], index: Index) -> Context:
-    if unknown := [label for label in labels if index.vocabulary and label not in index.vocabulary]:
-        raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
-    if vetoed := [label for label in labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
-        raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-    return replace(context, conditions=tuple(dict.fromkeys(labels)), parts=())
-
-
 def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
     verdicts = []
@@ -126,9 +134,7 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
 
-def _refusal(
-    clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: dict[str, dict[str, list[float]]] | None
-) -> str:
+def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: Ratings | None) -> str:
     """Why the clip is refused though its labels are fine (empty: it is not)."""
     if clip.clip_id in KNOWN_WRONG:
         return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
@@ -150,9 +156,8 @@ def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     """Move all clips of an uploader with clips in both train and val to the side where more of them lie (ties: train).
 
     Clips of one uploader often come from one place, day and microphone, so a model that knows one knows the other;
-    FSD50K keeps uploaders apart between dev and eval (Fonseca et al. 2022, arXiv:2010.00475). Where it would leave a
-    condition with no clip on one side, the uploader's clips of that condition stay as they are. Clips without an
-    uploader, and of eval, stay.
+    FSD50K keeps uploaders apart between dev and eval. Where it would leave a condition with no clip on one side, the
+    uploader's clips of that condition stay as they are, and so do clips without an uploader.
     """
     count = Counter((clip.uploader, clip.split) for clip in clips if clip.uploader)
     on_both = {name for name, split in count if split == "train" and (name, "val") in count}
@@ -161,6 +166,102 @@ def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     before, after = ({(clip.condition, clip.split) for clip in those} for those in (clips, moved))
     emptied = {condition for condition, _ in before - after}
     return tuple(old if old.condition in emptied else new for old, new in zip(clips, moved, strict=True))
+
+
+def select_folder(folder: Path, context: Context, apart_from: Path | None = None) -> Selection:
+    """The sounds of a folder of your own as clips of `context` with conditions of their own.
+
+    A file longer than 30 s is cut into pieces of equal length, at most 30 s each (so that none is a short rest); a
+    piece's id is the file's with `#1`, `#2` ... Training and validation are divided by file, see `held_out`. Hidden
+    files, and all in `apart_from` (the run's output may lie inside), are passed over.
+
+    Raises `CtxAudioError` for a folder that is missing, can't be read or holds no audio, for audio both in the folder
+    itself and in sub-folders, and for the name of a sub-folder that can't name files.
+    """
+    if not folder.is_dir():
+        raise CtxAudioError(f"{folder}: no such folder")
+    left_out, by_place = [], dict[str, dict[str, AudioReader]]()  # sub-folder -> name of the file -> file
+    for name, found in _look_at_files(folder, apart_from):
+        if isinstance(found, AudioReader):
+            by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
+        else:
+            left_out.append(LeftOut(name, found))
+    if not by_place and not left_out:
+        raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
+    if not by_place:
+        formats = "WAV, FLAC, Ogg, MP3 and AIFF are read"
+        raise CtxAudioError(f"{folder} holds no readable audio ({len(left_out)} other files): {formats}")
+    if "" in by_place and len(by_place) > 1:
+        loose, nested = (next(iter(by_place[place])) for place in sorted(by_place)[:2])
+        where = f"both itself ({loose}) and in sub-folders ({nested})"
+        mend = "move all into sub-folders, one a condition, or all out of them"
+        raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
+    conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
+    clips, alike = list[Clip](), dict[str, str]()
+    for i, (label, sounds) in enumerate(conditions.items()):
+        if not _SAFE_NAME.fullmatch(label) or len(label.encode()) > _LONGEST_NAME_BYTES:
+            mend = "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
+            raise CtxAudioError(f"the folder {label!r} of {folder} can't name a condition and its files: {mend}")
+        if (other := alike.setdefault(label.casefold(), label)) != label:
+            raise CtxAudioError(f"{folder} has the sub-folders {other!r} and {label!r}: rename one")
+        validation = held_out({name: sound.duration_s for name, sound in sounds.items()})
+        for name, sound in sounds.items():
+            about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", "own"
+            pieces = cut(sound.frames, sound.sample_rate)
+            for n, piece in enumerate(pieces, 1):
+                clips.append(Clip(f"{name}#{n}" if len(pieces) > 1 else name, *about, *piece, condition=i))
+    return Selection(replace(context, conditions=tuple(conditions), vetoes=()), tuple(clips), tuple(left_out))
+
+
+def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
+    """Of the files of one condition, by name, those kept for validation: whole, so that no recording is on both sides.
+
+    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: where
+    that leaves none (a single file, two of the same length), all is for training and nothing is held out.
+    """
+    wanted, most_s = max(1, len(durations_s) // VALIDATION_SHARE), sum(durations_s.values()) / 3 + 1e-6
+    chosen: set[str] = set()
+    for name in sorted(durations_s, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if len(chosen) < wanted and durations_s[name] <= most_s:
+            chosen.add(name)
+            most_s -= durations_s[name]
+    return frozenset(chosen)
+
+
+def cut(frames: int, sample_rate: int) -> list[tuple[int, int]]:
+    """Where pieces of at most 30 s, all of the same length, begin and end in a file of so many frames."""
+    count = math.ceil(frames / sample_rate / LONGEST_CLIP_S)
+    return list(pairwise(frames * i // count for i in range(count + 1)))
+
+
+def has_sound(folder: Path) -> bool:
+    """Whether there is an audio file that libsndfile reads in `folder` or below it."""
+    return folder.is_dir() and any(isinstance(found, AudioReader) for _, found in _look_at_files(folder))
+
+
+def _look_at_files(folder: Path, apart_from: Path | None = None) -> Iterator[tuple[str, AudioReader | str]]:
+    """The path inside `folder` of each file but hidden ones, in order, and the file, or why it can't be used."""
+
+    def unreadable(error: OSError) -> None:
+        raise CtxAudioError(f"can't read the folder {error.filename}: {error.strerror}") from error
+
+    seen = {apart_from.resolve()} if apart_from else set()
+    for parent, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        if (place := Path(parent).resolve()) in seen:  # or links in a circle would never end
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
+            name = path.relative_to(folder).as_posix()
+            # Names go into tables, JSON and metadata: bytes that are no text, or a line break, would spoil these.
+            if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+                yield ascii(name)[1:-1], f"{name!a}: rename it, its name is no plain text"
+                continue
+            try:
+                yield name, AudioReader(path)
+            except ClipError as error:
+                yield name, str(error).replace(str(path), name, 1)
 
 
 def count_by_condition(names: Sequence[str], clips: Sequence[Clip]) -> dict[str, dict[str, int]]:

@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, decode_clip
-from ctxaudio.data.selection import Selection, select_clips
+from ctxaudio.data.selection import Selection, select_clips, select_folder
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, child_path, read_json
 

@@ -15,10 +15,9 @@ from filelock import FileLock
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data import prepare
-from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.prepare import PreparedClips, decode_clip, prepare_clips
-from ctxaudio.data.selection import Selection
+from ctxaudio.data.selection import Selection, select_folder
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.audio import high_pass, read_audio, resample
@@ -208,7 +207,7 @@ import os, signal, sys
 from pathlib import Path
 from ctxaudio.data import prepare
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import select_folder
+from ctxaudio.data.selection import select_folder
 
 decode, seen = prepare._decode_or_reason, []
 

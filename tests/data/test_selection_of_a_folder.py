@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import cut, held_out, holds_sound, select_folder
 from ctxaudio.data.prepare import decode_clip, prepare_clips
-from ctxaudio.data.selection import Selection
+from ctxaudio.data.selection import Selection, cut, has_sound, held_out, select_folder
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.pipeline import DataSource, find_data, select_context
@@ -258,7 +257,7 @@ def test_the_default_folder_may_hold_own_sound_too(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "README.md").write_text("put sound here")
-    assert not holds_sound(Path("data"))
+    assert not has_sound(Path("data"))
     assert find_data(Run()).embedded
     write(tmp_path / "data" / "brook" / "a.wav")
     assert find_data(Run()).own
