@@ -197,13 +197,11 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
         mend = "move all into sub-folders, one a condition, or all out of them"
         raise CtxAudioError(f"{folder} holds audio {where}: {mend}")
     conditions = {place or folder.resolve().name: by_place[place] for place in sorted(by_place)}
-    clips, alike = list[Clip](), dict[str, str]()
+    clips = list[Clip]()
     for i, (label, sounds) in enumerate(conditions.items()):
         if not _SAFE_NAME.fullmatch(label) or len(label.encode()) > _LONGEST_NAME_BYTES:
             mend = "rename it with at most 80 letters, digits, spaces and _ - + , . & ( ) '"
             raise CtxAudioError(f"the folder {label!r} of {folder} can't name a condition and its files: {mend}")
-        if (other := alike.setdefault(label.casefold(), label)) != label:
-            raise CtxAudioError(f"{folder} has the sub-folders {other!r} and {label!r}: rename one")
         validation = held_out({name: sound.duration_s for name, sound in sounds.items()})
         for name, sound in sounds.items():
             about = sound.path, (label,), "val" if name in validation else "train", sound.path.name, "", "own"

@@ -183,13 +183,6 @@ def test_a_name_that_cannot_name_files_is_refused(tmp_path: Path, name: str):
         refused(tmp_path / "own")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="names there differ in more than case")
-def test_conditions_that_only_case_tells_apart_are_refused(tmp_path: Path):
-    write(tmp_path / "own" / "rain" / "a.wav")
-    write(tmp_path / "own" / "Rain" / "a.wav")
-    assert "'Rain'" in refused(tmp_path / "own")
-
-
 @pytest.mark.skipif(os.name == "nt", reason="such names and files don't exist on Windows")
 def test_odd_files_are_left_out_and_links_in_a_circle_end(tmp_path: Path):
     folder = tmp_path / "own"
