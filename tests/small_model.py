@@ -7,8 +7,7 @@ import signal
 
 import torch
 
-from ctxaudio.data.batches import ClipBatches
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import ClipBatches, PreparedClips
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.rates import BANDS
 from ctxaudio.model.style_bank import Style

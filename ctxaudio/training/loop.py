@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from ctxaudio.data.batches import Batch, Batches
+from ctxaudio.data.prepare import Batch, Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator

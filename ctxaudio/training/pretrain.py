@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from ctxaudio.contexts import ALL
-from ctxaudio.data.batches import ClipBatches, MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
-from ctxaudio.data.prepare import PreparedClips, prepare_clips
+from ctxaudio.data.prepare import ClipBatches, MixedBatches, PreparedClips, prepare_clips
 from ctxaudio.data.selection import Selection, SelectionOptions, select_clips
 from ctxaudio.files import write_text
 from ctxaudio.model.checkpoint import DISCRIMINATOR, save_discriminator, save_generator

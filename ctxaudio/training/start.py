@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctxaudio.data.batches import Batches, ClipBatches
 from ctxaudio.data.fsd50k import FSD50K_CREDIT
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import Batches, ClipBatches, PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_discriminator, load_generator
 from ctxaudio.model.generator import Generator, GeneratorConfig

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from ctxaudio.data.batches import Batches
+from ctxaudio.data.prepare import Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.checkpoint import load_state, save_state

@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.data.batches import Batch
+from ctxaudio.data.prepare import Batch
 from ctxaudio.evaluation.folders import batch_analyze_frequencies
 from ctxaudio.evaluation.measures import analyse_clip
 from ctxaudio.evaluation.over_time import analyse_file

@@ -16,8 +16,8 @@ from small_model import SHAPE
 from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.data.batches import MixedBatches
 from ctxaudio.data.embedded import write_embedded_corpus
+from ctxaudio.data.prepare import MixedBatches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.model.checkpoint import DISCRIMINATOR, for_conditions, load_discriminator, load_generator

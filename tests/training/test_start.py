@@ -9,8 +9,7 @@ import torch
 from small_model import CONFIG, PLAIN, RATE, SLEEP, TRAINING, begin, moving_noise, seeded, small_generator, weights
 
 from ctxaudio import pipeline
-from ctxaudio.data.batches import Batch
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import Batch, PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_generator
 from ctxaudio.model.generator import Generator

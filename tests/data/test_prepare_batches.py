@@ -8,9 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxaudio.data.batches import ClipBatches, MixedBatches, seamless_loop
 from ctxaudio.data.fsd50k import Clip
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import ClipBatches, MixedBatches, PreparedClips, seamless_loop
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 
