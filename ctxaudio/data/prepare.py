@@ -204,9 +204,12 @@ class ClipBatches:
         self._crop_samples, self._batch_size = crop_samples, batch_size
         lengths = torch.tensor([clip.length for clip in prepared.clips], dtype=torch.float64)
         self._heard = lengths.clamp(crop_samples, MOST_CROPS_OF_A_CLIP * crop_samples)
-        #: How many batches hold as much sound as the split does, at least 1.
-        total = float(sum(lengths[clips].sum() for clips in self._clips))
-        self.steps_per_epoch = max(1, round(total / crop_samples / batch_size))
+        self._total = sum(prepared.clips[i].length for i in prepared.of(split))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches hold as much sound as the split does, at least 1."""
+        return max(1, round(self._total / self._crop_samples / self._batch_size))
 
     def next(self) -> Batch:
         """Draw the next batch."""
