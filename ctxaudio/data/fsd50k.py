@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, why_unreadable
+from ctxaudio.options import listed
 
 Subset = Literal["dev", "eval"]
 Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
@@ -73,11 +74,8 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Index:
-    """All clips of a subset, and the rows left out because their file name points outside the audio folder.
-
-    `vocabulary` has the labels and their AudioSet ids, and is empty without `vocabulary.csv`; `folder` is where all
-    this was read. With `on_disk` only those clips are of use that lie there.
-    """
+    """All clips of a subset, of which with `on_disk` only those are of use that lie there; the rows left out because
+    their file name points outside the audio folder; the AudioSet id of each label, if known; where this was read."""
 
     clips: tuple[Clip, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -99,11 +97,9 @@ def audio_folder(data_dir: Path, subset: Subset) -> Path:
 def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> Index:
     """Read the ground truth and metadata of `subset` under `data_dir`, without opening any clip.
 
-    A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
-    uploaders are empty and licences "unknown". Unless `on_disk`, the tables are enough, as before a fetch.
-
-    Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
-    a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
+    Without the metadata file titles and uploaders are empty and licences "unknown". Unless `on_disk`, the tables are
+    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the
+    needed columns or with a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
     table, folder = data_dir / _TABLE.format(subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
@@ -111,13 +107,12 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     for path, there in ((folder, folder.is_dir() or not on_disk), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    path = table.with_name("vocabulary.csv")
+    path, metadata = table.with_name("vocabulary.csv"), _read_metadata(data_dir, subset)
     rows = _read_csv(path, "index", "label", "mid", header=False) if path.exists() else ()
-    vocabulary, metadata = {row["label"]: row["mid"] for _, row in rows}, _read_metadata(data_dir, subset)
+    vocabulary = {row["label"]: row["mid"] for _, row in rows}
     clips, left_out = [], []
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
-        clip_id, split = row["fname"], row["split"] if subset == "dev" else "eval"
-        labels = tuple(label.strip() for label in row["labels"].split(",") if label.strip())
+        clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
         if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
             raise CtxAudioError(f"{where}: {', '.join(unknown)} not in vocabulary.csv; mend the label or the list")
         if subset == "dev" and split not in ("train", "val"):
@@ -131,11 +126,8 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
 
 
 def read_ratings(index: Index) -> Ratings:
-    """What the annotators voted, over dev and eval alike.
-
-    1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
-    Raises `CtxAudioError` where the file or the vocabulary is missing, or the file is not such a table.
-    """
+    """What the annotators voted, in dev and eval alike: 1 is present and predominant, 0.5 present but not predominant,
+    0 unsure, -1 not present. Raises `CtxAudioError` where the file or the vocabulary is missing or damaged."""
     if index.folder is None or not index.vocabulary:
         raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
     path = index.folder / "FSD50K.metadata" / RATINGS
@@ -181,11 +173,9 @@ def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, list[str]]:
 
 
 def licence_name(uri: str) -> str:
-    """The short name of a licence URI, one of `LICENCES`: any Creative Commons version, http or https.
-
-    Every other licence, by-sa and by-nc-nd among them, is "unknown".
-    """
-    pattern = r"https?://(www\.)?creativecommons\.org/(publicdomain|licenses)/(?P<name>[^/?#]+)([/?#].*)?"
-    match = re.fullmatch(pattern, unquote(uri).strip(), re.IGNORECASE)
+    """The short name of a licence URI, one of `LICENCES`: any Creative Commons version, http or https. Every other
+    licence, by-sa and by-nc-nd among them, is "unknown"."""
+    pattern = r"https?://(?:www\.)?creativecommons\.org/(?:publicdomain|licenses)/([^/?#]+)(?:[/?#].*)?"
+    match = re.fullmatch(pattern, unquote(uri).strip().lower())
     names = {"zero": "cc0", "by": "cc-by", "by-nc": "cc-by-nc", "sampling+": "sampling+"}
-    return names.get(match["name"].lower(), "unknown") if match else "unknown"
+    return names.get(match[1] if match else "", "unknown")

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -64,13 +64,10 @@ def prepare_clips(
 ) -> PreparedClips:
     """Prepare the selected clips under `cache_dir`, or read what an earlier call with the same input left there.
 
-    Up to `workers` processes decode, one for each hundred clips (0 or 1: this process does); the result is the same
-    for any number, and memory doesn't grow with the number of clips. Clips that are missing, damaged, under 0.3 s
-    or silent (under -80 dBFS RMS after the high-pass) are listed in `PreparedClips.skipped`. The rest have -26 dBFS
-    RMS, or less where the peak would pass 1. A call that is interrupted leaves nothing that a later one would take
-    for whole.
-
-    Raises `CtxAudioError` where no clip is left, the cache can't be written to, or is damaged.
+    Up to `workers` processes decode, one for each hundred clips; the result is the same for any number. Clips that are
+    missing, damaged, under 0.3 s or silent (under -80 dBFS RMS after the high-pass) are listed in `skipped`. The rest
+    have -26 dBFS RMS, or less where the peak would pass 1. A call that is interrupted leaves nothing that a later one
+    would take for whole. Raises `CtxAudioError` where no clip is left, the cache can't be written to, or is damaged.
     """
     folder = cache_dir / _cache_key(selection, sample_rate)
     if not folder.exists():
@@ -107,19 +104,17 @@ def _rms(samples: FloatArray) -> float:
 def _decode_or_reason(clip: Clip, sample_rate: int) -> FloatArray | str:
     try:
         return decode_clip(clip.path, sample_rate, clip.start, clip.stop)
-    except (CtxAudioError, OSError) as error:
+    except (ClipError, OSError) as error:
         return str(error) if isinstance(error, ClipError) else f"{clip.path}: {error}"
 
 
 def _cache_key(selection: Selection, sample_rate: int) -> str:
     clips, context = list[tuple[object, ...]](), selection.context
     for clip in selection.clips:
-        try:
-            status = clip.path.stat()
-            there = status.st_size, status.st_mtime_ns
-        except OSError:
-            there = 0, 0  # a clip that is missing now and appears later has to change the key
-        clips.append((clip.clip_id, *there, clip.start, clip.stop, clip.condition, clip.split))
+        size = changed = 0  # a clip that is missing now and appears later has to change the key
+        with suppress(OSError):
+            size, changed = clip.path.stat().st_size, clip.path.stat().st_mtime_ns
+        clips.append((clip.clip_id, size, changed, clip.start, clip.stop, clip.condition, clip.split))
     content = json.dumps([FORMAT_VERSION, sample_rate, context.name, context.conditions, clips])
     return f"{context.name}-{sample_rate}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
@@ -186,11 +181,8 @@ class ClipBatches:
     is, up to four crops: one long recording is still one place), then a random place in the clip. A clip shorter than
     the crop goes round from a random start, with a 10 ms crossfade at the seam: for a texture (rain, wind) that is the
     same sound going on. A clip shorter than half the crop is mostly a struck sound (drum, bell), which going round
-    would turn into a roll that nobody played: silence follows it instead, as in the recording.
-
-    All randomness comes from `generator` (on the CPU): the same state gives the same batches.
-
-    Raises `CtxAudioError` where the split has no clips.
+    would turn into a roll that nobody played: silence follows it instead, as in the recording. The same state of
+    `generator` (on the CPU) gives the same batches. Raises `CtxAudioError` where the split has no clips.
     """
 
     def __init__(
@@ -212,7 +204,7 @@ class ClipBatches:
         return max(1, round(self._total / self._crop_samples / self._batch_size))
 
     def next(self) -> Batch:
-        """Draw the next batch."""
+        """Draw a batch."""
         chosen = [self._draw_clip() for _ in range(self._batch_size)]
         audio = torch.from_numpy(np.stack([self._draw_crop(i) for i in chosen]))
         conditions = [self._prepared.clips[i].condition for i in chosen]
@@ -239,14 +231,13 @@ class ClipBatches:
 def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
     """`samples` `[T]` with its end folded over its start, `[T - fade_samples]`, so that it repeats without a click.
 
-    Equal-power crossfade: the two ends are unlike each other, so their powers add. At most half of `samples` is faded.
-    Kept within -1..1, which the sum of two peaks could leave.
+    The crossfade is of equal power, since the two ends are unlike each other; at most half of `samples` is faded.
     """
     fade = min(fade_samples, len(samples) // 2)
     loop = samples[: len(samples) - fade].copy()
     angle = (np.arange(fade, dtype=np.float32) + 0.5) / max(fade, 1) * (np.pi / 2)
     loop[:fade] = np.sin(angle) * samples[:fade] + np.cos(angle) * samples[len(samples) - fade :]
-    return np.clip(loop, -1.0, 1.0, dtype=np.float32)
+    return np.clip(loop, -1.0, 1.0, dtype=np.float32)  # two peaks may add up to more
 
 
 @dataclass(frozen=True)
