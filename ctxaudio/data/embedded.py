@@ -45,7 +45,7 @@ _SHARES = np.array((0.365, 0.489, 0.113, 0.033))  # of FSD50K's dev set (Fonseca
 _COMPANIONS = {"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"}
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
-_OTHER_TAKE, _LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
+_OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
 
 
 class Row(NamedTuple):
@@ -82,10 +82,8 @@ def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
 def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, clips_per_label: int = 8) -> Path:
     """Write synthetic clips of `labels` into `folder` in the layout of FSD50K and give the folder back.
 
-    A quarter of each label's clips are `val`, the rest `train`. With Rain comes one clip of rain and thunder,
-    which a veto on thunder drops. A folder that already holds this very corpus is left as it is.
-
-    Raises `CtxAudioError` for a label without a recipe and for a folder that holds something else.
+    A folder that already holds this very corpus is left as it is. Raises `CtxAudioError` for a label without a recipe
+    and for a folder that holds something else.
     """
     if unknown := [label for label in labels if label not in RECIPES]:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
@@ -179,7 +177,16 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> list[
     rng = np.random.default_rng([seed, PLANTED_FROM])
     people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(LICENCES).tolist())
     recorded = {label: _recorded(clips, number, people, rng) for number, (label, clips) in enumerate(own.items())}
-    copies, wrong = _copies_and_wrong(recorded, clips_per_label, people, rng)
+    # Two recordings come once more: one cut, one by somebody else and in the other split.
+    twice, stolen, *rest = np.resize(rng.permutation(list(own)), max(4, len(own))).tolist()
+    first, second = recorded[twice][int(rng.integers(2))], recorded[stolen][2 + int(rng.integers(2))]
+    again = first._replace(name=f"{twice}-{len(splits):03d}", title=f"{first.title}, cut", later_s=LATER_S, rumble=0.0)
+    other = second._replace(name=f"{stolen}-{len(splits) + 1:03d}", split="val", later_s=2 * LATER_S, rumble=0.0)
+    copies, wrong = [again, _credited(other, people)], []
+    # Two labels are wrong, a texture's for tones or the other way round: of one a vote tells, the other went unnoticed.
+    for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), len(splits) + 2):
+        heard = ("Bell", "Organ", "Harp") if RECIPES[label] in vars(textures).values() else ("Rain", "Wind", "Stream")
+        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), votes=votes))
     others = [label for label in RECIPES if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),)) for label in others[:: max(1, len(others) // 3)]]
     credited = [_credited(row, people) for row in (*vetoed, *wrong, *useless)]
@@ -217,21 +224,3 @@ def _recorded(own: Sequence[Row], number: int, people: Iterator[dict[str, Any]],
             rumble = float(rng.uniform(0.5, 8.0)) if row.name in loud else 0.0
             made.append(row._replace(**by, title=title, rumble=rumble, votes=_VOTES[int(rng.integers(len(_VOTES)))]))
     return made
-
-
-def _copies_and_wrong(
-    recorded: Mapping[str, Sequence[Row]], number: int, people: Iterator[dict[str, Any]], rng: np.random.Generator
-) -> tuple[list[Row], list[Row]]:
-    """Two recordings once more, and two clips with a wrong label (tones as a texture or the other way round), numbered
-    from `number`."""
-    twice, stolen, *rest = np.resize(rng.permutation(list(recorded)), max(4, len(recorded))).tolist()
-    train = {label: [row for row in rows if row.split == "train"] for label, rows in recorded.items()}
-    first, second = train[twice][int(rng.integers(2))], train[stolen][2 + int(rng.integers(2))]
-    again = first._replace(name=f"{twice}-{number:03d}", title=f"{first.title}, cut", later_s=_LATER_S, rumble=0.0)
-    other = second._replace(name=f"{stolen}-{number + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
-    copies, wrong = [again, _credited(other, people)], []
-    # Of one wrong label a vote tells; the other went unnoticed.
-    for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), number + 2):
-        heard = ("Bell", "Organ", "Harp") if RECIPES[label] in vars(textures).values() else ("Rain", "Wind", "Stream")
-        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), votes=votes))
-    return copies, wrong
