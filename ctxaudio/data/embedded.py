@@ -49,11 +49,8 @@ _OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows
 
 
 class Row(NamedTuple):
-    """A clip: the `labels` that the table gives it, and the `sounds` it has, each a label and index of a recipe.
-
-    A second sound lies softly under the first. `later_s` is cut off the start; `rumble` is the energy of what lies
-    below 20 Hz, over the energy of the sounds.
-    """
+    """A clip: the `labels` that the table gives it, and the `sounds` it has (a second softly under the first), each a
+    label and index of a recipe. `later_s` is cut off the start; `rumble` is the energy below 20 Hz over the sounds'."""
 
     name: str
     labels: tuple[str, ...]
@@ -68,10 +65,7 @@ class Row(NamedTuple):
 
 
 def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
-    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s.
-
-    The same arguments give the same samples, whatever else is asked for.
-    """
+    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s, always the same."""
     rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(label.encode()).digest()[:8]), index])
     sound = Sound(rng, round(rng.uniform(4.0, 6.0) * SAMPLE_RATE))
     samples = RECIPES[label](sound)

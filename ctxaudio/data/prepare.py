@@ -79,10 +79,8 @@ def prepare_clips(
 
 
 def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None = None) -> FloatArray:
-    """One clip, mono `[T]` at `sample_rate`, high-passed and levelled; `ClipError` if it can't be used.
-
-    `start` and `stop` (sample frames of the file) take a part of it; the rest is not read.
-    """
+    """One clip, or its sample frames from `start` to `stop`, mono `[T]` at `sample_rate`, high-passed and levelled;
+    `ClipError` if it can't be used."""
     channels, native_rate = read_audio(path, start, stop)
     samples = channels.mean(axis=0, dtype=np.float32)
     if len(samples) < SHORTEST_S * native_rate:
@@ -242,11 +240,8 @@ def seamless_loop(samples: FloatArray, fade_samples: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class MixedBatches:
-    """Batches of which a `share` is recordings and the rest one of several synthesised corpora, drawn anew each time.
-
-    All sources have the same conditions in the same order, and draw from one generator of random numbers. `clip` counts
-    the clips of recordings; those of a corpus are -1.
-    """
+    """Batches of which a `share` is recordings and the rest one of several synthesised corpora, drawn anew each time;
+    all have the same conditions and draw from one `generator`. `clip` counts recordings, and is -1 for synthesised."""
 
     recordings: ClipBatches | None
     corpora: Sequence[ClipBatches]
@@ -265,5 +260,4 @@ class MixedBatches:
         return Batch(*(torch.cat([ours[:n], theirs[n:]]) for ours, theirs in zip(real, made, strict=True)))
 
 
-#: Endless batches, of which `steps_per_epoch` make an epoch.
 Batches = ClipBatches | MixedBatches

@@ -34,11 +34,8 @@ _SAFE_NAME, _LONGEST_NAME_BYTES = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?
 
 @dataclass(frozen=True)
 class SelectionOptions(Options):
-    """What a clip must be, beyond bearing a label of the context and none that is vetoed, and not being known wrong.
-
-    By default clips on disk are used whatever their licence, for whoever put them there has chosen. A rating "present"
-    keeps a clip only if every vote on its label said present and predominant.
-    """
+    """What a clip must be, beyond bearing a label of the context and none that is vetoed, and not being known wrong. By
+    default clips on disk are used whatever their licence, for whoever put them there has chosen."""
 
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
     licences: tuple[str, ...] | None = option(
@@ -61,9 +58,8 @@ class Selection:
     """The clips of a context, each with its `condition`, an index into `context.conditions`.
 
     `left_out` lists clips that were refused though they carry a label of the context, clips listed twice, unsafe file
-    names and files that are no audio; clips with no label of the context are only counted, in `without_condition`, and
-    so are those that are not on disk, in `not_fetched`. `moved` clips changed between train and val to keep uploaders
-    apart; `not_apart` val clips share an uploader with train clips all the same.
+    names and files that are no audio; clips with no label of the context, and clips that are not on disk, are only
+    counted. `moved` clips changed between train and val, `not_apart` val clips share an uploader with train clips.
     """
 
     context: Context
@@ -80,10 +76,8 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
 
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context, and is refused
     where any of its labels is vetoed by the context or everywhere. A context of several takes every clip that one of
-    its parts would take, for the condition that comes first among the clip's labels.
-
-    Raises `CtxAudioError` where no clip is left, or none to train on (an index of the eval set needs none), and for a
-    label of the options that the vocabulary lacks (an empty one lacks nothing) or the context vetoes.
+    its parts would take, for the condition that comes first among the clip's labels. Raises `CtxAudioError` where no
+    clip is left, or none to train on, and for a label of the options that the vocabulary lacks or the context vetoes.
     """
     options = options or SelectionOptions()
     if options.labels is not None:
@@ -173,10 +167,9 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
 
     A file longer than 30 s is cut into pieces of equal length, at most 30 s each (so that none is a short rest); a
     piece's id is the file's with `#1`, `#2` ... Training and validation are divided by file, see `held_out`. Hidden
-    files, and all in `apart_from` (the run's output may lie inside), are passed over.
-
-    Raises `CtxAudioError` for a folder that is missing, can't be read or holds no audio, for audio both in the folder
-    itself and in sub-folders, and for the name of a sub-folder that can't name files.
+    files, and all in `apart_from` (the run's output may lie inside), are passed over. Raises `CtxAudioError` for a
+    folder that is missing, can't be read, holds no audio, or holds it both itself and in sub-folders, and for the name
+    of a sub-folder that can't name files.
     """
     if not folder.is_dir():
         raise CtxAudioError(f"{folder}: no such folder")
