@@ -30,11 +30,10 @@ VERSION, MANIFEST = 3, "embedded_corpus.json"
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
-_CALLED = {label.lower().replace("-", "_"): label for label in _LABELS}
 _FUNCTIONS = vars(textures) | vars(notes)
-#: How each label sounds: the function that is called as it is.
+#: How each label sounds: the function that is called as it is; labels that are only parents of others have none.
 RECIPES: Mapping[str, Callable[[Sound], Samples]] = {
-    _CALLED[name]: function for name, function in _FUNCTIONS.items() if name in _CALLED
+    label: _FUNCTIONS[name] for label in _LABELS if (name := label.lower().replace("-", "_")) in _FUNCTIONS
 }
 #: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
 PLANTED_FROM = 8

@@ -107,22 +107,32 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     for path, there in ((folder, folder.is_dir() or not on_disk), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    path, metadata = table.with_name("vocabulary.csv"), _read_metadata(data_dir, subset)
+    path = table.with_name("vocabulary.csv")
     rows = _read_csv(path, "index", "label", "mid", header=False) if path.exists() else ()
     vocabulary = {row["label"]: row["mid"] for _, row in rows}
-    clips, left_out = [], []
+    path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
+    metadata = read_json(path) if path.exists() else {}
+    clips, left_out = dict[str, Clip](), list[LeftOut]()
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
         clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
         if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
             raise CtxAudioError(f"{where}: {', '.join(unknown)} not in vocabulary.csv; mend the label or the list")
         if subset == "dev" and split not in ("train", "val"):
             raise CtxAudioError(f"{where}: split {split!r} is neither train nor val")
+        if not isinstance(about := metadata.get(clip_id, {}), dict):
+            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
+        given = about.get("title", ""), about.get("uploader", ""), about.get("license") or "unknown"
+        # A lone surrogate (half an emoji, cut off) becomes a question mark.
+        title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         try:
-            path = child_path(folder, clip_id and f"{clip_id}.wav")
-            clips.append(Clip(clip_id, path, labels, split, *metadata.get(clip_id, ("", "", "unknown"))))
+            file = child_path(folder, clip_id and f"{clip_id}.wav")
         except ClipError as error:
             left_out.append(LeftOut(clip_id, str(error)))
-    return Index(tuple(clips), tuple(left_out), vocabulary, data_dir, on_disk)
+            continue
+        if clip_id in clips:
+            left_out.append(LeftOut(clip_id, "listed twice: the first row counts"))
+        clips.setdefault(clip_id, Clip(clip_id, file, labels, split, title, uploader, licence))
+    return Index(tuple(clips.values()), tuple(left_out), vocabulary, data_dir, on_disk)
 
 
 def read_ratings(index: Index) -> Ratings:
@@ -159,17 +169,6 @@ def _read_csv(path: Path, *columns: str, header: bool = True) -> Iterator[tuple[
                 yield where, row
     except (csv.Error, UnicodeDecodeError) as error:
         raise CtxAudioError(f"{path} is not a UTF-8 CSV file: {error}") from error
-
-
-def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, list[str]]:
-    """Title, uploader and licence of each clip; a lone surrogate (half an emoji, cut off) becomes a question mark."""
-    path, found = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json", {}
-    for clip_id, entry in (read_json(path) if path.exists() else {}).items():
-        if not isinstance(entry, dict):
-            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
-        given = entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown"
-        found[clip_id] = [str(value).encode("utf-8", "replace").decode("utf-8") for value in given]
-    return found
 
 
 def licence_name(uri: str) -> str:

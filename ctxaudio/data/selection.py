@@ -87,13 +87,11 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
     ratings = read_ratings(index) if options.rating is not None else None
-    chosen, left_out, seen = list[Clip](), list(index.left_out), set[str]()
+    chosen, left_out = list[Clip](), list(index.left_out)
     without_condition = not_fetched = 0
     for clip in index.clips:
         label, reason = _placed(clip, context.parts or (context,))
-        if clip.clip_id in seen:
-            left_out.append(LeftOut(clip.clip_id, "listed twice: the first row counts"))
-        elif not label:
+        if not label:
             without_condition += 1
         elif reason := reason or _refusal(clip, label, options, index, ratings):
             left_out.append(LeftOut(clip.clip_id, reason))
@@ -101,7 +99,6 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
             not_fetched += 1
         else:
             chosen.append(replace(clip, condition=context.conditions.index(label)))
-        seen.add(clip.clip_id)
     about, labels = f"context {context.name!r}", ", ".join(context.conditions)
     if not chosen and not_fetched:
         brings = f"`ctxaudio fetch --context {context.name}` brings some"
