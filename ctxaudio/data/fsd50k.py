@@ -47,29 +47,23 @@ class Clip:
     """One row of the index. `labels` are in row order: leaves first, then their parents; `split` train, val or eval.
 
     `start` and `stop` are the part of the file that is meant, in sample frames (None: to its end). A selected clip
-    has the index of its `condition`, a prepared one its place among `PreparedClips.samples`, `offset` and `length`.
+    has the index of its `condition`, a prepared one its place among `PreparedClips.samples`, `offset` and `length`, one
+    that is not used the `reason`.
     """
 
     clip_id: str
     path: Path
-    labels: tuple[str, ...]
-    split: str
-    title: str
-    uploader: str
-    licence: str
+    labels: tuple[str, ...] = ()
+    split: str = "train"
+    title: str = ""
+    uploader: str = ""
+    licence: str = "unknown"
     start: int = 0
     stop: int | None = None
     condition: int = -1
     offset: int = 0
     length: int = 0
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A clip that is not used, and why."""
-
-    clip_id: str
-    reason: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Index:
     their file name points outside the audio folder; the AudioSet id of each label, if known; where this was read."""
 
     clips: tuple[Clip, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Clip, ...] = ()
     vocabulary: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     on_disk: bool = False
@@ -112,7 +106,7 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     vocabulary = {row["label"]: row["mid"] for _, row in rows}
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     metadata = read_json(path) if path.exists() else {}
-    clips, left_out = dict[str, Clip](), list[LeftOut]()
+    clips, left_out = dict[str, Clip](), list[Clip]()
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
         clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
         if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
@@ -126,12 +120,14 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
         title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         try:
             file = child_path(folder, clip_id and f"{clip_id}.wav")
+            reason = "listed twice: the first row counts" if clip_id in clips else ""
         except ClipError as error:
-            left_out.append(LeftOut(clip_id, str(error)))
-            continue
-        if clip_id in clips:
-            left_out.append(LeftOut(clip_id, "listed twice: the first row counts"))
-        clips.setdefault(clip_id, Clip(clip_id, file, labels, split, title, uploader, licence))
+            file, reason = folder, str(error)
+        clip = Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason)
+        if reason:
+            left_out.append(clip)
+        else:
+            clips[clip_id] = clip
     return Index(tuple(clips.values()), tuple(left_out), vocabulary, data_dir, on_disk)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import Clip, LeftOut
+from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.selection import Selection, count_by_condition
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
@@ -43,7 +43,7 @@ class PreparedClips:
     condition_names: tuple[str, ...]
     clips: tuple[Clip, ...]
     samples: np.memmap[tuple[int], np.dtype[np.float32]]
-    skipped: tuple[LeftOut, ...] = ()
+    skipped: tuple[Clip, ...] = ()
 
     def audio(self, i: int) -> FloatArray:
         """A copy of clip `i` as `[T]`, in -1..1."""
@@ -158,7 +158,7 @@ def _read_cache(selection: Selection, folder: Path, sample_rate: int) -> Prepare
             end += length
         if end != len(samples) or not (samples.min() >= -1.0 and samples.max() <= 1.0):  # nor NaN
             raise ValueError(f"{len(samples)} samples for {end}, or some outside -1..1")
-        skipped = tuple(LeftOut(clip_id, reason) for clip_id, reason in index["skipped"])
+        skipped = tuple(replace(chosen[clip_id], reason=reason) for clip_id, reason in index["skipped"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CtxAudioError(f"the prepared clips in {folder} are damaged ({error}): delete that folder") from error
     return PreparedClips(sample_rate, context.name, context.conditions, tuple(clips), samples, skipped)

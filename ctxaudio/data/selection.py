@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, LeftOut, Ratings, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, Ratings, licence_name, read_ratings
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
@@ -64,7 +64,7 @@ class Selection:
 
     context: Context
     clips: tuple[Clip, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Clip, ...] = ()
     without_condition: int = 0
     not_fetched: int = 0
     moved: int = 0
@@ -94,7 +94,7 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         if not label:
             without_condition += 1
         elif reason := reason or _refusal(clip, label, options, index, ratings):
-            left_out.append(LeftOut(clip.clip_id, reason))
+            left_out.append(replace(clip, reason=reason))
         elif index.on_disk and not clip.path.is_file():
             not_fetched += 1
         else:
@@ -175,7 +175,7 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
         if isinstance(found, AudioReader):
             by_place.setdefault(name.partition("/")[0] if "/" in name else "", {})[name] = found
         else:
-            left_out.append(LeftOut(name, found))
+            left_out.append(Clip(name, folder / name, reason=found))
     if not by_place and not left_out:
         raise CtxAudioError(f"{folder} is empty: it takes FSD50K, audio files, or one sub-folder of them a condition")
     if not by_place:

@@ -18,7 +18,7 @@ from typing import NamedTuple, get_args
 from urllib.parse import quote
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.fsd50k import FSD50K_CREDIT, Clip, Index, LeftOut, Subset, licence_name, read_index
+from ctxaudio.data.fsd50k import FSD50K_CREDIT, Clip, Index, Subset, licence_name, read_index
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, bytes_bar
@@ -86,7 +86,8 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
             url = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}/{quote(path)}"
             queues[clip.condition].append(Candidate(clip, clip.condition, url, *files[path]))
     chosen = tuple(balanced([in_order_of_preference(queue, asked.seed) for queue in queues], asked.max_clips))
-    lacking = [LeftOut(path, "not in the hub's copy") for path in paths if path not in files]
+    placed = zip(paths, selection.clips, strict=True)
+    lacking = [replace(clip, reason="not in the hub's copy") for path, clip in placed if path not in files]
     # moved and not_apart speak of the whole selection, not of what will be fetched
     why = left_out_lines(replace(selection, left_out=(*selection.left_out, *lacking), moved=0, not_apart=0))
     if not chosen:
