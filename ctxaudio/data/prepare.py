@@ -23,12 +23,12 @@ from tqdm import tqdm
 
 from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.selection import Selection, count_by_condition
+from ctxaudio.data.synthesis import rms
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
 from ctxaudio.signal.audio import high_pass, read_audio, resample
 
-FORMAT_VERSION = 2
-SAMPLES = "samples.f32"  # little-endian
+FORMAT_VERSION, SAMPLES = 2, "samples.f32"  # little-endian
 SHORTEST_S, SILENCE_DB, LEVEL_DB = 0.3, -80.0, -26.0
 CROSSFADE_S, MOST_CROPS_OF_A_CLIP = 0.01, 4
 CLIPS_PER_WORKER = 100  # a process takes a second or two to start, in which one decodes some hundred clips
@@ -86,17 +86,13 @@ def decode_clip(path: Path, sample_rate: int, start: int = 0, stop: int | None =
     if len(samples) < SHORTEST_S * native_rate:
         raise ClipError(f"{path}: {len(samples) / native_rate:.3f} s is shorter than {SHORTEST_S} s")
     samples = high_pass(samples, native_rate)
-    if _rms(samples) < 10 ** (SILENCE_DB / 20):
+    if rms(samples) < 10 ** (SILENCE_DB / 20):
         raise ClipError(f"{path}: silent (under {SILENCE_DB:g} dBFS)")
     samples = resample(samples, native_rate, sample_rate)
-    if (level := _rms(samples)) == 0.0:
+    if (level := rms(samples)) == 0.0:
         raise ClipError(f"{path}: silent at {sample_rate} Hz")
     gain = min(10 ** (LEVEL_DB / 20) / level, 1.0 / float(np.abs(samples).max()))
     return np.clip(samples * np.float32(gain), -1.0, 1.0, dtype=np.float32)
-
-
-def _rms(samples: FloatArray) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def _decode_or_reason(clip: Clip, sample_rate: int) -> FloatArray | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -160,8 +161,8 @@ def harmonics(cycles: Samples, gains: Floats) -> Samples:
     return np.asarray(table[(cycles * size).astype(np.int64) % size])
 
 
-def rms(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(samples**2)))
+def rms(samples: npt.NDArray[np.floating[Any]]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def at_level(samples: Samples, level: float) -> Samples:
