@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.data.folder import holds_sound, select_folder
 from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, prepare_clips
-from ctxaudio.data.selection import Selection, SelectionOptions, select_clips, selection_table
+from ctxaudio.data.selection import Selection, SelectionOptions, has_sound, select_clips, select_folder, selection_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.evaluate import figures_of_merit, held_out_sound
 from ctxaudio.files import only_one, read_json, writable_folder, write_json
@@ -47,7 +46,7 @@ def find_data(run: Run) -> DataSource:
     given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
     if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
         return DataSource(folder, False, f"data: recordings in {folder}")
-    if given or holds_sound(folder):
+    if given or has_sound(folder):
         return DataSource(folder, False, f"data: your own sound in {folder}", own=True)
     folder = write_embedded_corpus(run.output_dir / "embedded_corpus", run.about.conditions, run.seed)
     told = f"synthesised, no recordings (no FSD50K in {run.data_dir}; set data_dir)"

@@ -7,8 +7,7 @@ import signal
 
 import torch
 
-from ctxaudio.data.batches import ClipBatches, draw_crops
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import ClipBatches, PreparedClips, draw_crops
 from ctxaudio.model.courses import BANDS
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.model.style import Style

@@ -28,7 +28,7 @@ def clip(clip_id: str, labels: tuple[str, ...]) -> Clip:
 
 
 def placed(selection: Selection) -> dict[str, str]:
-    names = (selection.context.conditions[i] for i in selection.conditions)
+    names = (selection.context.conditions[clip.condition] for clip in selection.clips)
     return dict(zip((clip.clip_id for clip in selection.clips), names, strict=True))
 
 

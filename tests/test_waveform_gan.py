@@ -11,7 +11,7 @@ from benchmarks import waveform_gan
 from benchmarks.waveform_gan import WaveDiscriminator, WaveGan, WaveGenerator, shuffle_phase
 
 from ctxaudio.contexts import context_named
-from ctxaudio.data.batches import Batch
+from ctxaudio.data.prepare import Batch
 from ctxaudio.files import read_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import context_profile

@@ -174,7 +174,7 @@ def summarise(
     return {
         "context": {"name": run.context, "conditions": clips.condition_names, "evidence": asdict(run.about.evidence)},
         **settings(run, preset),
-        "data": {**data, "skipped": [asdict(skipped) for skipped in clips.skipped]},
+        "data": {**data, "skipped": [{"clip_id": clip.clip_id, "reason": clip.reason} for clip in clips.skipped]},
         "versions": {**versions, "ctxaudio": __version__, **machine},
         "timings": {**timings, "training": {name: value for name, value in training.items() if name != "config"}},
         "figures_of_merit": read_json(run.analysis_dir / "figures_of_merit.json"),

@@ -13,7 +13,6 @@ import csv
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, NamedTuple
@@ -31,66 +30,41 @@ VERSION, MANIFEST = 3, "embedded_corpus.json"
 
 with Path(__file__).with_name("embedded_labels.csv").open(encoding="utf-8", newline="") as _table:
     _LABELS = {row["label"]: row for row in csv.DictReader(_table)}
-_CALLED = {label.lower().replace("-", "_"): label for label in _LABELS}
-#: How each label sounds: the functions that are called as it is.
-TEXTURES, NOTES = (
-    {_CALLED[name]: recipe for name, recipe in vars(module).items() if name in _CALLED} for module in (textures, notes)
-)
-RECIPES: Mapping[str, Callable[[Sound], Samples]] = TEXTURES | NOTES
-
+_FUNCTIONS = vars(textures) | vars(notes)
+#: How each label sounds: the function that is called as it is; labels that are only parents of others have none.
+RECIPES: Mapping[str, Callable[[Sound], Samples]] = {
+    label: _FUNCTIONS[name] for label in _LABELS if (name := label.lower().replace("-", "_")) in _FUNCTIONS
+}
 #: Clips a label from which there is room to mislead. Smaller corpora, which tests like, are what they look like.
 PLANTED_FROM = 8
-CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
-#: With their shares of FSD50K's dev set (14,959, 20,017, 4,616 and 1,374 of 40,966 clips, Fonseca et al. 2022).
-LICENCES: Mapping[str, float] = {
-    CC0: 0.365,
-    "http://creativecommons.org/licenses/by/3.0/": 0.489,
-    "http://creativecommons.org/licenses/by-nc/3.0/": 0.113,
-    "http://creativecommons.org/licenses/sampling+/1.0/": 0.033,
-}
+_TERMS = ("publicdomain/zero/1.0", "licenses/by/3.0", "licenses/by-nc/3.0", "licenses/sampling+/1.0")
+LICENCES = [f"http://creativecommons.org/{terms}/" for terms in _TERMS]
+_SHARES = np.array((0.365, 0.489, 0.113, 0.033))  # of FSD50K's dev set (Fonseca et al. 2022)
 #: A second sound, under the label's own, that some context keeps out.
 _COMPANIONS = {"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"}
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
-_OTHER_TAKE, _LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
-
-
-People = Iterator[dict[str, Any]]  # uploader and licence of rows
+_OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
 
 
 class Row(NamedTuple):
-    """A clip: the `labels` that the table gives it, and the `sounds` it has, each a label and index of a recipe.
-
-    A second sound lies softly under the first. `later_s` is cut off the start; `rumble` is the energy of what lies
-    below 20 Hz, over the energy of the sounds.
-    """
+    """A clip: the `labels` that the table gives it, and the `sounds` it has (a second softly under the first), each a
+    label and index of a recipe. `later_s` is cut off the start; `rumble` is the energy below 20 Hz over the sounds'."""
 
     name: str
     labels: tuple[str, ...]
     sounds: tuple[tuple[str, int], ...]
-    split: str
+    split: str = "train"
     uploader: str = "ctxaudio"
-    licence: str = CC0
+    licence: str = LICENCES[0]
     title: str = ""
-    votes: tuple[float, ...] = ()
+    votes: tuple[float, ...] = (1.0, 1.0)
     later_s: float = 0.0
     rumble: float = 0.0
 
 
-@dataclass(frozen=True)
-class Planted:
-    """What a reader may find: wrong clips with the sound they have, pairs of the same recording, clips with rumble."""
-
-    wrong: dict[str, str]
-    same_recording: list[list[str]]
-    rumble: list[str]
-
-
 def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
-    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s.
-
-    The same arguments give the same samples, whatever else is asked for.
-    """
+    """Clip number `index` of `label`: mono float32 `[T]` in -1..1 at 44.1 kHz, 4 to 6 s, always the same."""
     rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(label.encode()).digest()[:8]), index])
     sound = Sound(rng, round(rng.uniform(4.0, 6.0) * SAMPLE_RATE))
     samples = RECIPES[label](sound)
@@ -101,21 +75,19 @@ def synthetic_clip(label: str, seed: int, index: int) -> FloatArray:
 def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, clips_per_label: int = 8) -> Path:
     """Write synthetic clips of `labels` into `folder` in the layout of FSD50K and give the folder back.
 
-    A quarter of each label's clips are `val`, the rest `train`. With Rain comes one clip of rain and thunder,
-    which a veto on thunder drops. A folder that already holds this very corpus is left as it is.
-
-    Raises `CtxAudioError` for a label without a recipe and for a folder that holds something else.
+    A folder that already holds this very corpus is left as it is. Raises `CtxAudioError` for a label without a recipe
+    and for a folder that holds something else.
     """
     if unknown := [label for label in labels if label not in RECIPES]:
         raise CtxAudioError(f"no recipe for label {unknown[0]!r}: the embedded corpus has {', '.join(RECIPES)}")
+    rows, path = corpus_rows(sorted(set(labels)), clips_per_label, seed), folder / MANIFEST
+    files = {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
+    manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": planted(rows)}
+    manifest |= {"clips": list(files), "whole": True}
     busy = f"waiting for another run that writes the embedded corpus in {folder}"
     with only_one(writable_folder(folder.parent) / f".{folder.name}.lock", busy, wait=True):
-        rows, planted = corpus_rows(sorted(set(labels)), clips_per_label, seed)
-        path, files = folder / MANIFEST, {row.name: audio_folder(folder, "dev") / f"{row.name}.wav" for row in rows}
         if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
             raise CtxAudioError(f"{folder} holds files but no embedded corpus: choose an empty or new folder for it")
-        manifest = {"version": VERSION, "seed": seed, "clips_per_label": clips_per_label, "planted": asdict(planted)}
-        manifest |= {"clips": list(files), "whole": True}
         if path.is_file() and read_json(path) == manifest and all(file.is_file() for file in files.values()):
             return folder
         # Said before the first clip is written: should the writing stop half-way, the next run starts afresh.
@@ -127,10 +99,20 @@ def write_embedded_corpus(folder: Path, labels: Sequence[str], seed: int = 0, cl
     return folder
 
 
-def planted_in(folder: Path) -> Planted | None:
+def planted_in(folder: Path) -> dict[str, Any] | None:
     """What misleads in the embedded corpus in `folder`; None for any other folder: nobody has written that down."""
     path = folder / MANIFEST
-    return Planted(**read_json(path)["planted"]) if path.is_file() else None
+    return read_json(path)["planted"] if path.is_file() else None
+
+
+def planted(rows: Sequence[Row]) -> dict[str, Any]:
+    """What a reader may find: wrong clips with the sound they have, pairs of the same recording, clips with rumble."""
+    first_with = {row.sounds: row.name for row in rows if not row.later_s}
+    return {
+        "wrong": {row.name: row.sounds[0][0] for row in rows if row.sounds[0][0] not in row.labels},
+        "same_recording": [[first_with[row.sounds], row.name] for row in rows if row.later_s],
+        "rumble": [row.name for row in rows if row.rumble],
+    }
 
 
 def _heard(row: Row, seed: int) -> FloatArray:
@@ -151,74 +133,73 @@ def _heard(row: Row, seed: int) -> FloatArray:
 
 
 def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
-    """dev_clips_info, the votes where there are any, vocabulary.csv and dev.csv, as FSD50K writes them."""
+    """dev_clips_info, the votes, vocabulary.csv and dev.csv, as FSD50K writes them."""
     metadata, truth = folder / "FSD50K.metadata", folder / "FSD50K.ground_truth"
-    mids, info, votes, lines = {label: row["mid"] for label, row in _LABELS.items()}, {}, {}, list[str]()
-    used = set[str]()
+    mids, info, votes = {label: row["mid"] for label, row in _LABELS.items()}, {}, {}
+    table = ["fname,labels,mids,split\n"]
     for row in rows:
         info[row.name] = {
             "title": row.title or f"{' and '.join(row.labels)} {row.name.rsplit('-', 1)[1]}",
             "description": "Synthetic sound of the embedded corpus; made by a recipe, not recorded.",
-            "tags": ["synthetic", *(label.lower() for label in row.labels)],
             "license": row.licence,
             "uploader": row.uploader,
         }
-        if row.votes:
-            votes[row.name] = {mids[label]: list(row.votes) for label in row.labels}
+        votes[row.name] = {mids[label]: list(row.votes) for label in row.labels}
         # FSD50K smears labels upwards: after each come its parents. No label comes twice.
         labels = dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split()))
-        used |= labels.keys()
-        lines.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
+        table.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
     write_json(metadata / "dev_clips_info_FSD50K.json", info)
-    (metadata / RATINGS).unlink(missing_ok=True)
-    if votes:
-        write_json(metadata / RATINGS, votes)
-    vocabulary = (f"{i},{label},{mids[label]}\n" for i, label in enumerate(sorted(used)))
-    write_text(truth / "vocabulary.csv", "".join(vocabulary))
-    write_text(truth / "dev.csv", "fname,labels,mids,split\n" + "".join(lines))
+    write_json(metadata / RATINGS, votes)
+    write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{mid}\n" for i, (label, mid) in enumerate(mids.items())))
+    write_text(truth / "dev.csv", "".join(table))
 
 
-def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> tuple[list[Row], Planted]:
+def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> list[Row]:
     """The clips of a corpus of `labels`: a quarter of each label's are `val`. Under eight of each nothing misleads."""
     first_val = clips_per_label - max(1, clips_per_label // 4) or 1
     splits = ["train" if i < first_val else "val" for i in range(clips_per_label)]
     own = {x: [Row(f"{x}-{i:03d}", (x,), ((x, i),), split) for i, split in enumerate(splits)] for x in labels}
     misleading = clips_per_label >= PLANTED_FROM
     vetoed = [
-        Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)), "train")
+        Row(f"{second}-{label}-000", (second, label), ((second, 0), (label, 0)))
         for label, second in _COMPANIONS.items()
         if label in labels and (misleading or label == "Rain")
     ]
     if not misleading:
-        return [*itertools.chain(*own.values()), *vetoed], Planted({}, [], [])
+        return [*itertools.chain(*own.values()), *vetoed]
     rng = np.random.default_rng([seed, PLANTED_FROM])
-    people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(list(LICENCES)).tolist())
+    people = _people(rng, rng.permutation(_NAMES).tolist(), rng.permutation(LICENCES).tolist())
     recorded = {label: _recorded(clips, number, people, rng) for number, (label, clips) in enumerate(own.items())}
-    copies, same_recording, wrong = _copies_and_wrong(recorded, clips_per_label, people, rng)
+    # Two recordings come once more: one cut, one by somebody else and in the other split.
+    twice, stolen, *rest = np.resize(rng.permutation(list(own)), max(4, len(own))).tolist()
+    first, second = recorded[twice][int(rng.integers(2))], recorded[stolen][2 + int(rng.integers(2))]
+    again = first._replace(name=f"{twice}-{len(splits):03d}", title=f"{first.title}, cut", later_s=LATER_S, rumble=0.0)
+    other = second._replace(name=f"{stolen}-{len(splits) + 1:03d}", split="val", later_s=2 * LATER_S, rumble=0.0)
+    copies, wrong = [again, _credited(other, people)], []
+    # Two labels are wrong, a texture's for tones or the other way round: of one a vote tells, the other went unnoticed.
+    for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), len(splits) + 2):
+        heard = ("Bell", "Organ", "Harp") if RECIPES[label] in vars(textures).values() else ("Rain", "Wind", "Stream")
+        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), votes=votes))
     others = [label for label in RECIPES if label not in (*labels, "Thunder")]
-    useless = [Row(f"{label}-000", (label,), ((label, 0),), "train") for label in others[:: max(1, len(others) // 3)]]
+    useless = [Row(f"{label}-000", (label,), ((label, 0),)) for label in others[:: max(1, len(others) // 3)]]
     credited = [_credited(row, people) for row in (*vetoed, *wrong, *useless)]
-    rows = [*itertools.chain(*recorded.values()), *credited, *copies]
-    heard = {row.name: row.sounds[0][0] for row in wrong}
-    planted = Planted(heard, same_recording, [row.name for row in rows if row.rumble])
-    return [row if row.votes else row._replace(votes=(1.0, 1.0)) for row in rows], planted
+    return [*itertools.chain(*recorded.values()), *credited, *copies]
 
 
-def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> People:
+def _people(rng: np.random.Generator, names: Sequence[str], licences: list[str]) -> Iterator[dict[str, Any]]:
     """Invented uploaders, each with the one licence they give: `licences` once each, then by their shares."""
-    shares = np.array(list(LICENCES.values()))
     for lap in itertools.count(1):
         for name in names:
-            licence = licences.pop() if licences else rng.choice(list(LICENCES), p=shares / shares.sum())
+            licence = licences.pop() if licences else rng.choice(LICENCES, p=_SHARES / _SHARES.sum())
             yield {"uploader": f"invented_{name}{lap if lap > 1 else ''}", "licence": str(licence)}
 
 
-def _credited(row: Row, people: People) -> Row:
+def _credited(row: Row, people: Iterator[dict[str, Any]]) -> Row:
     by = next(people)
     return row._replace(**by, title=f"{' and '.join(row.labels)}, by {by['uploader']}".replace("_", " "))
 
 
-def _recorded(own: Sequence[Row], number: int, people: People, rng: np.random.Generator) -> list[Row]:
+def _recorded(own: Sequence[Row], number: int, people: Iterator[dict[str, Any]], rng: np.random.Generator) -> list[Row]:
     """The clips of a label with uploaders of one to three clips, one of whom is in train and val alike."""
     train, val = ([row for row in own if row.split == split] for split in ("train", "val"))
     # Of every second label the uploader on both sides has more clips in val, so that sides are changed both ways.
@@ -234,25 +215,5 @@ def _recorded(own: Sequence[Row], number: int, people: People, rng: np.random.Ge
         for part, row in enumerate(session, 1):
             title = f"{row.labels[0].replace('_', ' ')} {letter}, part {part} of {len(session)}"
             rumble = float(rng.uniform(0.5, 8.0)) if row.name in loud else 0.0
-            votes = _VOTES[int(rng.integers(len(_VOTES)))]
-            made.append(row._replace(**by, title=title, rumble=rumble, votes=votes))
+            made.append(row._replace(**by, title=title, rumble=rumble, votes=_VOTES[int(rng.integers(len(_VOTES)))]))
     return made
-
-
-def _copies_and_wrong(
-    recorded: Mapping[str, Sequence[Row]], number: int, people: People, rng: np.random.Generator
-) -> tuple[list[Row], list[list[str]], list[Row]]:
-    """Two recordings once more, whose these are, and two clips with a wrong label (tones as a texture or the other way
-    round), numbered from `number`."""
-    twice, stolen, *rest = np.resize(rng.permutation(list(recorded)), max(4, len(recorded))).tolist()
-    train = {label: [row for row in rows if row.split == "train"] for label, rows in recorded.items()}
-    first, second = train[twice][int(rng.integers(2))], train[stolen][2 + int(rng.integers(2))]
-    again = first._replace(name=f"{twice}-{number:03d}", title=f"{first.title}, cut", later_s=_LATER_S, rumble=0.0)
-    other = second._replace(name=f"{stolen}-{number + 1:03d}", split="val", later_s=2 * _LATER_S, rumble=0.0)
-    copies, wrong = [again, _credited(other, people)], []
-    # Of one wrong label a vote tells; the other went unnoticed.
-    for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), number + 2):
-        heard = ("Bell", "Organ", "Harp") if label in TEXTURES else ("Rain", "Wind", "Stream")
-        sound = (str(rng.choice(heard)), _OTHER_TAKE)
-        wrong.append(Row(f"{label}-{n:03d}", (label,), (sound,), "train", votes=votes))
-    return copies, [[first.name, again.name], [second.name, other.name]], wrong

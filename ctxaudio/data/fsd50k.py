@@ -1,12 +1,11 @@
-"""Reading the index of FSD50K: which clips there are, their labels, split, title, uploader and licence.
+"""FSD50K's index: which clips there are, their labels, split, title, uploader and licence.
 
-FSD50K: Fonseca et al. 2022, IEEE/ACM TASLP 30:829-852, arXiv:2010.00475; Zenodo 4060432.
+Fonseca et al. 2022, IEEE/ACM TASLP 30:829-852, arXiv:2010.00475; Zenodo 4060432.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import child_path, read_json, why_unreadable
+from ctxaudio.options import listed
 
 Subset = Literal["dev", "eval"]
 Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
@@ -46,41 +46,36 @@ _LAYOUT = (
 class Clip:
     """One row of the index. `labels` are in row order: leaves first, then their parents; `split` train, val or eval.
 
-    `start` and `stop` are the part of the file that is meant, in sample frames; None: to its end.
+    `start` and `stop` are the part of the file that is meant, in sample frames (None: to its end). A selected clip
+    has the index of its `condition`, a prepared one its place among `PreparedClips.samples`, `offset` and `length`, one
+    that is not used the `reason`.
     """
 
     clip_id: str
     path: Path
-    labels: tuple[str, ...]
-    split: str
-    title: str
-    uploader: str
-    licence: str
+    labels: tuple[str, ...] = ()
+    split: str = "train"
+    title: str = ""
+    uploader: str = ""
+    licence: str = "unknown"
     start: int = 0
     stop: int | None = None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A clip that is not used, and why."""
-
-    clip_id: str
-    reason: str
+    condition: int = -1
+    offset: int = 0
+    length: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Index:
-    """All clips of a subset, and the rows left out because their file name points outside the audio folder.
-
-    `on_disk` holds the ids of the clips that lie in the audio folder, None where nobody has looked; `vocabulary`
-    the labels and their AudioSet ids, empty without `vocabulary.csv`; `folder` is where all this was read.
-    """
+    """All clips of a subset, of which with `on_disk` only those are of use that lie there; the rows left out because
+    their file name points outside the audio folder; the AudioSet id of each label, if known; where this was read."""
 
     clips: tuple[Clip, ...]
-    left_out: tuple[LeftOut, ...] = ()
-    on_disk: frozenset[str] | None = None
+    left_out: tuple[Clip, ...] = ()
     vocabulary: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    on_disk: bool = False
 
 
 def is_fsd50k(data_dir: Path) -> bool:
@@ -93,58 +88,52 @@ def audio_folder(data_dir: Path, subset: Subset) -> Path:
     return data_dir / f"FSD50K.{subset}_audio"
 
 
-def read_index(data_dir: Path, subset: Subset = "dev", look: bool = True) -> Index:
-    """Read the ground truth and metadata of `subset` under `data_dir`, and which clips lie there, without opening any.
+def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> Index:
+    """Read the ground truth and metadata of `subset` under `data_dir`, without opening any clip.
 
-    A row whose `fname` is not a plain file name goes to `Index.left_out`. Without the metadata file titles and
-    uploaders are empty and licences "unknown". Without `look` the tables are enough, as before a fetch.
-
-    Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the needed columns or with
-    a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
+    Without the metadata file titles and uploaders are empty and licences "unknown". Unless `on_disk`, the tables are
+    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the
+    needed columns or with a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
     table, folder = data_dir / _TABLE.format(subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
         raise CtxAudioError(f"{data_dir}: no such folder; {_LAYOUT}")
-    for path, there in ((folder, folder.is_dir() or not look), (table, table.is_file())):
+    for path, there in ((folder, folder.is_dir() or not on_disk), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
     path = table.with_name("vocabulary.csv")
-    rows = _read_csv(path, ("index", "label", "mid"), header=False) if path.exists() else ()
-    vocabulary, metadata = {row["label"]: row["mid"] for _, row in rows}, _read_metadata(data_dir, subset)
-    clips, left_out = [], []
-    for line, row in _read_csv(table, ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")):
-        clip_id, split = row["fname"], row["split"] if subset == "dev" else "eval"
-        labels = tuple(label.strip() for label in row["labels"].split(",") if label.strip())
+    rows = _read_csv(path, "index", "label", "mid", header=False) if path.exists() else ()
+    vocabulary = {row["label"]: row["mid"] for _, row in rows}
+    path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
+    metadata = read_json(path) if path.exists() else {}
+    clips, left_out = dict[str, Clip](), list[Clip]()
+    for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
+        clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
         if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
-            names = ", ".join(unknown)
-            raise CtxAudioError(f"{table} line {line}: {names} not in vocabulary.csv; mend the label or the list")
+            raise CtxAudioError(f"{where}: {', '.join(unknown)} not in vocabulary.csv; mend the label or the list")
         if subset == "dev" and split not in ("train", "val"):
-            raise CtxAudioError(f"{table} line {line}: split {split!r} is neither train nor val")
+            raise CtxAudioError(f"{where}: split {split!r} is neither train nor val")
+        if not isinstance(about := metadata.get(clip_id, {}), dict):
+            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
+        given = about.get("title", ""), about.get("uploader", ""), about.get("license") or "unknown"
+        # A lone surrogate (half an emoji, cut off) becomes a question mark.
+        title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         try:
-            path = child_path(folder, clip_id and f"{clip_id}.wav")
-            clips.append(Clip(clip_id, path, labels, split, *metadata.get(clip_id, ("", "", "unknown"))))
+            file = child_path(folder, clip_id and f"{clip_id}.wav")
+            reason = "listed twice: the first row counts" if clip_id in clips else ""
         except ClipError as error:
-            left_out.append(LeftOut(clip_id, str(error)))
-    return Index(tuple(clips), tuple(left_out), clips_on_disk(folder) if look else None, vocabulary, data_dir)
-
-
-def clips_on_disk(folder: Path) -> frozenset[str]:
-    """Ids of the clips that lie in an audio folder (no pipes or devices); none where there is no such folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(e.name.removesuffix(".wav") for e in entries if e.name.endswith(".wav") and e.is_file())
-    except FileNotFoundError:
-        return frozenset()
-    except OSError as error:
-        raise CtxAudioError(f"can't read {folder}: {error.strerror}") from error
+            file, reason = folder, str(error)
+        clip = Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason)
+        if reason:
+            left_out.append(clip)
+        else:
+            clips[clip_id] = clip
+    return Index(tuple(clips.values()), tuple(left_out), vocabulary, data_dir, on_disk)
 
 
 def read_ratings(index: Index) -> Ratings:
-    """What the annotators voted, over dev and eval alike.
-
-    1 is present and predominant, 0.5 present but not predominant, 0 unsure, -1 not present (Fonseca et al. 2022).
-    Raises `CtxAudioError` where the file or the vocabulary is missing, or the file is not such a table.
-    """
+    """What the annotators voted, in dev and eval alike: 1 is present and predominant, 0.5 present but not predominant,
+    0 unsure, -1 not present. Raises `CtxAudioError` where the file or the vocabulary is missing or damaged."""
     if index.folder is None or not index.vocabulary:
         raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
     path = index.folder / "FSD50K.metadata" / RATINGS
@@ -157,45 +146,31 @@ def read_ratings(index: Index) -> Ratings:
     return ratings
 
 
-def _read_csv(path: Path, columns: tuple[str, ...], header: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and values of every row, which has at least `columns` (without `header` just these)."""
+def _read_csv(path: Path, *columns: str, header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where each row stands, and its values: at least `columns` (without `header` just these)."""
     if reason := why_unreadable(path):
         raise CtxAudioError(f"can't read {path}: {reason}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, None if header else columns, strict=True)
-            names = ", ".join(reader.fieldnames or ()) or "none"
-            if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-                raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; it has {names}")
+            names = reader.fieldnames or ()
+            if missing := [column for column in columns if column not in names]:
+                has = f"it has {', '.join(names) or 'none'}"
+                raise CtxAudioError(f"{path} lacks the column(s) {', '.join(missing)}; {has}")
             for row in reader:
+                where = f"{path} line {reader.line_num}"
                 if None in row or None in row.values():
-                    wrong = f"{path} line {reader.line_num} doesn't have {len(reader.fieldnames or ())} fields"
-                    raise CtxAudioError(f"{wrong} ({names}): fetch the file again")
-                yield reader.line_num, row
-    except OSError as error:
-        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+                    wrong = f"doesn't have {len(names)} fields ({', '.join(names)})"
+                    raise CtxAudioError(f"{where} {wrong}: fetch the file again")
+                yield where, row
     except (csv.Error, UnicodeDecodeError) as error:
         raise CtxAudioError(f"{path} is not a UTF-8 CSV file: {error}") from error
 
 
-def _read_metadata(data_dir: Path, subset: Subset) -> dict[str, tuple[str, str, str]]:
-    """Title, uploader and licence of each clip; a lone surrogate (half an emoji, cut off) becomes a question mark."""
-    path, found = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json", {}
-    for clip_id, entry in (read_json(path) if path.exists() else {}).items():
-        if not isinstance(entry, dict):
-            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a JSON object")
-        given = (entry.get("title", ""), entry.get("uploader", ""), entry.get("license") or "unknown")
-        title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
-        found[clip_id] = title, uploader, licence
-    return found
-
-
 def licence_name(uri: str) -> str:
-    """The short name of a licence URI, one of `LICENCES`: any Creative Commons version, http or https.
-
-    Every other licence, by-sa and by-nc-nd among them, is "unknown".
-    """
-    pattern = r"https?://(www\.)?creativecommons\.org/(publicdomain|licenses)/(?P<name>[^/?#]+)([/?#].*)?"
-    match = re.fullmatch(pattern, unquote(uri).strip(), re.IGNORECASE)
+    """The short name of a licence URI, one of `LICENCES`: any Creative Commons version, http or https. Every other
+    licence, by-sa and by-nc-nd among them, is "unknown"."""
+    pattern = r"https?://(?:www\.)?creativecommons\.org/(?:publicdomain|licenses)/([^/?#]+)(?:[/?#].*)?"
+    match = re.fullmatch(pattern, unquote(uri).strip().lower())
     names = {"zero": "cc0", "by": "cc-by", "by-nc": "cc-by-nc", "sampling+": "sampling+"}
-    return names.get(match["name"].lower(), "unknown") if match else "unknown"
+    return names.get(match[1] if match else "", "unknown")

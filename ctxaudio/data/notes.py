@@ -205,11 +205,9 @@ def tabla(s: Sound) -> Samples:
     blow, pitch_hz = hit.blows([0.0], [1.0]), s.uniform(240, 360)
     slap = hit.band(1000, 6000) * np.exp(-hit.seconds / 0.004)
     bend_hz = s.uniform(70, 95) * (1 + 0.35 * (1 - np.exp(-hit.seconds / 0.12)))
-    total = np.zeros(s.length)
-    for gains, chances in (
-        ((0.2, 1.0, 0.8, 0.4, 0.25), (0.9, 0.1, 0.5, 0.2)),
-        ((1.0, 0.5, 0.15, 0.1, 0.05), (0.1, 0.4, 0.2, 0.4)),
-    ):
+    total, na = np.zeros(s.length), ((0.2, 1.0, 0.8, 0.4, 0.25), (0.9, 0.1, 0.5, 0.2))
+    tin = (1.0, 0.5, 0.15, 0.1, 0.05), (0.1, 0.4, 0.2, 0.4)
+    for gains, chances in (na, tin):
         head = sum(gain * ring(blow, pitch_hz * order, 0.9 / order**0.6) for order, gain in enumerate(gains, 1))
         total += groove(s, times_s, at_level(np.asarray(head), 0.15) + 0.15 * slap, *chances)
     ge = 0.6 * np.sin(2 * np.pi * glide(bend_hz)) * np.exp(-hit.seconds / 0.22) + 0.08 * slap

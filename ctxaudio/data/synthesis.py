@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,13 @@ from scipy.signal import fftconvolve, lfilter
 SAMPLE_RATE = 44100
 Samples = npt.NDArray[np.float64]
 Floats = Sequence[float] | Samples
-Range = tuple[float, float]
 OCTAVES_HZ = (31.0, 63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
 
 
 class Sound:
-    """The tools of a recipe: `rng` draws, in the order of the calls, and what is made has `length` samples.
+    """The tools of a recipe: `rng` draws, in the order of the calls; what is made has `length` samples, at `seconds`.
 
-    The same state of `rng` gives the same samples, bit for bit. `seconds` `[length]` are the times of the samples.
+    The same state of `rng` gives the same samples, bit for bit.
     """
 
     def __init__(self, rng: np.random.Generator, length: int) -> None:
@@ -37,10 +37,8 @@ class Sound:
         return float(np.exp(self.uniform(np.log(low), np.log(high))))
 
     def noise(self, levels_db: Mapping[float, float]) -> Samples:
-        """Gaussian noise of unit RMS whose spectrum goes through `levels_db` (frequency in Hz -> dB).
-
-        Levels are interpolated on a logarithmic frequency axis and held beyond the first and last knot.
-        """
+        """Gaussian noise of unit RMS whose spectrum goes through `levels_db` (Hz -> dB), linearly on a logarithmic axis
+        of frequency; beyond the first and last it is level."""
         padded, (knots_hz, levels) = next_fast_len(self.length, real=True), np.array(sorted(levels_db.items())).T
         frequencies_hz = np.maximum(np.fft.rfftfreq(padded, 1 / SAMPLE_RATE), 1.0)
         shape = 10 ** (np.interp(np.log(frequencies_hz), np.log(knots_hz), levels) / 20)
@@ -76,7 +74,7 @@ class Sound:
         inside = (places >= 0) & (places < self.length)
         return np.bincount(places[inside], np.asarray(sizes)[inside], self.length).astype(np.float64)
 
-    def shower(self, rate_hz: float, band_hz: Range, decay_s: Range, spread: float, kinds: int = 16) -> Samples:
+    def shower(self, rate_hz: float, band_hz: Floats, decay_s: Floats, spread: float, kinds: int = 16) -> Samples:
         """Many small random impacts: `kinds` resonances drawn from `band_hz` and `decay_s` share `rate_hz`."""
         total = np.zeros(self.length)
         for _ in range(kinds):
@@ -84,11 +82,11 @@ class Sound:
             total += ring(impacts, self.log_uniform(*band_hz), self.log_uniform(*decay_s))
         return total
 
-    def bubbles(self, rate_hz: float, radius_m: Range, rise: float) -> Samples:
+    def bubbles(self, rate_hz: float, radius_m: Floats, rise: float) -> Samples:
         """Rising damped sines, one a bubble, after van den Doel 2005 (doi:10.1145/1095878.1095883).
 
-        A bubble of radius r rings at 3/r Hz and is damped by 0.13/r + 0.0072 r^-1.5 a second; `rise` is how fast
-        its pitch goes up as it nears the surface, relative to the damping.
+        A bubble of radius r rings at 3/r Hz and is damped by 0.13/r + 0.0072 r^-1.5 a second; relative to this, `rise`
+        is how fast its pitch goes up as it nears the surface.
         """
         total, count = np.zeros(self.length), int(self.rng.poisson(rate_hz * self.length / SAMPLE_RATE))
         radii = np.exp(self.uniform(np.log(radius_m[0]), np.log(radius_m[1]), count))
@@ -105,10 +103,8 @@ class Sound:
     def modes(
         self, blows: Samples, base_hz: float, ratios: Floats, decay_s: float, damp: float, beat_hz: float, tilt: float
     ) -> Samples:
-        """Ring `base_hz * ratios`, higher modes dying sooner (`ratio ** -damp`), each split in two that beat.
-
-        Gains are drawn from 0.4..1 and fall with `ratio ** -tilt`.
-        """
+        """Ring `base_hz * ratios`, each split in two that beat; higher modes die sooner (`ratio ** -damp`) and are
+        softer (`ratio ** -tilt`)."""
         total = np.zeros(blows.size)
         for ratio in ratios:
             if base_hz * ratio > 0.45 * SAMPLE_RATE:
@@ -165,8 +161,8 @@ def harmonics(cycles: Samples, gains: Floats) -> Samples:
     return np.asarray(table[(cycles * size).astype(np.int64) % size])
 
 
-def rms(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(samples**2)))
+def rms(samples: npt.NDArray[np.floating[Any]]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def at_level(samples: Samples, level: float) -> Samples:

@@ -54,11 +54,11 @@ def cricket(s: Sound) -> Samples:
         strokes, stroke_s = int(s.integers(3, 6)), s.uniform(0.018, 0.03)
         stroke = np.hanning(int(0.8 * stroke_s * SAMPLE_RATE)) ** 0.6
         period_s = strokes * stroke_s + s.uniform(0.15, 0.45)
-        envelope, start_s = np.zeros(s.length), s.uniform(-period_s, period_s)
-        while start_s < s.duration_s:
+        envelope, now = np.zeros(s.length), s.uniform(-period_s, period_s)
+        while now < s.duration_s:
             for n in range(strokes):
-                add_at(envelope, start_s + n * stroke_s, stroke * loudness * (0.7 + 0.3 * n / strokes))
-            start_s += period_s * s.rng.normal(1.0, 0.02)
+                add_at(envelope, now + n * stroke_s, stroke * loudness * (0.7 + 0.3 * n / strokes))
+            now += period_s * s.rng.normal(1.0, 0.02)
         total += envelope * harmonics(glide(carrier_hz + 8 * s.curve(3.0)), (1.0, 0.02))
     for _ in range(4):
         trill = 0.5 + 0.5 * np.sin(2 * np.pi * glide(s.uniform(35, 60) * (1 + 0.05 * s.curve(2.0))))
@@ -151,11 +151,7 @@ def purr(s: Sound) -> Samples:
     breath_s, rate_hz = s.uniform(1.2, 2.0), s.uniform(22, 28)
     breath = np.sin(np.pi * (s.seconds / breath_s + s.uniform(0, 2)))
     times_s = np.cumsum(s.rng.normal(1 / rate_hz, 0.05 / rate_hz, int(1.3 * s.duration_s * rate_hz)))
-    pulses, pulse, throat = (
-        s.blows(times_s, s.rng.normal(1.0, 0.15, times_s.size)),
-        s.lasting(0.016),
-        np.zeros(s.length),
-    )
+    pulses, pulse = s.blows(times_s, s.rng.normal(1.0, 0.15, times_s.size)), s.lasting(0.016)
     excitation, throat = lfilter(pulse.band(80, 1200, 12.0) * np.hanning(pulse.length), 1.0, pulses), np.zeros(s.length)
     for formant_hz, decay_s, gain in ((120, 0.035, 0.6), (230, 0.03, 1.0), (420, 0.02, 0.5), (900, 0.01, 0.15)):
         throat += gain * ring(excitation, s.uniform(0.9, 1.1) * formant_hz, decay_s)

@@ -19,10 +19,9 @@ import pandas as pd
 
 from ctxaudio import plots
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip, audio_folder, is_fsd50k, read_index
 from ctxaudio.data.prepare import PreparedClips, decode_clip
-from ctxaudio.data.selection import select_clips
+from ctxaudio.data.selection import select_clips, select_folder
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.evaluation import distances
 from ctxaudio.evaluation.analysis import carrier_prominence_db, finite, write_results
@@ -84,9 +83,9 @@ def real_sound(
     real = RealSound({}, {}, f"the {split} split of {data_dir}", notes=[CAUTION] if split == "val" else [])
     both = ("real", held, split, real.reference), ("training", dev, "train", real.training)
     for kind, selection, wanted, sounds in both:
-        of_clip = [selection.context.conditions[condition] for condition in selection.conditions]
+        names = selection.context.conditions
         for name in conditions:
-            clips = [c for c, own in zip(selection.clips, of_clip, strict=True) if (own, c.split) == (name, wanted)]
+            clips = [c for c in selection.clips if (names[c.condition], c.split) == (name, wanted)]
             if len(clips) > most:
                 real.notes.append(f"{name}: {most} of {len(clips)} {kind} clips taken, by chance")
                 chosen = np.random.default_rng(0).choice(len(clips), most, replace=False)

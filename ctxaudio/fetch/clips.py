@@ -18,17 +18,7 @@ from typing import NamedTuple, get_args
 from urllib.parse import quote
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.fsd50k import (
-    FSD50K_CREDIT,
-    Clip,
-    Index,
-    LeftOut,
-    Subset,
-    audio_folder,
-    clips_on_disk,
-    licence_name,
-    read_index,
-)
+from ctxaudio.data.fsd50k import FSD50K_CREDIT, Clip, Index, Subset, licence_name, read_index
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, bytes_bar
@@ -91,12 +81,13 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
     paths = [f"clips/{asked.split or 'dev'}/{clip.clip_id}.wav" for clip in selection.clips]
     commit, files = look_up(paths, network)
     queues: list[list[Candidate]] = [[] for _ in selection.context.conditions]
-    for path, clip, condition in zip(paths, selection.clips, selection.conditions, strict=True):
+    for path, clip in zip(paths, selection.clips, strict=True):
         if path in files:
             url = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}/{quote(path)}"
-            queues[condition].append(Candidate(clip, condition, url, *files[path]))
+            queues[clip.condition].append(Candidate(clip, clip.condition, url, *files[path]))
     chosen = tuple(balanced([in_order_of_preference(queue, asked.seed) for queue in queues], asked.max_clips))
-    lacking = [LeftOut(path, "not in the hub's copy") for path in paths if path not in files]
+    placed = zip(paths, selection.clips, strict=True)
+    lacking = [replace(clip, reason="not in the hub's copy") for path, clip in placed if path not in files]
     # moved and not_apart speak of the whole selection, not of what will be fetched
     why = left_out_lines(replace(selection, left_out=(*selection.left_out, *lacking), moved=0, not_apart=0))
     if not chosen:
@@ -167,7 +158,7 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
     try:
         with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
             fetch_tables(data_dir, network)
-            index = read_index(data_dir, asked.split or "dev", look=False)
+            index = read_index(data_dir, asked.split or "dev", on_disk=False)
             fetched = plan_fetch(asked, options, index, network)
             if not asked.dry_run:
                 absent = [candidate.size for candidate in fetched.chosen if not candidate.clip.path.is_file()]
@@ -196,7 +187,6 @@ def write_credits(data_dir: Path, coming: Sequence[Clip] = ()) -> None:
     """Write `ATTRIBUTION.md` of the clips that lie in `data_dir`, and of those that are `coming`."""
     clips: list[Clip] = [*coming]
     for subset in get_args(Subset):
-        there = clips_on_disk(audio_folder(data_dir, subset))
-        clips += [clip for clip in read_index(data_dir, subset, look=False).clips if clip.clip_id in there]
+        clips += [clip for clip in read_index(data_dir, subset, on_disk=False).clips if clip.path.is_file()]
     credits = (Credit(clip.clip_id, clip.title, clip.uploader, clip.licence) for clip in clips)
     write_attribution(data_dir / ATTRIBUTION, credits, FSD50K_CREDIT)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ctxaudio.data.batches import seamless_loop
+from ctxaudio.data.prepare import seamless_loop
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style import Style

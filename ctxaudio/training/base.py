@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from ctxaudio.contexts import ALL
-from ctxaudio.data.batches import ClipBatches, MixedBatches, draw_crops
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, FSD50K_CREDIT, read_index
-from ctxaudio.data.prepare import PreparedClips, prepare_clips
+from ctxaudio.data.prepare import ClipBatches, MixedBatches, PreparedClips, draw_crops, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text, written_whole

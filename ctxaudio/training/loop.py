@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ctxaudio.data.batches import Batch, Batches
+from ctxaudio.data.prepare import Batch, Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.model import losses
 from ctxaudio.model.discriminator import Discriminator

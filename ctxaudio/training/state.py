@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ctxaudio.data.batches import Batches
+from ctxaudio.data.prepare import Batches
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import written_whole
 from ctxaudio.model.discriminator import Discriminator

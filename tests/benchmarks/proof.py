@@ -45,7 +45,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
 
     from ctxaudio import pipeline
-    from ctxaudio.data.batches import ClipBatches
+    from ctxaudio.data.prepare import ClipBatches
     from ctxaudio.options import Run
     from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Start, TrainingConfig
 
@@ -132,7 +132,7 @@ def write_real(clips, folder: Path, count: int) -> None:
     """Crops of 4 s of the training clips: what a generator that repeats them would get."""
     import torch
 
-    from ctxaudio.data.batches import ClipBatches
+    from ctxaudio.data.prepare import ClipBatches
     from ctxaudio.signal.audio import write_audio
 
     found: dict[int, int] = {c: 0 for c in range(len(clips.condition_names)) if clips.of("train", c)}

@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.data.batches import Batch
+from ctxaudio.data.prepare import Batch
 from ctxaudio.evaluation.analysis import analyse_clip, batch_analyze_frequencies
 from ctxaudio.evaluation.over_time import analyse_file
 from ctxaudio.files import FloatArray

@@ -29,8 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctxaudio.data.batches import Batch, ClipBatches
-from ctxaudio.data.prepare import PreparedClips, prepare_clips
+from ctxaudio.data.prepare import Batch, ClipBatches, PreparedClips, prepare_clips
 from ctxaudio.files import write_json
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile

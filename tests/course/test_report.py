@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from ctxaudio.course.report import readable, write_report
-from ctxaudio.data.prepare import PreparedClip, PreparedClips
+from ctxaudio.data.fsd50k import Clip
+from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
 from ctxaudio.options import Run
@@ -113,8 +114,8 @@ def real_clips() -> PreparedClips:
     """A training and a validation clip of each condition."""
     names, length = ("Stream", "Chirp_and_tweet"), 4 * RATE
     clips = tuple(
-        PreparedClip(f"{number}", number // 2, ("train", "val")[number % 2], number * length, length, EVIL, "U", "CC0")
-        for number in range(4)
+        Clip(f"{i}", Path(), (), ("train", "val")[i % 2], EVIL, "U", "CC0", 0, None, i // 2, i * length, length)
+        for i in range(4)
     )
     samples = 0.1 * np.random.default_rng(0).standard_normal(4 * length).astype(np.float32)
     return PreparedClips(RATE, "relaxation", names, clips, samples, ())

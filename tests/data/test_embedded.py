@@ -193,7 +193,8 @@ def test_tables_are_quoted_leaf_first_and_agree_with_the_vocabulary(tmp_path):
     assert '"Cricket,Insect,Wild_animals,Animal","/m/09xqv,/m/03vt0,/m/01280g,/m/0jbk"' in row
     with (folder / "FSD50K.ground_truth" / "vocabulary.csv").open() as table:
         vocabulary = list(csv.reader(table))
-    assert [row[0] for row in vocabulary] == ["0", "1", "2", "3"]
+    assert [row[0] for row in vocabulary] == [str(i) for i in range(len(vocabulary))]
+    assert {"Cricket", "Insect", "Wild_animals", "Animal"} <= {row[1] for row in vocabulary}
     assert {row[1]: row[2] for row in vocabulary}["Cricket"] == "/m/09xqv"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.embedded import PLANTED_FROM, Planted, corpus_rows, planted_in, synthetic_clip, write_embedded_corpus
+from ctxaudio.data.embedded import PLANTED_FROM, corpus_rows, planted, planted_in, synthetic_clip, write_embedded_corpus
 from ctxaudio.data.fsd50k import Index, licence_name, read_index, read_ratings
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.signal.audio import read_audio
@@ -48,19 +48,20 @@ def alike(first: np.ndarray, second: np.ndarray) -> float:
 @EVERY_CONTEXT
 @pytest.mark.parametrize("seed", range(3))
 def test_the_tables_mislead_in_every_context(context, seed):
-    rows, planted = corpus_rows(context.conditions, PLANTED_FROM, seed)
+    rows = corpus_rows(context.conditions, PLANTED_FROM, seed)
+    found = planted(rows)
     assert len({row.name for row in rows}) == len(rows)
     assert {licence_name(row.licence) for row in rows} == {"cc0", "cc-by", "cc-by-nc", "sampling+"}
     assert all(row.uploader.startswith("invented_") and row.title and row.votes for row in rows)
     sides = {side: {row.uploader for row in rows if row.split == side} for side in ("train", "val")}
     assert len(sides["train"] & sides["val"]) >= len(context.conditions)
-    assert len(planted.wrong) == len(planted.same_recording) == 2
-    assert planted.rumble == [row.name for row in rows if row.rumble]
-    assert len(planted.rumble) == 2 * len(context.conditions)
+    assert len(found["wrong"]) == len(found["same_recording"]) == 2
+    assert found["rumble"] == [row.name for row in rows if row.rumble]
+    assert len(found["rumble"]) == 2 * len(context.conditions)
     by_name = {row.name: row for row in rows}
-    for name, heard in planted.wrong.items():
+    for name, heard in found["wrong"].items():
         assert by_name[name].sounds[0][0] == heard not in by_name[name].labels
-    (_, cut), (original, stolen) = planted.same_recording
+    (_, cut), (original, stolen) = found["same_recording"]
     assert by_name[cut].title.endswith(", cut")
     assert (by_name[original].split, by_name[stolen].split) == ("train", "val")
     assert by_name[original].uploader != by_name[stolen].uploader
@@ -81,29 +82,30 @@ def test_uploaders_can_be_kept_apart_in_every_context_and_clips_move_both_ways(c
 def test_the_same_seed_plants_the_same_and_another_something_else():
     labels = ALL.conditions
     assert corpus_rows(labels, 8, 1) == corpus_rows(labels, 8, 1)
-    assert corpus_rows(labels, 8, 1)[1] != corpus_rows(labels, 8, 2)[1]
+    assert planted(corpus_rows(labels, 8, 1)) != planted(corpus_rows(labels, 8, 2))
 
 
 def test_a_small_corpus_is_what_it_looks_like():
-    rows, planted = corpus_rows(["Rain", "Wind"], PLANTED_FROM - 1, 0)
-    assert planted == Planted({}, [], []) and len(rows) == 2 * 7 + 1
-    assert {row.uploader for row in rows} == {"ctxaudio"} and not any(row.rumble or row.votes for row in rows)
+    rows = corpus_rows(["Rain", "Wind"], PLANTED_FROM - 1, 0)
+    assert planted(rows) == {"wrong": {}, "same_recording": [], "rumble": []} and len(rows) == 2 * 7 + 1
+    assert {row.uploader for row in rows} == {"ctxaudio"} and not any(row.rumble for row in rows)
+    assert {row.votes for row in rows} == {(1.0, 1.0)}
 
 
 def test_what_is_written_down_is_what_was_planted(corpus):
-    assert planted_in(corpus) == corpus_rows(sorted(CONTEXTS["sleep"].conditions), 8, 3)[1]
+    assert planted_in(corpus) == planted(corpus_rows(sorted(CONTEXTS["sleep"].conditions), 8, 3))
     assert planted_in(corpus / "FSD50K.dev_audio") is None
 
 
 def test_rumble_is_most_of_those_clips_and_little_of_the_others(corpus, index):
-    planted = planted_in(corpus)
+    rumble = planted_in(corpus)["rumble"]
     for clip in index.clips:
         share = share_below_20_hz(samples_of(corpus, clip.clip_id))
-        assert (share > 0.3) == (clip.clip_id in planted.rumble), clip.clip_id
+        assert (share > 0.3) == (clip.clip_id in rumble), clip.clip_id
 
 
 def test_the_same_recording_is_heard_twice(corpus):
-    for first, second in planted_in(corpus).same_recording:
+    for first, second in planted_in(corpus)["same_recording"]:
         assert alike(samples_of(corpus, first), samples_of(corpus, second)) > 0.8
         assert alike(samples_of(corpus, first), samples_of(corpus, "Wind-001")) < 0.4
 
@@ -111,17 +113,17 @@ def test_the_same_recording_is_heard_twice(corpus):
 def test_votes_tell_of_one_wrong_label_and_not_of_the_other(corpus, index):
     ratings = read_ratings(read_index(corpus))
     assert set(ratings) == {clip.clip_id for clip in index.clips}
-    votes = [next(iter(ratings[name].values())) for name in planted_in(corpus).wrong]
+    votes = [next(iter(ratings[name].values())) for name in planted_in(corpus)["wrong"]]
     assert votes == [[0.5, 0.0], [1.0, 1.0]]
     sure = select_clips(index, context_named("sleep"), SelectionOptions(rating="present"))
     named = {clip.clip_id for clip in sure.clips}
-    assert [name in named for name in planted_in(corpus).wrong] == [False, True]
+    assert [name in named for name in planted_in(corpus)["wrong"]] == [False, True]
 
 
 def test_the_sounds_of_the_recipes_are_as_before(corpus):
     """What is planted is beside or below 20 Hz: a clip without rumble is the recipe's own."""
-    planted = planted_in(corpus)
-    plain = [f"Cricket-{i:03d}" for i in range(8) if f"Cricket-{i:03d}" not in planted.rumble]
+    rumble = planted_in(corpus)["rumble"]
+    plain = [f"Cricket-{i:03d}" for i in range(8) if f"Cricket-{i:03d}" not in rumble]
     for name in plain:
         np.testing.assert_allclose(
             samples_of(corpus, name), synthetic_clip("Cricket", 3, int(name[-3:])), atol=2 / 32768

@@ -15,10 +15,9 @@ from filelock import FileLock
 
 from ctxaudio.contexts import context_named
 from ctxaudio.data import prepare
-from ctxaudio.data.folder import select_folder
 from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.prepare import PreparedClips, decode_clip, prepare_clips
-from ctxaudio.data.selection import Selection
+from ctxaudio.data.selection import Selection, select_folder
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.signal.audio import high_pass, read_audio, resample
@@ -36,7 +35,8 @@ def clip_at(path: Path, split: str = "train") -> Clip:
 
 
 def select(paths: list[Path], conditions: list[int] | None = None) -> Selection:
-    return Selection(SLEEP, tuple(map(clip_at, paths)), tuple(conditions or [0] * len(paths)), ())
+    placed = zip(paths, conditions or [0] * len(paths), strict=True)
+    return Selection(SLEEP, tuple(dataclasses.replace(clip_at(path), condition=i) for path, i in placed))
 
 
 def prepare_quietly(selection: Selection, cache: Path, workers: int = 1, sample_rate: int = 22050) -> PreparedClips:
@@ -207,7 +207,7 @@ import os, signal, sys
 from pathlib import Path
 from ctxaudio.data import prepare
 from ctxaudio.contexts import context_named
-from ctxaudio.data.folder import select_folder
+from ctxaudio.data.selection import select_folder
 
 decode, seen = prepare._decode_or_reason, []
 
@@ -290,8 +290,9 @@ def test_a_cache_that_cannot_be_written_is_named(mixed: list[Path], tmp_path: Pa
 
 def test_of_and_counts_agree(mixed: list[Path], tmp_path: Path) -> None:
     paths = [path for path in mixed if path.stem in ("mono", "stereo", "low_rate")]
-    clips = tuple(clip_at(path, split) for path, split in zip(paths, ("train", "val", "train"), strict=True))
-    prepared = prepare_quietly(Selection(SLEEP, clips, (0, 0, 2), ()), tmp_path / "cache")
+    places = zip(paths, ("train", "val", "train"), (0, 0, 2), strict=True)
+    clips = tuple(dataclasses.replace(clip_at(path, split), condition=i) for path, split, i in places)
+    prepared = prepare_quietly(Selection(SLEEP, clips), tmp_path / "cache")
     assert prepared.of("train") == [0, 2]
     assert prepared.of("train", 2) == [2]
     assert prepared.of("val", 2) == []

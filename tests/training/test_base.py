@@ -18,9 +18,8 @@ from small_model import PLAIN, RATE, SHAPE, SLEEP, TRAINING, begin, moving_noise
 from ctxaudio import pipeline
 from ctxaudio.cli import main
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.data.batches import Batch, MixedBatches, draw_crops
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.data.prepare import PreparedClips
+from ctxaudio.data.prepare import Batch, MixedBatches, PreparedClips, draw_crops
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json
 from ctxaudio.model.checkpoint import BASE, DISCRIMINATOR, for_conditions, load_discriminator, load_generator

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxaudio.data.batches import ClipBatches, MixedBatches, seamless_loop
-from ctxaudio.data.prepare import PreparedClip, PreparedClips
+from ctxaudio.data.fsd50k import Clip
+from ctxaudio.data.prepare import ClipBatches, MixedBatches, PreparedClips, seamless_loop
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 
@@ -22,7 +22,7 @@ def prepared_from(folder: Path, clips: list[tuple[FloatArray, int, str]]) -> Pre
     listed, offset = [], 0
     for i, (audio, condition, split) in enumerate(clips):
         samples[offset : offset + len(audio)] = audio
-        listed.append(PreparedClip(str(i), condition, split, offset, len(audio), "", "", "CC0"))
+        listed.append(Clip(str(i), Path(), (), split, "", "", "CC0", 0, None, condition, offset, len(audio)))
         offset += len(audio)
     return PreparedClips(SAMPLE_RATE, "sleep", ("Rain", "Wind", "Cricket", "Fan"), tuple(listed), samples, ())
 
