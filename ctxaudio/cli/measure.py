@@ -43,8 +43,11 @@ def analyze(options: Analysis) -> int:
 
     path, written_to = options.directory, options.output_dir or options.directory
     rates_hz, progress = options.rates_hz, on_a_terminal()
+    if path.is_file() and options.against:
+        raise CtxAudioError(f"{path} is a file: leave out --against")
+    if options.window_s and not path.is_file():
+        raise CtxAudioError(f"{path} is not a file: leave out --window_s")
     if path.is_file():
-        _refuse(f"{path} is a file", options, "against")
         table = analyse_file(path, options.output_dir, options.window_s, rates_hz)
         print(f"{table.attrs['lufs']:.1f} LUFS, true peak {table.attrs['true_peak_db']:.1f} dBTP")
         print("strongest rates found:" if table.attrs["found"] else "no rate stands out anywhere")
@@ -53,7 +56,6 @@ def analyze(options: Analysis) -> int:
             print(f"  {stretch['from_s']:8.0f} to {stretch['to_s']:8.0f} s: {rate}, depth {stretch['depth']:.3f}")
         stem, written_to = f"{path.stem}_modulation", options.output_dir or path.parent
     elif options.against is not None:
-        _refuse(f"{path} is not a file", options, "window_s")
         table = compare_folders(path, options.against, options.output_dir, progress, rates_hz)
         print(table.round(4).to_string(index=False, na_rep=""))
         print(f"test: Wilcoxon signed-rank, in pairs; p_holm is corrected for {len(table)} measures (Holm)")
@@ -62,19 +64,11 @@ def analyze(options: Analysis) -> int:
             print("so few clips can't show a difference, whatever it is: give more of them")
         stem = "comparison"
     else:
-        _refuse(f"{path} is not a file", options, "window_s")
         table = batch_analyze_frequencies(path, options.output_dir, progress, rates_hz)
         print(table.set_index("file").filter(regex="lufs|_depth$|prominence").round(3).to_string())
         stem = "analysis"
     print(f"{stem}.csv, .json and .png are in {written_to}")
     return 0
-
-
-def _refuse(because: str, options: Analysis, *names: str) -> None:
-    """Raise `CtxAudioError` where an option was given that has no meaning here."""
-    for name in names:
-        if getattr(options, name):
-            raise CtxAudioError(f"{because}: leave out --{name}")
 
 
 def evaluate(options: Evaluation) -> int:

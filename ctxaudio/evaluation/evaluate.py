@@ -261,11 +261,9 @@ def modulation_figures(
     carrier: its prominence over the neighbourhood in decibels, with and without."""
     rows, both = [], (modulated, plain)
     if rates_hz := [rate.rate_hz for rate in profile.rates]:
-        depths = (
-            [joint_depths(hilbert_envelope(clip, sample_rate), sample_rate, rates_hz) for clip in clips]
-            for clips in both
-        )
-        columns = zip(profile.rates, *(np.median(of, axis=0).tolist() for of in depths), strict=True)
+        envelopes = ([hilbert_envelope(clip, sample_rate) for clip in clips] for clips in both)
+        depths = (np.median([joint_depths(e, sample_rate, rates_hz) for e in of], axis=0).tolist() for of in envelopes)
+        columns = zip(profile.rates, *depths, strict=True)
         rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in columns]
     for carrier in profile.carriers:
         hertz = carrier.frequency_hz
