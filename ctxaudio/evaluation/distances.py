@@ -254,7 +254,7 @@ def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArra
 
 def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate: int) -> list[dict[str, Any]]:
     """The generated clips that follow a training clip in time, most alike first: `clip`, `training_clip` and their
-    `correlation`. Clips under 1 s are passed over; without held-out clips, steady rhythms may be named."""
+    `correlation`. Clips under 1 s are passed over; without held-out clips to compare with, none is named."""
 
     def courses(clips: Clips) -> dict[str, tuple[Array, float]]:
         return {name: time_course(clip, sample_rate) for name, clip in clips.items() if len(clip) >= sample_rate}
@@ -269,10 +269,10 @@ def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate:
             found.append({"clip": name, "training_clip": of, "correlation": best[of]})
         return sorted(found, key=lambda one: -one["correlation"])
 
-    if not (learnt := courses(training)):
+    learnt = courses(training)
+    if not learnt or not (usual := [one["correlation"] for one in most_alike(held_out)]):
         return []
-    usual = [one["correlation"] for one in most_alike(held_out)]
-    limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
+    limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)))
     return [one for one in most_alike(generated) if one["correlation"] > limit]
 
 

@@ -173,18 +173,14 @@ class Evaluation:
 
 
 def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
-    """Compare the middle 4 s of generated and of real clips of the same conditions, each alone; with these, `notes`
-    name those that lack one."""
-    shared = [name for name in generated if generated[name] and real.reference.get(name)]
-    notes = [*real.notes]
-    for name in sorted({*generated, *real.reference} - set(shared)):
-        notes.append(f"{name}: left out, there is no {'real' if generated.get(name) else 'generated'} clip")
-    rows, copies = [], []
-    for name in shared:
-        reference, training, made = sets = real.reference[name], real.training.get(name, {}), generated[name]
+    """Compare the middle 4 s of the generated clips of each condition with that of its real clips."""
+    notes, rows, copies = [*real.notes], [], []
+    for name, made in generated.items():
+        reference, training, _ = sets = real.reference.get(name, {}), real.training.get(name, {}), made
         found = distances.find_copies(made, reference, training, sample_rate)
         row: dict[str, Any] = dict(zip(COUNTS, map(len, (*sets, found)), strict=True))
-        if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
+        sizes = {"real": len(reference), "generated": len(made)}
+        if few := [f"{size or 'no'} {kind}" for kind, size in sizes.items() if size < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
         else:
