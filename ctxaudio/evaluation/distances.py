@@ -59,10 +59,10 @@ class Estimate(NamedTuple):
 
 
 def texture_features(clip: FloatArray, sample_rate: int) -> Array:
-    """Features `[n, K]` of the `n` windows of a clip `[T]`, one window of a short one; K is the same for all clips.
+    """Features `[n, K]` of the `n` windows of a clip `[T]`, one window of a short one; errors as `auditory_texture`.
 
     Each kind of statistic is divided by its typical deviation, and counts alike however many members it has; nothing
-    is fitted to the real clips at hand, of which there may be three. Raises `CtxAudioError` as `auditory_texture`.
+    is fitted to the real clips at hand, of which there may be three.
     """
     kinds = auditory_texture(clip, sample_rate).values()
     scales = [typical * np.sqrt(values.shape[1]) for values, typical in zip(kinds, TYPICAL_DEVIATIONS, strict=True)]
@@ -70,15 +70,12 @@ def texture_features(clip: FloatArray, sample_rate: int) -> Array:
 
 
 def auditory_texture(samples: FloatArray, sample_rate: int) -> dict[str, Array]:
-    """Statistics by name, each `[n, size]`, of `n` windows of `samples` `[T]`: as few as overlap by half and reach both
-    ends.
+    """Statistics by name, each `[n, size]`, of `n` windows of `[T]`, as few as overlap by half and reach both ends.
 
-    All sounds are taken at the same level: loudness does not count. A sound shorter than a window is repeated until
-    it fills one. `level` is the logarithm of each band's mean envelope, `spread` of its coefficient of variation,
-    `skew` and `kurtosis` the shape of its values, `rates` the logarithm of the share of each modulation filter,
-    `together` correlations between bands, `together_at_rates` the same within octaves of rates.
-
-    Raises `CtxAudioError` for samples that are empty or not mono.
+    Loudness does not count. A sound shorter than a window is repeated until it fills one. `level` is the logarithm of
+    each band's mean envelope, `spread` of its coefficient of variation, `skew` and `kurtosis` the shape of its values,
+    `rates` the logarithm of the share of each modulation filter, `together` correlations between bands,
+    `together_at_rates` the same within octaves of rates. Raises `CtxAudioError` for samples that are empty or not mono.
     """
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
     samples = samples * np.float32(0.05 / max(level, 1e-9))

@@ -224,9 +224,8 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
-    plain, modulated = (
-        generated_clips(generator, CLIPS_PER_CONDITION, seed, one) for one in (ModulationProfile(), profile)
-    )
+    plain = generated_clips(generator, CLIPS_PER_CONDITION, seed, ModulationProfile())
+    modulated = generated_clips(generator, CLIPS_PER_CONDITION, seed, profile)
     with_it, without = ([clip for clips in of.values() for clip in clips.values()] for of in (modulated, plain))
     found = evaluate(real, plain, sample_rate, seed)
     kernels = found.kernel_distances
@@ -263,9 +262,8 @@ def modulation_figures(
         rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in columns]
     for carrier in profile.carriers:
         hertz = carrier.frequency_hz
-        heard_db, without_db = (median(carrier_prominence_db(c, sample_rate, hertz) for c in clips) for clips in both)
-        row = {"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": heard_db, "without_db": without_db}
-        rows.append(row)
+        with_db, without_db = (median(carrier_prominence_db(c, sample_rate, hertz) for c in clips) for clips in both)
+        rows.append({"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": with_db, "without_db": without_db})
     return rows
 
 
