@@ -224,8 +224,7 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
-    plain = generated_clips(generator, CLIPS_PER_CONDITION, seed, ModulationProfile())
-    modulated = generated_clips(generator, CLIPS_PER_CONDITION, seed, profile)
+    plain, modulated = (generated_clips(generator, CLIPS_PER_CONDITION, seed, of) for of in (False, True))
     with_it, without = ([clip for clips in of.values() for clip in clips.values()] for of in (modulated, plain))
     found = evaluate(real, plain, sample_rate, seed)
     kernels = found.kernel_distances
@@ -239,9 +238,10 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     }
 
 
-def generated_clips(generator: Generator, count: int, seed: int, profile: ModulationProfile) -> Sounds:
-    """`count` clips of 4 s of each trained condition, modulated by `profile`."""
+def generated_clips(generator: Generator, count: int, seed: int, modulated: bool = False) -> Sounds:
+    """`count` clips of 4 s of each trained condition, with or without the generator's modulation."""
     found: Sounds = {}
+    profile = None if modulated else ModulationProfile()
     for condition in trained_conditions(generator):
         name = generator.config.conditions[condition]
         made = generate_clips(generator, count, MIDDLE_S, condition, seed, profile)
