@@ -73,13 +73,12 @@ def evaluate(options: Evaluation) -> None:
     from ctxaudio.evaluation import evaluate as sets
     from ctxaudio.files import writable_folder
     from ctxaudio.model.checkpoint import load_generator
-    from ctxaudio.modulation.profile import ModulationProfile
 
     check_free(writable_folder(options.output_dir) / "evaluation.json", options.overwrite)
     generator, about = load_generator(options.model_path)
-    rate, plain = generator.config.sample_rate, ModulationProfile()
+    rate = generator.config.sample_rate
     real = sets.real_sound(options.data_dir, generator.config.conditions, rate, about["context"])
-    generated = sets.generated_clips(generator, options.num_samples, options.seed, plain)
+    generated = sets.generated_clips(generator, options.num_samples, options.seed)
     what = f"{options.num_samples} clips a condition of {options.model_path}, without modulation"
     evaluation = sets.evaluate(real, generated, rate, options.seed)
     print(f"{what}, beside {real.description}, at {rate} Hz")

@@ -221,12 +221,11 @@ def comparison(
     apart = ours - theirs
     apart = apart.where(np.isfinite(apart))  # a clip below the gate has no loudness
     p_values = [scipy.stats.wilcoxon(apart[name].dropna()).pvalue if apart[name].any() else 1.0 for name in measures]
-    depths = {
-        name: depth
-        for (name, hz), (asked_hz, depth) in itertools.product(frequencies.items(), asked.items())
-        if abs(asked_hz - hz) <= SAME_RATE_HZ
-    }
-    columns = {"asked": pd.Series(depths, dtype=float), "modulated": ours.median(), "sham": theirs.median()}
+    depths = pd.Series(math.nan, measures)
+    for (name, hz), (asked_hz, depth) in itertools.product(frequencies.items(), asked.items()):
+        if abs(asked_hz - hz) <= SAME_RATE_HZ:
+            depths[name] = depth
+    columns = {"asked": depths, "modulated": ours.median(), "sham": theirs.median()}
     columns |= {"difference": apart.median().fillna(0.0), "p": pd.Series(p_values, measures)}
     table = pd.DataFrame(columns, index=measures).rename_axis("measure").reset_index()
     table = table.assign(p_holm=holm(table["p"]), pairs=len(shared))

@@ -59,10 +59,10 @@ class Estimate(NamedTuple):
 
 
 def texture_features(clip: FloatArray, sample_rate: int) -> Array:
-    """Features `[n, K]` of the `n` windows of a clip `[T]`, one window of a short one; K is the same for all clips.
+    """Features `[n, K]` of the `n` windows of a clip `[T]`, one window of a short one; errors as `auditory_texture`.
 
     Each kind of statistic is divided by its typical deviation, and counts alike however many members it has; nothing
-    is fitted to the real clips at hand, of which there may be three. Raises `CtxAudioError` as `auditory_texture`.
+    is fitted to the real clips at hand, of which there may be three.
     """
     kinds = auditory_texture(clip, sample_rate).values()
     scales = [typical * np.sqrt(values.shape[1]) for values, typical in zip(kinds, TYPICAL_DEVIATIONS, strict=True)]
@@ -70,15 +70,12 @@ def texture_features(clip: FloatArray, sample_rate: int) -> Array:
 
 
 def auditory_texture(samples: FloatArray, sample_rate: int) -> dict[str, Array]:
-    """Statistics by name, each `[n, size]`, of `n` windows of `samples` `[T]`: as few as overlap by half and reach both
-    ends.
+    """Statistics by name, each `[n, size]`, of `n` windows of `[T]`, as few as overlap by half and reach both ends.
 
-    All sounds are taken at the same level: loudness does not count. A sound shorter than a window is repeated until
-    it fills one. `level` is the logarithm of each band's mean envelope, `spread` of its coefficient of variation,
-    `skew` and `kurtosis` the shape of its values, `rates` the logarithm of the share of each modulation filter,
-    `together` correlations between bands, `together_at_rates` the same within octaves of rates.
-
-    Raises `CtxAudioError` for samples that are empty or not mono.
+    Loudness does not count. A sound shorter than a window is repeated until it fills one. `level` is the logarithm of
+    each band's mean envelope, `spread` of its coefficient of variation, `skew` and `kurtosis` the shape of its values,
+    `rates` the logarithm of the share of each modulation filter, `together` correlations between bands,
+    `together_at_rates` the same within octaves of rates. Raises `CtxAudioError` for samples that are empty or not mono.
     """
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
     samples = samples * np.float32(0.05 / max(level, 1e-9))
@@ -254,7 +251,7 @@ def matched_noise(samples: FloatArray, random: np.random.Generator) -> FloatArra
 
 def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate: int) -> list[dict[str, Any]]:
     """The generated clips that follow a training clip in time, most alike first: `clip`, `training_clip` and their
-    `correlation`. Clips under 1 s are passed over; without held-out clips, steady rhythms may be named."""
+    `correlation`. Clips under 1 s are passed over; without held-out clips to compare with, none is named."""
 
     def courses(clips: Clips) -> dict[str, tuple[Array, float]]:
         return {name: time_course(clip, sample_rate) for name, clip in clips.items() if len(clip) >= sample_rate}
@@ -269,10 +266,10 @@ def find_copies(generated: Clips, held_out: Clips, training: Clips, sample_rate:
             found.append({"clip": name, "training_clip": of, "correlation": best[of]})
         return sorted(found, key=lambda one: -one["correlation"])
 
-    if not (learnt := courses(training)):
+    learnt = courses(training)
+    if not learnt or not (usual := [one["correlation"] for one in most_alike(held_out)]):
         return []
-    usual = [one["correlation"] for one in most_alike(held_out)]
-    limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)) if usual else 0.0)
+    limit = max(COPY_CORRELATION, float(np.quantile(usual, OF_HELD_OUT)))
     return [one for one in most_alike(generated) if one["correlation"] > limit]
 
 

@@ -172,18 +172,14 @@ class Evaluation:
 
 
 def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0) -> Evaluation:
-    """Compare the middle 4 s of generated and of real clips of the same conditions, each alone; with these, `notes`
-    name those that lack one."""
-    shared = [name for name in generated if generated[name] and real.reference.get(name)]
-    notes = [*real.notes]
-    for name in sorted({*generated, *real.reference} - set(shared)):
-        notes.append(f"{name}: left out, there is no {'real' if generated.get(name) else 'generated'} clip")
-    rows, copies = [], []
-    for name in shared:
-        reference, training, made = sets = real.reference[name], real.training.get(name, {}), generated[name]
+    """Compare the middle 4 s of the generated clips of each condition with that of its real clips."""
+    notes, rows, copies = [*real.notes], [], []
+    for name, made in generated.items():
+        reference, training, _ = sets = real.reference.get(name, {}), real.training.get(name, {}), made
         found = distances.find_copies(made, reference, training, sample_rate)
         row: dict[str, Any] = dict(zip(COUNTS, map(len, (*sets, found)), strict=True))
-        if few := [f"{len(of)} {kind}" for kind, of in (("real", reference), ("generated", made)) if len(of) < 2]:
+        sizes = {"real": len(reference), "generated": len(made)}
+        if few := [f"{size or 'no'} {kind}" for kind, size in sizes.items() if size < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
         else:
@@ -227,9 +223,7 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     `reference` and `notes` say what the clips are compared with, `verdict` and `verdicts` what follows.
     """
     sample_rate, profile = generator.config.sample_rate, generator.modulation.profile
-    plain, modulated = (
-        generated_clips(generator, CLIPS_PER_CONDITION, seed, one) for one in (ModulationProfile(), profile)
-    )
+    plain, modulated = (generated_clips(generator, CLIPS_PER_CONDITION, seed, of) for of in (False, True))
     with_it, without = ([clip for clips in of.values() for clip in clips.values()] for of in (modulated, plain))
     found = evaluate(real, plain, sample_rate, seed)
     kernels = found.kernel_distances
@@ -243,9 +237,10 @@ def figures_of_merit(generator: Generator, real: RealSound, seed: int = 0) -> di
     }
 
 
-def generated_clips(generator: Generator, count: int, seed: int, profile: ModulationProfile) -> Sounds:
-    """`count` clips of 4 s of each trained condition, modulated by `profile`."""
+def generated_clips(generator: Generator, count: int, seed: int, modulated: bool = False) -> Sounds:
+    """`count` clips of 4 s of each trained condition, with or without the generator's modulation."""
     found: Sounds = {}
+    profile = None if modulated else ModulationProfile()
     for condition in trained_conditions(generator):
         name = generator.config.conditions[condition]
         made = generate_clips(generator, count, MIDDLE_S, condition, seed, profile)
@@ -260,17 +255,14 @@ def modulation_figures(
     carrier: its prominence over the neighbourhood in decibels, with and without."""
     rows, both = [], (modulated, plain)
     if rates_hz := [rate.rate_hz for rate in profile.rates]:
-        depths = (
-            [joint_depths(hilbert_envelope(clip, sample_rate), sample_rate, rates_hz) for clip in clips]
-            for clips in both
-        )
-        columns = zip(profile.rates, *(np.median(of, axis=0).tolist() for of in depths), strict=True)
+        envelopes = ([hilbert_envelope(clip, sample_rate) for clip in clips] for clips in both)
+        depths = (np.median([joint_depths(e, sample_rate, rates_hz) for e in of], axis=0).tolist() for of in envelopes)
+        columns = zip(profile.rates, *depths, strict=True)
         rows += [{"rate_hz": r.rate_hz, "asked": r.depth, "measured": m, "without": w} for r, m, w in columns]
     for carrier in profile.carriers:
         hertz = carrier.frequency_hz
-        heard_db, without_db = (median(carrier_prominence_db(c, sample_rate, hertz) for c in clips) for clips in both)
-        row = {"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": heard_db, "without_db": without_db}
-        rows.append(row)
+        with_db, without_db = (median(carrier_prominence_db(c, sample_rate, hertz) for c in clips) for clips in both)
+        rows.append({"carrier_hz": hertz, "asked": carrier.depth, "prominence_db": with_db, "without_db": without_db})
     return rows
 
 

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,6 @@ from ctxaudio.signal.loudness import LevelMeter
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
 PICTURE_RATES_HZ: Array = np.geomspace(1.0, 100.0, 181)
 PADDING = 4  # even, so that the last bin is at half the rate
-#: In power; in noise hardly one window in a hundred has such a peak.
-PEAK_OVER_FLOOR = 25.0
-STEADY_HZ = 0.05
-PIECE_S = 20.0
 #: Mean envelopes under this, far below a step of 16 bits, are what an FFT leaves of silence beside sound.
 SILENCE = 1e-7
 
@@ -118,29 +115,27 @@ def modulation_over_time(
     return pd.DataFrame(rows, columns=[*columns, "strongest_hz", "strongest_depth"], dtype=float), np.stack(picture)
 
 
-def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, float]]:
+def rates_found(table: pd.DataFrame) -> list[dict[str, float]]:
     """The strongest rate over time in stretches: `from_s`, `to_s`, `start_hz`, `end_hz` and the median `depth`.
 
     A stretch, of two windows or more, is steady (less than 0.05 Hz of change from one to the next), or a glide (less
-    than `same_hz`); any other change, or a window where nothing stands out, ends it.
+    than 1 Hz); any other change, or a window where nothing stands out, ends it.
     """
-    found = table[["time_s", "strongest_hz", "strongest_depth"]].to_numpy(dtype=np.float64)
-    change_hz = np.abs(np.diff(found[:, 1]))
-    kinds = np.select([change_hz < STEADY_HZ, change_hz < same_hz], ["steady", "glide"], "")
+    found = table[["time_s", "strongest_hz", "strongest_depth"]].to_numpy()
+    kinds = np.digitize(np.abs(np.diff(found[:, 1])), (0.05, 1.0))  # NaN is beyond both
     stretches = []
-    for kind, group in itertools.groupby(range(len(kinds)), key=lambda i: str(kinds[i])):
-        changes = list(group)
-        if kind:  # a steady stretch and the glide after it share the window between them
-            times_s, rates_hz, depths = found[changes[0] : changes[-1] + 2].T
-            of_ends = {"from_s": times_s[0], "to_s": times_s[-1], "start_hz": rates_hz[0], "end_hz": rates_hz[-1]}
-            stretches.append({name: float(v) for name, v in (of_ends | {"depth": np.median(depths)}).items()})
+    for changes in np.split(np.arange(len(kinds)), np.flatnonzero(np.diff(kinds)) + 1):
+        if len(changes) and kinds[changes[0]] < 2:  # a steady stretch and the glide after it share a window
+            times_s, rates_hz, depths = found[changes[0] : changes[-1] + 2].T.tolist()
+            ends = {"from_s": times_s[0], "to_s": times_s[-1], "start_hz": rates_hz[0], "end_hz": rates_hz[-1]}
+            stretches.append(ends | {"depth": median(depths)})
     return stretches
 
 
 def _slow_envelope_of(blocks: Iterable[FloatArray], sample_rate: int) -> Array:
-    """The slow envelope `[n]` of the mono mix of a stream, measured in pieces, each with a margin of its neighbours."""
+    """The slow envelope `[n]` of the mono mix of a stream, in pieces of 20 s, each with a margin of its neighbours."""
     step = samples_per_slow_sample(sample_rate)
-    size, margin = (step * round(seconds * sample_rate / step) for seconds in (PIECE_S, MARGIN_S))
+    size, margin = (step * round(seconds * sample_rate / step) for seconds in (20.0, MARGIN_S))
     pieces, held, before = [], np.zeros(0, np.float32), 0
     for block in itertools.chain(blocks, [None]):
         if block is not None:
@@ -159,7 +154,7 @@ def _strongest(bins_hz: Array, spectrum: Array) -> float:
     width = max(41, round(3.0 / bins_hz[PADDING]))
     beside = scipy.ndimage.median_filter(power[coarse], width, mode="mirror") / np.log(2.0)
     floor = np.interp(bins_hz, bins_hz[coarse], beside)
-    peaks, _ = scipy.signal.find_peaks(power, height=PEAK_OVER_FLOOR * floor)
+    peaks, _ = scipy.signal.find_peaks(power, height=25.0 * floor)  # in noise hardly one window in a hundred has one
     peaks = peaks[(bins_hz[peaks] >= 1.0) & (bins_hz[peaks] <= 100.0)]
     if not len(peaks):
         return np.nan
@@ -169,8 +164,7 @@ def _strongest(bins_hz: Array, spectrum: Array) -> float:
 
 
 def modulation_spectrogram(times_s: Array, depths: Array, title: str = "") -> Picture:
-    """Depth `[W, R]` at each of `PICTURE_RATES_HZ`, in decibels (20 log10 m, from -50), over `times_s` `[W]`; NaN is
-    white."""
+    """Depth `[W, R]` at `PICTURE_RATES_HZ`, in decibels (20 log10 m, from -50; NaN is white), over `times_s` `[W]`."""
     picture = Picture(f"modulation spectrogram of {title}", 4.0)
     axis = picture.subplots()
     unit, seconds = ("minutes", 60.0) if times_s[-1] - times_s[0] >= 120.0 else ("seconds", 1.0)

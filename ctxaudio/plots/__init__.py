@@ -210,9 +210,8 @@ def spectrograms(clips: Mapping[str, FloatArray], sample_rate: int) -> Picture:
         levels_db = librosa.power_to_db(power, ref=loudest, top_db=None)
         # Mel bands are even on the mel axis, so an image with ticks at the mel of each frequency is exact.
         extent = (0.0, power.shape[1] * HOP / sample_rate, 0.0, float(librosa.hz_to_mel(sample_rate / 2)))
-        image = axis.imshow(
-            levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=QUIETEST_DB, vmax=0.0
-        )
+        image = axis.imshow(levels_db, origin="lower", aspect="auto", extent=extent, cmap="magma")
+        image.set_clim(QUIETEST_DB, 0.0)
         leftmost, lowest = place % columns == 0, place >= len(clips) - columns
         label_axis(axis, spaced(title), "time (s)" if lowest else "", "frequency (Hz)" if leftmost else "")
         axis.set_yticks(librosa.hz_to_mel(ticks_hz), [str(tick) for tick in ticks_hz])

@@ -106,20 +106,19 @@ def test_where_sets_are_too_small_it_says_so_and_nothing_is_nan(tmp_path: Path):
     generated = {"Rain": {"x": noise(3), "y": noise(4)}, "Wind": {"z": noise(5), "w": noise(6)}, "Gong": {}}
     evaluation = evaluate(real, generated, RATE)
     notes = " | ".join(evaluation.notes)
-    for said in ("Rain: 1 real clip: a distance", "Wind: no real-to-real floor", "Gong: left out"):
+    for said in ("Rain: 1 real clip: a distance", "Wind: no real-to-real floor", "Gong: no real and no generated clip"):
         assert said in notes
     evaluation.write(tmp_path, {})
     content = strict_json(tmp_path / "evaluation.json")
     assert content["conditions"][1]["kernel_real_floor"] is None
     assert content["overall"]["kernel_generated"] is not None
-    assert evaluation.table["generated_clips"].tolist() == [2, 2, 4]
+    assert evaluation.table["generated_clips"].tolist() == [2, 2, 0, 4]
 
 
-def test_nothing_in_common_is_an_error():
+def test_a_condition_without_clips_has_a_row_and_no_verdict():
     found = evaluate(RealSound({"Rain": {"a": noise(0)}}, {}, ""), {"Rain": {}}, RATE)
-    assert found.notes == ["Rain: left out, there is no generated clip"] and found.table["condition"].tolist() == [
-        "mean"
-    ]
+    assert found.notes[0] == "Rain: 1 real and no generated clip: a distance and a diversity need two"
+    assert found.table["verdict"].tolist() == ["undecided: too few clips", ""]
 
 
 def test_real_clips_may_be_a_plain_folder_too(tmp_path: Path):
@@ -204,9 +203,8 @@ def test_each_condition_with_two_real_clips_has_figures_and_a_verdict(trained: R
     figures = figures_of_merit(generator, real)
     assert list(figures["texture_distance"]["by_condition"]) == ["Rain"]
     assert figures["verdicts"]["Rain"].startswith(("near", "distinguishable", "undecided"))
-    assert figures["verdicts"]["Wind"] == "undecided: too few clips" and figures["verdict"].startswith(
-        "of 2 conditions"
-    )
+    assert figures["verdicts"]["Wind"] == figures["verdicts"]["Cricket"] == "undecided: too few clips"
+    assert figures["verdict"].startswith("of 3 conditions") and "2 undecided" in figures["verdict"]
     assert figures["reference"] == "made up"
 
 
