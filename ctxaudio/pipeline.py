@@ -133,13 +133,12 @@ def generate(
     run: Run,
     num_samples: int = 5,
     focus_condition: int | str = -1,
-    model_path: Path | None = None,
     profile: ModulationProfile | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
-    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`), in place of
-    those of an earlier call, as a notebook's cell that is run again wants it."""
-    generator, about = load_model(run, model_path)
+    """Generate WAV files with the run's model into `folder` (or the run's `generated`), in place of those of an earlier
+    call, as a notebook's cell that is run again wants it."""
+    generator, about = load_model(run)
     clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
     return write_clips(clips, folder or run.generated_dir, about, overwrite=True)
 
@@ -160,9 +159,9 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
     return figures
 
 
-def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dict[str, Any]]:
-    """The generator at `model_path`, else the run's own, else the base for its context (`model_for`)."""
-    path = model_path or (run.model_path if run.model_path.exists() else None)
+def load_model(run: Run) -> tuple[Generator, dict[str, Any]]:
+    """The run's generator, or else the base for its context (`model_for`)."""
+    path = run.model_path if run.model_path.exists() else None
     return model_for(path, run.context, run.sample_rate, run.latent_dim)
 
 

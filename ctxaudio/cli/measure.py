@@ -12,8 +12,6 @@ from ctxaudio.options import Options, check_free, on_a_terminal, option
 
 @dataclass(frozen=True)
 class Analysis(Options):
-    """What is measured and how."""
-
     directory: Path = option(..., "a folder of clips, or one file of any length", metavar="PATH", flag="directory")
     output_dir: Path | None = option(None, "for the CSV, JSON and PNG; where the sound is if not given")
     against: Path | None = option(None, "compare with the clips of this folder: the sham", metavar="DIR")
@@ -23,8 +21,6 @@ class Analysis(Options):
 
 @dataclass(frozen=True)
 class Evaluation(Options):
-    """What is compared with what."""
-
     model_path: Path | None = option(None, "the generator, whose clips are made on the spot, without modulation")
     generated_dir: Path | None = option(
         None, "instead: clips that generate wrote, or a folder (or sub-folders) of a label"

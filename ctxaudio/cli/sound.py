@@ -37,8 +37,6 @@ class Generation(Options):
 
 @dataclass(frozen=True)
 class Files:
-    """From which file into which."""
-
     input: Path = option(..., "any format that libsndfile reads, mono or stereo", metavar="IN", flag="input")
     output: Path = option(..., "a .wav, .flac, .ogg, .opus or .mp3 file", metavar="OUT", flag="output")
     overwrite: bool = option(False, "replace OUT if it is there already")
@@ -46,8 +44,6 @@ class Files:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to modulate, and how."""
-
     context: str | None = option(None, "sleep, focus, relaxation, energy or meditation, for its default profile")
     profile: str | None = option(None, "a band, a target, a context, or sham")
     method: ToneKind | None = option(None, "instead of a profile: one rate by this method")
@@ -66,8 +62,6 @@ class Asked:
 
 @dataclass(frozen=True)
 class Level:
-    """At what level, and with which ends."""
-
     lufs: str = option("-27", "integrated loudness (BS.1770), or off to keep the level")
     true_peak: float = option(-6.0, "ceiling in dBTP")
     fade_s: float = option(0.0, "raised-cosine fades at both ends, in seconds")

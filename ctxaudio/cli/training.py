@@ -27,8 +27,6 @@ _FOR_THE_BASE = {
 
 @dataclass(frozen=True)
 class Anew:
-    """Whether an earlier training may be given up."""
-
     overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
