@@ -72,8 +72,7 @@ def writable_folder(path: Path) -> Path:
     """Create `path` if needed and prove that a file can be written there, before hours of work depend on it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise CtxAudioError(f"can't write into {path}: {error.strerror}; choose another output folder") from error
     return path
@@ -84,11 +83,10 @@ def child_path(folder: Path, name: str) -> Path:
     if name in ("", ".", "..") or any(mark in name for mark in "/\\\0:"):
         raise ClipError(f"file name {name!r} points outside {folder}")
     try:
-        too_long = len(os.fsencode(name)) > LONGEST_NAME_BYTES
+        if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+            raise ClipError(f"file name {name[:20]!r}... is longer than {LONGEST_NAME_BYTES} bytes")
     except UnicodeEncodeError as error:
         raise ClipError(f"file name {name!r} is not valid text") from error
-    if too_long:
-        raise ClipError(f"file name {name[:20]!r}... is longer than {LONGEST_NAME_BYTES} bytes")
     return folder / name
 
 

@@ -33,15 +33,11 @@ def option(
     flag: str = "",
     **limits: float,
 ) -> Any:
-    """A field that is an option of the command line.
+    """A field that is an option of the command line; with an empty `help` it is a setting that is not on it.
 
-    Args:
-        default: `...` for an option that must be given.
-        help: empty for a setting that is not on the command line.
-        choices: what is let through, besides None; of several values each.
-        metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
-        flag: the name on the command line where it is another than the field's; without dashes a positional argument.
-        limits: `above`, `least` or `most`, between which a value has to be.
+    A `default` of `...` must be given. `choices` are let through besides None, of several values each; a value is to be
+    within `limits`: `above`, `least`, `most`. A `metavar` such as `A,B` takes several values in one argument, parted by
+    commas. `flag` is the name on the command line if not the field's; without dashes it is a positional argument.
     """
     about = {"help": help, "choices": tuple(choices), "limits": limits, "metavar": metavar, "flag": flag}
     return dataclasses.field(default=MISSING if default is ... else default, metadata=about)

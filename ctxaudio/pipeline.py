@@ -103,10 +103,9 @@ def train(
         clips = prepare(run, config.num_workers, progress, options)
         training = begin_training(run, config, clips, start, given)
         if not start.resume:  # from here on --resume takes up this training, however soon it is killed
-            earlier = (run.output_dir / LATEST).exists()
-            checkpoint(training, run.output_dir)
-            if earlier:
+            if (run.output_dir / LATEST).exists():
                 print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)
+            checkpoint(training, run.output_dir)
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
         facts = facts_of(training, config, clips)
         path = save_generator(run.model_path, training.averaged, run.context, facts)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:  # fetching, which writes credits, needs no torch
     from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
-_MARKUP = re.compile(r"([\\`*_\[\]<>|#&])")
-
 #: A rate or carrier this near to a target is that target.
 SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
@@ -86,8 +84,8 @@ class Provenance:
 
     def evidence_line(self) -> str:
         """What a person is told with every sound: the grade of each claim, and where to read more."""
-        how = "what they mean, and how to listen safely: ctxaudio contexts"
-        return f"evidence grades: {self.graded or 'nothing claimed'} ({how})"
+        graded = self.graded or "nothing claimed"
+        return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
@@ -212,4 +210,4 @@ def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None
 def _without_markup(text: str) -> str:
     """Text from the metadata, in one line and with nothing that Markdown or HTML would act on."""
     line = " ".join(text.split())
-    return line if re.fullmatch(r"https?://[\w./+%-]+", line) else _MARKUP.sub(r"\\\1", line)
+    return line if re.fullmatch(r"https?://[\w./+%-]+", line) else re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", line)
