@@ -160,8 +160,7 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
 
 def load_model(run: Run) -> tuple[Generator, dict[str, Any]]:
     """The run's generator, or else the base for its context (`model_for`)."""
-    path = run.model_path if run.model_path.exists() else None
-    return model_for(path, run.context, run.sample_rate, run.latent_dim)
+    return model_for(run.model_path if run.model_path.exists() else None, run.context, run.sample_rate, run.latent_dim)
 
 
 def check_context_of_model(run: Run) -> None:

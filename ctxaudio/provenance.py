@@ -33,16 +33,9 @@ PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
 
 @dataclass(frozen=True)
 class Provenance:
-    """How one file came about.
-
-    Args:
-        made_by: the command: generate, modulate or session.
-        conditions: the labels that were generated.
-        model: what stands beside the generator's weights, whose clips are in it among them.
-        sources: recordings that the sound is made from, each as `source_file` describes it.
-        settings: whatever else it takes to make the file again, ready for JSON.
-        reached: loudness and true peak of the file.
-    """
+    """How one file came about: by which command, of which `conditions`, and with which `settings` besides, to make it
+    again; `model` is what stands beside the generator's weights, `sources` are recordings as `source_file` describes
+    them. `reached` has its loudness and true peak."""
 
     made_by: str
     modulation: Modulation
@@ -157,13 +150,10 @@ def json_beside(audio: Path) -> Path:
 
 
 def source_file(path: Path) -> dict[str, Any]:
-    """Name, size in bytes and SHA-256 of a recording, for `Provenance.sources`."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
-    except OSError as error:
-        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    """Name, size in bytes and SHA-256 of a recording that has been read, for `Provenance.sources`."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def _licences(licences: Mapping[str, int]) -> str:
