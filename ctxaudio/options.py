@@ -20,7 +20,7 @@ from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
 from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
-DEFAULT_DATA_DIR = Path("./data")
+DEFAULT_DATA = Path("./data")
 _LIMITS = {"above": (operator.gt, "above"), "least": (operator.ge, "at least"), "most": (operator.le, "at most")}
 
 
@@ -73,9 +73,7 @@ class Run(Options):
     """
 
     context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all", choices=(*CONTEXTS, ALL.name))
-    data_dir: Path = option(
-        DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
-    )
+    data_dir: Path = option(DEFAULT_DATA, "FSD50K folder or your own sound; the embedded corpus if ./data holds none")
     output_dir: Path = option(Path("./output"), "folder for everything that is written")
     sample_rate: int = option(22050, "in hertz", least=8000, most=48000)
     duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600.0)

@@ -18,7 +18,7 @@ from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.options import DEFAULT_DATA_DIR, Run
+from ctxaudio.options import DEFAULT_DATA, Run
 from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
 from ctxaudio.signal.audio import write_audio
@@ -44,7 +44,7 @@ def find_data(run: Run) -> DataSource:
     """The run's data folder: FSD50K, or a plain folder of audio. Where the default folder is neither, the embedded
     corpus, synthesised on the spot; a folder that was *given* and is neither is an error that `select_context` raises.
     """
-    given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
+    given, folder = run.data_dir != DEFAULT_DATA, run.data_dir
     if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
         return DataSource(folder, False, f"data: recordings in {folder}")
     if given or holds_sound(folder):
