@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,14 +20,10 @@ from filelock import FileLock, Timeout
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
-try:
-    import fcntl
-except ImportError:  # Windows: there, what a killed writer leaves stays
-    fcntl = None  # type: ignore[assignment]
-
 FloatArray = npt.NDArray[np.float32]
 
 UNFINISHED = ".writing-"
+DAY_S = 24 * 60 * 60
 LONGEST_NAME_BYTES = 255
 
 
@@ -42,14 +39,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             raise OSError("there is something that is not a file")
         _clear_unfinished(path.parent)
-        with aside.open("xb") as held:  # locked until its writer ends, however
-            if fcntl is None:
-                held.close()  # Windows replaces no file that is open
-            else:
-                with suppress(OSError):  # some network file systems know no locks
-                    fcntl.flock(held, fcntl.LOCK_EX)
-            yield aside
-            aside.replace(path)
+        aside.touch(exist_ok=False)
+        yield aside
+        aside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CtxAudioError(f"can't write {path}: {reason}; free space or choose another output folder") from error
@@ -60,11 +52,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @functools.lru_cache(maxsize=1024)
 def _clear_unfinished(folder: Path) -> None:
-    """Once a process and folder, remove what killed writers left there: what nobody holds a lock on."""
-    if fcntl is not None:
-        for left in folder.glob(f"{UNFINISHED}*"):
-            with suppress(OSError), left.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Once a process and folder, remove what killed writers left there: what nobody has written to for a day."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > DAY_S:
                 left.unlink()
 
 
@@ -72,8 +63,7 @@ def writable_folder(path: Path) -> Path:
     """Create `path` if needed and prove that a file can be written there, before hours of work depend on it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise CtxAudioError(f"can't write into {path}: {error.strerror}; choose another output folder") from error
     return path
@@ -84,11 +74,10 @@ def child_path(folder: Path, name: str) -> Path:
     if name in ("", ".", "..") or any(mark in name for mark in "/\\\0:"):
         raise ClipError(f"file name {name!r} points outside {folder}")
     try:
-        too_long = len(os.fsencode(name)) > LONGEST_NAME_BYTES
+        if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+            raise ClipError(f"file name {name[:20]!r}... is longer than {LONGEST_NAME_BYTES} bytes")
     except UnicodeEncodeError as error:
         raise ClipError(f"file name {name!r} is not valid text") from error
-    if too_long:
-        raise ClipError(f"file name {name[:20]!r}... is longer than {LONGEST_NAME_BYTES} bytes")
     return folder / name
 
 

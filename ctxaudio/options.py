@@ -20,7 +20,7 @@ from ctxaudio.contexts import ALL, CONTEXTS, Context, context_named
 from ctxaudio.errors import CtxAudioError, unknown
 
 Settings = TypeVar("Settings")
-DEFAULT_DATA_DIR = Path("./data")
+DEFAULT_DATA = Path("./data")
 _LIMITS = {"above": (operator.gt, "above"), "least": (operator.ge, "at least"), "most": (operator.le, "at most")}
 
 
@@ -33,15 +33,11 @@ def option(
     flag: str = "",
     **limits: float,
 ) -> Any:
-    """A field that is an option of the command line.
+    """A field that is an option of the command line; with an empty `help` it is a setting that is not on it.
 
-    Args:
-        default: `...` for an option that must be given.
-        help: empty for a setting that is not on the command line.
-        choices: what is let through, besides None; of several values each.
-        metavar: as in argparse; such as `A,B` takes several in one argument, parted by commas.
-        flag: the name on the command line where it is another than the field's; without dashes a positional argument.
-        limits: `above`, `least` or `most`, between which a value has to be.
+    A `default` of `...` must be given. `choices` are let through besides None, of several values each; a value is to be
+    within `limits`: `above`, `least`, `most`. A `metavar` such as `A,B` takes several values in one argument, parted by
+    commas. `flag` is the name on the command line if not the field's; without dashes it is a positional argument.
     """
     about = {"help": help, "choices": tuple(choices), "limits": limits, "metavar": metavar, "flag": flag}
     return dataclasses.field(default=MISSING if default is ... else default, metadata=about)
@@ -77,9 +73,7 @@ class Run(Options):
     """
 
     context: str = option("sleep", f"one of {', '.join(CONTEXTS)}, or all", choices=(*CONTEXTS, ALL.name))
-    data_dir: Path = option(
-        DEFAULT_DATA_DIR, "FSD50K folder or your own sound; the embedded corpus if ./data holds none"
-    )
+    data_dir: Path = option(DEFAULT_DATA, "FSD50K folder or your own sound; the embedded corpus if ./data holds none")
     output_dir: Path = option(Path("./output"), "folder for everything that is written")
     sample_rate: int = option(22050, "in hertz", least=8000, most=48000)
     duration: float = option(4.0, "length of a generated clip in seconds", least=0.4, most=600.0)

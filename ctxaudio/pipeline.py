@@ -16,7 +16,7 @@ from ctxaudio.files import only_one, read_json, writable_folder, write_json
 from ctxaudio.model.checkpoint import save_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import ModulationProfile
-from ctxaudio.options import DEFAULT_DATA_DIR, Run
+from ctxaudio.options import DEFAULT_DATA, Run
 from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
 from ctxaudio.signal.audio import write_audio
@@ -43,7 +43,7 @@ def find_data(run: Run) -> DataSource:
     """The run's data folder: FSD50K, or a plain folder of audio. Where the default folder is neither, the embedded
     corpus, synthesised on the spot; a folder that was *given* and is neither is an error that `select_context` raises.
     """
-    given, folder = run.data_dir != DEFAULT_DATA_DIR, run.data_dir
+    given, folder = run.data_dir != DEFAULT_DATA, run.data_dir
     if is_fsd50k(folder) or (given and (not folder.is_dir() or any(folder.glob("FSD50K.*")))):
         return DataSource(folder, False, f"data: recordings in {folder}")
     if given or has_sound(folder):
@@ -102,10 +102,9 @@ def train(
         clips = prepare(run, config.num_workers, progress, options)
         training = begin_training(run, config, clips, start)
         if not start.resume:  # from here on --resume takes up this training, however soon it is killed
-            earlier = (run.output_dir / LATEST).exists()
-            checkpoint(training, run.output_dir)
-            if earlier:
+            if (run.output_dir / LATEST).exists():
                 print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)
+            checkpoint(training, run.output_dir)
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
         facts = facts_of(training, config, clips)
         path = save_generator(run.model_path, training.averaged, run.context, facts)
@@ -132,13 +131,12 @@ def generate(
     run: Run,
     num_samples: int = 5,
     focus_condition: int | str = -1,
-    model_path: Path | None = None,
     profile: ModulationProfile | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
-    """Generate WAV files with the run's model (or `model_path`) into `folder` (or the run's `generated`), in place of
-    those of an earlier call, as a notebook's cell that is run again wants it."""
-    generator, about = load_model(run, model_path)
+    """Generate WAV files with the run's model into `folder` (or the run's `generated`), in place of those of an earlier
+    call, as a notebook's cell that is run again wants it."""
+    generator, about = load_model(run)
     clips = generate_clips(generator, num_samples, run.duration, focus_condition, run.seed, profile)
     return write_clips(clips, folder or run.generated_dir, about, overwrite=True)
 
@@ -159,10 +157,9 @@ def judge(run: Run, clips: PreparedClips) -> dict[str, Any]:
     return figures
 
 
-def load_model(run: Run, model_path: Path | None = None) -> tuple[Generator, dict[str, Any]]:
-    """The generator at `model_path`, else the run's own, else the base for its context (`model_for`)."""
-    path = model_path or (run.model_path if run.model_path.exists() else None)
-    return model_for(path, run.context, run.sample_rate, run.latent_dim)
+def load_model(run: Run) -> tuple[Generator, dict[str, Any]]:
+    """The run's generator, or else the base for its context (`model_for`)."""
+    return model_for(run.model_path if run.model_path.exists() else None, run.context, run.sample_rate, run.latent_dim)
 
 
 def check_context_of_model(run: Run) -> None:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:  # fetching, which writes credits, needs no torch
     from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
-_MARKUP = re.compile(r"([\\`*_\[\]<>|#&])")
-
 #: A rate or carrier this near to a target is that target.
 SAME_RATE_HZ = 0.005
 SAME_CARRIER_HZ = 0.5
@@ -35,16 +33,9 @@ PART_CHARACTERS = 140  # of each part of a comment that is longer: then it fits
 
 @dataclass(frozen=True)
 class Provenance:
-    """How one file came about.
-
-    Args:
-        made_by: the command: generate, modulate or session.
-        conditions: the labels that were generated.
-        model: what stands beside the generator's weights, whose clips are in it among them.
-        sources: recordings that the sound is made from, each as `source_file` describes it.
-        settings: whatever else it takes to make the file again, ready for JSON.
-        reached: loudness and true peak of the file.
-    """
+    """How one file came about: by which command, of which `conditions`, and with which `settings` besides, to make it
+    again; `model` is what stands beside the generator's weights, `sources` are recordings as `source_file` describes
+    them. `reached` has its loudness and true peak."""
 
     made_by: str
     modulation: Modulation
@@ -86,8 +77,8 @@ class Provenance:
 
     def evidence_line(self) -> str:
         """What a person is told with every sound: the grade of each claim, and where to read more."""
-        how = "what they mean, and how to listen safely: ctxaudio contexts"
-        return f"evidence grades: {self.graded or 'nothing claimed'} ({how})"
+        graded = self.graded or "nothing claimed"
+        return f"evidence grades: {graded} (what they mean, and how to listen safely: ctxaudio contexts)"
 
     def comment(self) -> str:
         """One line of ASCII under 2000 bytes, with all that must stay with a file that travels without its JSON."""
@@ -159,13 +150,10 @@ def json_beside(audio: Path) -> Path:
 
 
 def source_file(path: Path) -> dict[str, Any]:
-    """Name, size in bytes and SHA-256 of a recording, for `Provenance.sources`."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
-    except OSError as error:
-        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    """Name, size in bytes and SHA-256 of a recording that has been read, for `Provenance.sources`."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def _licences(licences: Mapping[str, int]) -> str:
@@ -212,4 +200,4 @@ def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None
 def _without_markup(text: str) -> str:
     """Text from the metadata, in one line and with nothing that Markdown or HTML would act on."""
     line = " ".join(text.split())
-    return line if re.fullmatch(r"https?://[\w./+%-]+", line) else _MARKUP.sub(r"\\\1", line)
+    return line if re.fullmatch(r"https?://[\w./+%-]+", line) else re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", line)

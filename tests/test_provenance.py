@@ -116,8 +116,6 @@ def test_a_source_is_known_by_its_hash(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"abc")
     told = source_file(tmp_path / "a.wav")
     assert (told["file"], told["bytes"], told["sha256"][:8]) == ("a.wav", 3, "ba7816bf")  # FIPS 180-2, appendix B.1
-    with pytest.raises(CtxAudioError, match="can't read"):
-        source_file(tmp_path / "b.wav")
 
 
 def subjects(profile: ModulationProfile, schedule: str = "") -> list[str]:

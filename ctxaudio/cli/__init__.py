@@ -42,12 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name need not be text in any encoding, and is to be named
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
-        try:
-            return run_command(list(sys.argv[1:] if arguments is None else arguments))
-        finally:
-            print(end="", flush=True)
+        return run_command(list(sys.argv[1:] if arguments is None else arguments))
     except CtxAudioError as error:
         told = str(error)
     except BrokenPipeError:  # `ctxaudio contexts | head`: nobody reads on

@@ -15,8 +15,6 @@ QUIET_LUFS = -35.0
 
 @dataclass(frozen=True)
 class Demo(Options):
-    """What is made and where."""
-
     output_dir: Path = option(Path("./output/demo"), "folder for the sounds and index.html")
     duration: float = option(4.0, "length of a sound in seconds", least=0.4, most=600)
     seed: int = option(0, "another seed makes other sounds", least=0, most=2**31 - 1)
@@ -24,8 +22,6 @@ class Demo(Options):
 
 @dataclass(frozen=True)
 class Course:
-    """How the notebooks are run."""
-
     preset: Literal["quick", "full"] = option("quick", "quick (8 minutes on two cores) or full")
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
 

@@ -11,8 +11,6 @@ from ctxaudio.options import Options, check_free, on_a_terminal, option
 
 @dataclass(frozen=True)
 class Analysis(Options):
-    """What is measured and how."""
-
     directory: Path = option(..., "a folder of clips, or one file of any length", metavar="PATH", flag="directory")
     output_dir: Path | None = option(None, "for the CSV, JSON and PNG; where the sound is if not given")
     against: Path | None = option(None, "compare with the clips of this folder: the sham", metavar="DIR")
@@ -22,8 +20,6 @@ class Analysis(Options):
 
 @dataclass(frozen=True)
 class Evaluation(Options):
-    """What is compared with what."""
-
     model_path: Path = option(..., "the generator, whose clips are made on the spot, without modulation")
     data_dir: Path = option(Path("./data"), "real clips, held out: FSD50K, or sub-folders named as conditions are")
     output_dir: Path = option(Path("./output/evaluation"), "for evaluation.json, .csv and .png")

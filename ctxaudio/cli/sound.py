@@ -37,8 +37,6 @@ class Generation(Options):
 
 @dataclass(frozen=True)
 class Files:
-    """From which file into which."""
-
     input: Path = option(..., "any format that libsndfile reads, mono or stereo", metavar="IN", flag="input")
     output: Path = option(..., "a .wav, .flac, .ogg, .opus or .mp3 file", metavar="OUT", flag="output")
     overwrite: bool = option(False, "replace OUT if it is there already")
@@ -46,8 +44,6 @@ class Files:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to modulate, and how."""
-
     context: str | None = option(None, "sleep, focus, relaxation, energy or meditation, for its default profile")
     profile: str | None = option(None, "a band, a target, a context, or sham")
     method: ToneKind | None = option(None, "instead of a profile: one rate by this method")
@@ -66,15 +62,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Level:
-    """At what level, and with which ends."""
-
     lufs: str = option("-27", "integrated loudness (BS.1770), or off to keep the level")
     true_peak: float = option(-6.0, "ceiling in dBTP")
     fade_s: float = option(0.0, "raised-cosine fades at both ends, in seconds")
 
 
 @dataclass(frozen=True)
-class SessionAsked(Options):
+class Session(Options):
     """What a session is made of, beside modulation and level; what is not `given` a schedule's file may say."""
 
     output_path: Path = option(..., "a .flac, .wav, .ogg, .opus or .mp3 file")
@@ -128,39 +122,36 @@ def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": 
     print(made.summary(files.output))
 
 
-def session(
-    asked: SessionAsked, modulating: Modulating, level: Annotated[Level, {"title": "level", "fade_s": 10.0}]
-) -> None:
+def session(wanted: Session, asked: Modulating, level: Annotated[Level, {"title": "level", "fade_s": 10.0}]) -> None:
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
     from ctxaudio.render.beds import RecordingBed
-    from ctxaudio.render.night import Night, Source, generated_source, plan_session, read_night
+    from ctxaudio.render.night import Source, generated_source, plan_session, read_night
     from ctxaudio.render.session import render_session
     from ctxaudio.signal.audio import audio_format
 
-    if asked.model_path is not None and asked.input is not None:
+    if wanted.model_path is not None and wanted.input is not None:
         raise CtxAudioError("give --model_path or --input (a recording), not both: one of them is the bed")
-    path, channels, seed, minutes = asked.output_path, asked.channels, asked.seed, asked.minutes
+    path, channels, seed, minutes = wanted.output_path, wanted.channels, wanted.seed, wanted.minutes
     audio_format(path)
     json_beside(path)
-    check_free(path, asked.overwrite)
-    night: Night | None = None
-    if modulating.schedule and is_yaml(modulating.schedule):
-        night = read_night(Path(modulating.schedule))
+    check_free(path, wanted.overwrite)
+    night = read_night(Path(asked.schedule)) if asked.schedule and is_yaml(asked.schedule) else None
+    if night:
         own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
-        minutes = minutes if "minutes" in asked.given else own_minutes
-        level = level if "fade_s" in asked.given else replace(level, fade_s=own_fade_s)
+        minutes = minutes if "minutes" in wanted.given else own_minutes
+        level = level if "fade_s" in wanted.given else replace(level, fade_s=own_fade_s)
     schedule, mix = (night.schedule, night.mix) if night else (None, ())
-    if asked.input is None:
-        source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
+    if wanted.input is None:
+        source = generated_source(wanted.model_path, wanted.focus_condition, channels, seed, asked.context, schedule)
     else:
-        bed = RecordingBed(asked.input, channels, seed, 60.0 * minutes)
-        source = Source(bed, modulating.context, recording=asked.input)
-    modulation = modulation_of(modulating, source.context, schedule)
+        bed = RecordingBed(wanted.input, channels, seed, 60.0 * minutes)
+        source = Source(bed, asked.context, recording=wanted.input)
+    modulation = modulation_of(asked, source.context, schedule)
     planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
-    print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
-    print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
+    print(f"{minutes:g} minutes of {', '.join(source.conditions) or wanted.input} into {path}", flush=True)
+    print(render_session(planned, path, wanted.restart, on_a_terminal()).summary(path))
 
 
 def finish_of(level: Level, limit_db: float = 0.0) -> Finish:

@@ -18,17 +18,11 @@ from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, Tra
 
 _CLIPS = {"title": "which clips of FSD50K"}
 Clips = Annotated[SelectionOptions, _CLIPS]
-_FOR_THE_BASE = {
-    "names": ("max_minutes", "batch_size", "lr", "seed", "num_workers"),
-    "max_minutes": 240.0,
-    "lr": 0.0003,
-}
+_FOR_BASE = {"names": ("max_minutes", "batch_size", "lr", "seed", "num_workers"), "max_minutes": 240.0, "lr": 0.0003}
 
 
 @dataclass(frozen=True)
 class Anew:
-    """Whether an earlier training may be given up."""
-
     overwrite: bool = option(False, "begin anew in place of an earlier training")
 
 
@@ -79,7 +73,7 @@ def train(run: Common, clips: Clips, config: TrainingConfig, start: Start, anew:
 
 def pretrain(
     asked: Pretraining,
-    config: Annotated[TrainingConfig, _FOR_THE_BASE],
+    config: Annotated[TrainingConfig, _FOR_BASE],
     start: Annotated[Start, {"names": ("resume", "from_scratch")}],
     anew: Anew,
 ) -> int:
