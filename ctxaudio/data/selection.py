@@ -16,10 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, Ratings, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, licence_name
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
@@ -40,9 +39,6 @@ class SelectionOptions(Options):
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
     licences: tuple[str, ...] | None = option(
         None, f"only these of {', '.join(LICENCES)}", choices=LICENCES, metavar="A,B", flag="--licenses"
-    )
-    rating: Literal["present"] | None = option(
-        None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
     exclude: tuple[str, ...] = option((), "clips not to use, besides those known to be wrong", metavar="ID,ID")
 
@@ -86,14 +82,13 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         if vetoed := [label for label in options.labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
             raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
-    ratings = read_ratings(index) if options.rating is not None else None
     chosen, left_out = list[Clip](), list(index.left_out)
     without_condition = not_fetched = 0
     for clip in index.clips:
         label, reason = _placed(clip, context.parts or (context,))
         if not label:
             without_condition += 1
-        elif reason := reason or _refusal(clip, label, options, index, ratings):
+        elif reason := reason or _refusal(clip, options):
             left_out.append(replace(clip, reason=reason))
         elif index.on_disk and not clip.path.is_file():
             not_fetched += 1
@@ -125,7 +120,7 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
 
 
-def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: Ratings | None) -> str:
+def _refusal(clip: Clip, options: SelectionOptions) -> str:
     """Why the clip is refused though its labels are fine (empty: it is not)."""
     if clip.clip_id in KNOWN_WRONG:
         return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
@@ -133,13 +128,6 @@ def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ra
         return "excluded by --exclude"
     if options.licences is not None and (licence := licence_name(clip.licence)) not in options.licences:
         return f"licence {licence}"
-    if ratings is not None:
-        # A parent has votes only on its children, which stand before it.
-        given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
-        of_children = [vote for child in children for vote in given.get(index.vocabulary[child], [])]
-        votes = given.get(index.vocabulary[label]) or of_children
-        if not votes or any(vote != 1.0 for vote in votes):
-            return "not rated as present and predominant by all"
     return ""
 
 
