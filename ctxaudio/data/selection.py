@@ -25,7 +25,7 @@ from ctxaudio.signal.audio import AudioReader
 
 _REASONS_SHOWN = 12
 #: Clips that are not what their labels say, and how that is known.
-KNOWN_WRONG = {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
+KNOWN_WRONG = {"121351": "known wrong: beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
 LONGEST_CLIP_S, VALIDATION_SHARE = 30.0, 5  # of your own sound: as in FSD50K; one file in so many
 # A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
 _SAFE_NAME, _LONGEST_NAME_BYTES = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])"), 160
@@ -85,11 +85,15 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
     chosen, left_out = list[Clip](), list(index.left_out)
     without_condition = not_fetched = 0
+    unwanted = dict.fromkeys(options.exclude, "excluded by --exclude") | KNOWN_WRONG
     for clip in index.clips:
-        label, reason = _placed(clip, context.parts or (context,))
+        label, veto = _placed(clip, context.parts or (context,))
+        reason = f"vetoed by its label {veto}" if veto else unwanted.get(clip.clip_id, "")
+        if not reason and options.licences and (licence := licence_name(clip.licence)) not in options.licences:
+            reason = f"licence {licence}"
         if not label:
             without_condition += 1
-        elif reason := reason or _refusal(clip, options):
+        elif reason:
             left_out.append(replace(clip, reason=reason))
         elif index.on_disk and not clip.path.is_file():
             not_fetched += 1
@@ -112,24 +116,13 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
 
 
 def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
-    """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
+    """The label that is the condition of the clip, and the one that vetoes it; empty for none."""
     verdicts = []
     for part in parts:
-        veto = next((label for label in clip.labels if label in (*part.vetoes, *VETOES_EVERYWHERE)), None)
-        if label := next((label for label in clip.labels if label in part.conditions), None):
-            verdicts.append((label, f"vetoed by its label {veto}" if veto else ""))
+        veto = next((label for label in clip.labels if label in (*part.vetoes, *VETOES_EVERYWHERE)), "")
+        if label := next((label for label in clip.labels if label in part.conditions), ""):
+            verdicts.append((label, veto))
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
-
-
-def _refusal(clip: Clip, options: SelectionOptions) -> str:
-    """Why the clip is refused though its labels are fine (empty: it is not)."""
-    if clip.clip_id in KNOWN_WRONG:
-        return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
-    if clip.clip_id in options.exclude:
-        return "excluded by --exclude"
-    if options.licences is not None and (licence := licence_name(clip.licence)) not in options.licences:
-        return f"licence {licence}"
-    return ""
 
 
 def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:

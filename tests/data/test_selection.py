@@ -52,7 +52,7 @@ def test_licences_filter_only_when_asked() -> None:
 
 def test_known_wrong_and_excluded_clips_are_left_out_with_the_reason() -> None:
     clips = [clip("1"), clip("121351", "Rain,Stream"), clip("2")]
-    assert reasons(select(clips)) == {"121351": f"known wrong: {KNOWN_WRONG['121351']}"}
+    assert reasons(select(clips)) == {"121351": KNOWN_WRONG["121351"]}
     assert reasons(select(clips, exclude=("2",)))["2"] == "excluded by --exclude"
 
 
