@@ -1,7 +1,7 @@
 """Choosing the clips of a context, from the index of FSD50K or a folder of your own, and saying what was left out.
 
-A folder of your own has either one sub-folder a condition, which gives it its name, or all files in itself, and is
-then the only condition. What lies deeper belongs to the sub-folder at the top.
+A folder of your own has either one sub-folder a condition, which gives it its name, or all files in itself: then it is
+the only condition. What lies deeper belongs to the sub-folder at the top.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
 def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
     """Of the files of one condition, by name, those kept for validation: whole, so that no recording is on both sides.
 
-    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: where
-    that leaves none (a single file, two of the same length), all is for training and nothing is held out.
+    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: of a
+    single file, or two of the same length, none is held out.
     """
     wanted, most_s = max(1, len(durations_s) // VALIDATION_SHARE), sum(durations_s.values()) / 3 + 1e-6
     chosen: set[str] = set()
