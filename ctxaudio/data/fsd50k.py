@@ -67,11 +67,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Index:
-    """All clips of a subset, of which with `on_disk` only those are of use that lie there; the rows left out because
-    their file name points outside the audio folder or is there already; and where this was read."""
+    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there, and where this was
+    read. A row has a `reason` not to be used where its file name points outside the audio folder or came before."""
 
     clips: tuple[Clip, ...]
-    left_out: tuple[Clip, ...] = ()
     folder: Path | None = None
     on_disk: bool = False
 
@@ -101,7 +100,7 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     metadata = read_json(path) if path.exists() else {}
-    clips, left_out = dict[str, Clip](), list[Clip]()
+    clips, seen = list[Clip](), set[str]()
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
         clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
         if subset == "dev" and split not in ("train", "val"):
@@ -113,15 +112,12 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
         title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         try:
             file = child_path(folder, clip_id and f"{clip_id}.wav")
-            reason = "listed twice: the first row counts" if clip_id in clips else ""
+            reason = "listed twice: the first row counts" if clip_id in seen else ""
         except ClipError as error:
             file, reason = folder, str(error)
-        clip = Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason)
-        if reason:
-            left_out.append(clip)
-        else:
-            clips[clip_id] = clip
-    return Index(tuple(clips.values()), tuple(left_out), data_dir, on_disk)
+        clips.append(Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason))
+        seen.add(clip_id)
+    return Index(tuple(clips), data_dir, on_disk)
 
 
 def _read_csv(path: Path, *columns: str) -> Iterator[tuple[str, dict[str, str]]]:

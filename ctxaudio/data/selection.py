@@ -83,15 +83,15 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         if unknown := [label for label in options.labels if label not in known]:
             raise CtxAudioError(f"label {', '.join(unknown)} is on no clip of {index.folder}; labels are like Rain")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
-    chosen, left_out = list[Clip](), list(index.left_out)
+    chosen, left_out = list[Clip](), list[Clip]()
     without_condition = not_fetched = 0
     unwanted = dict.fromkeys(options.exclude, "excluded by --exclude") | KNOWN_WRONG
     for clip in index.clips:
         label, veto = _placed(clip, context.parts or (context,))
-        reason = f"vetoed by its label {veto}" if veto else unwanted.get(clip.clip_id, "")
+        reason = clip.reason or (f"vetoed by its label {veto}" if veto else unwanted.get(clip.clip_id, ""))
         if not reason and options.licences and (licence := licence_name(clip.licence)) not in options.licences:
             reason = f"licence {licence}"
-        if not label:
+        if not label and not clip.reason:
             without_condition += 1
         elif reason:
             left_out.append(replace(clip, reason=reason))
