@@ -44,7 +44,7 @@ _SHARES = np.array((0.365, 0.489, 0.113, 0.033))  # of FSD50K's dev set (Fonseca
 _COMPANIONS = {"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"}
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
-_OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
+OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
 
 
 class Row(NamedTuple):
@@ -179,7 +179,7 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> list[
     # Two labels are wrong, a texture's for tones or the other way round: of one a vote tells, the other went unnoticed.
     for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), len(splits) + 2):
         heard = ("Bell", "Organ", "Harp") if RECIPES[label] in vars(textures).values() else ("Rain", "Wind", "Stream")
-        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), votes=votes))
+        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), OTHER_TAKE),), votes=votes))
     others = [label for label in RECIPES if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),)) for label in others[:: max(1, len(others) // 3)]]
     credited = [_credited(row, people) for row in (*vetoed, *wrong, *useless)]
