@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctxaudio.data import notes, textures
-from ctxaudio.data.fsd50k import RATINGS, audio_folder
+from ctxaudio.data.fsd50k import audio_folder
 from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json, write_text
@@ -44,7 +44,7 @@ _SHARES = np.array((0.365, 0.489, 0.113, 0.033))  # of FSD50K's dev set (Fonseca
 _COMPANIONS = {"Drum_kit": "Gong", "Gong": "Drum_kit", "Rain": "Thunder", "Stream": "Thunder"}
 _NAMES = ("ada", "ben", "cleo", "dov", "eva", "finn", "gus", "hana", "ivo", "jun", "kai", "lea", "mo", "nia", "oki")
 _VOTES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.5))
-_OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
+OTHER_TAKE, LATER_S = 900, 0.4  # index of the clips that only the planted rows have; what a copy is cut by
 
 
 class Row(NamedTuple):
@@ -149,7 +149,7 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         labels = dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split()))
         table.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
     write_json(metadata / "dev_clips_info_FSD50K.json", info)
-    write_json(metadata / RATINGS, votes)
+    write_json(metadata / "pp_pnp_ratings_FSD50K.json", votes)
     write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{mid}\n" for i, (label, mid) in enumerate(mids.items())))
     write_text(truth / "dev.csv", "".join(table))
 
@@ -179,7 +179,7 @@ def corpus_rows(labels: Sequence[str], clips_per_label: int, seed: int) -> list[
     # Two labels are wrong, a texture's for tones or the other way round: of one a vote tells, the other went unnoticed.
     for n, (label, votes) in enumerate(zip(rest, ((0.5, 0.0), (1.0, 1.0)), strict=False), len(splits) + 2):
         heard = ("Bell", "Organ", "Harp") if RECIPES[label] in vars(textures).values() else ("Rain", "Wind", "Stream")
-        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), _OTHER_TAKE),), votes=votes))
+        wrong.append(Row(f"{label}-{n:03d}", (label,), ((str(rng.choice(heard)), OTHER_TAKE),), votes=votes))
     others = [label for label in RECIPES if label not in (*labels, "Thunder")]
     useless = [Row(f"{label}-000", (label,), ((label, 0),)) for label in others[:: max(1, len(others) // 3)]]
     credited = [_credited(row, people) for row in (*vetoed, *wrong, *useless)]

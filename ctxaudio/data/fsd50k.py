@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import child_path, read_json, why_unreadable
+from ctxaudio.files import child_path, read_json
 from ctxaudio.options import listed
 
 Subset = Literal["dev", "eval"]
-Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
 
 #: Short names, and what they ask for.
 LICENCES = {
@@ -35,7 +34,7 @@ FSD50K_CREDIT = (
     "of Human-Labeled Sound Events, IEEE/ACM TASLP 30:829-852, 2022, https://doi.org/10.5281/zenodo.4060432), a data "
     "set under CC BY 4.0 of recordings from Freesound, each under its uploader's licence as listed here."
 )
-RATINGS, _TABLE = "pp_pnp_ratings_FSD50K.json", "FSD50K.ground_truth/{}.csv"
+_TABLE = "FSD50K.ground_truth/{}.csv"
 _LAYOUT = (
     "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
     "and, if wanted, FSD50K.metadata/ (the same with eval)"
@@ -68,12 +67,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Index:
-    """All clips of a subset, of which with `on_disk` only those are of use that lie there; the rows left out because
-    their file name points outside the audio folder; the AudioSet id of each label, if known; where this was read."""
+    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there, and where this was
+    read. A row has a `reason` not to be used where its file name points outside the audio folder or came before."""
 
     clips: tuple[Clip, ...]
-    left_out: tuple[Clip, ...] = ()
-    vocabulary: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     on_disk: bool = False
 
@@ -92,8 +89,8 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     """Read the ground truth and metadata of `subset` under `data_dir`, without opening any clip.
 
     Without the metadata file titles and uploaders are empty and licences "unknown". Unless `on_disk`, the tables are
-    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the
-    needed columns or with a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
+    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, and a CSV without the
+    needed columns or with a damaged row.
     """
     table, folder = data_dir / _TABLE.format(subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
@@ -101,16 +98,11 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     for path, there in ((folder, folder.is_dir() or not on_disk), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
-    path = table.with_name("vocabulary.csv")
-    rows = _read_csv(path, "index", "label", "mid", header=False) if path.exists() else ()
-    vocabulary = {row["label"]: row["mid"] for _, row in rows}
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     metadata = read_json(path) if path.exists() else {}
-    clips, left_out = dict[str, Clip](), list[Clip]()
+    clips, seen = list[Clip](), set[str]()
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
         clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
-        if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
-            raise CtxAudioError(f"{where}: {', '.join(unknown)} not in vocabulary.csv; mend the label or the list")
         if subset == "dev" and split not in ("train", "val"):
             raise CtxAudioError(f"{where}: split {split!r} is neither train nor val")
         if not isinstance(about := metadata.get(clip_id, {}), dict):
@@ -120,39 +112,19 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
         title, uploader, licence = (str(value).encode("utf-8", "replace").decode("utf-8") for value in given)
         try:
             file = child_path(folder, clip_id and f"{clip_id}.wav")
-            reason = "listed twice: the first row counts" if clip_id in clips else ""
+            reason = "listed twice: the first row counts" if clip_id in seen else ""
         except ClipError as error:
             file, reason = folder, str(error)
-        clip = Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason)
-        if reason:
-            left_out.append(clip)
-        else:
-            clips[clip_id] = clip
-    return Index(tuple(clips.values()), tuple(left_out), vocabulary, data_dir, on_disk)
+        clips.append(Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason))
+        seen.add(clip_id)
+    return Index(tuple(clips), data_dir, on_disk)
 
 
-def read_ratings(index: Index) -> Ratings:
-    """What the annotators voted, in dev and eval alike: 1 is present and predominant, 0.5 present but not predominant,
-    0 unsure, -1 not present. Raises `CtxAudioError` where the file or the vocabulary is missing or damaged."""
-    if index.folder is None or not index.vocabulary:
-        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
-    path = index.folder / "FSD50K.metadata" / RATINGS
-    if not path.exists():
-        raise CtxAudioError(f"{path} is missing: it has the ratings; do without them")
-    ratings = read_json(path)
-    for clip_id, votes in ratings.items():
-        if not isinstance(votes, dict) or not all(isinstance(given, list) for given in votes.values()):
-            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a table of votes: fetch the file again")
-    return ratings
-
-
-def _read_csv(path: Path, *columns: str, header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row stands, and its values: at least `columns` (without `header` just these)."""
-    if reason := why_unreadable(path):
-        raise CtxAudioError(f"can't read {path}: {reason}")
+def _read_csv(path: Path, *columns: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where each row stands, and its values, of which `columns` are needed."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, None if header else columns, strict=True)
+            reader = csv.DictReader(file, strict=True)
             names = reader.fieldnames or ()
             if missing := [column for column in columns if column not in names]:
                 has = f"it has {', '.join(names) or 'none'}"

@@ -1,7 +1,7 @@
 """Choosing the clips of a context, from the index of FSD50K or a folder of your own, and saying what was left out.
 
-A folder of your own has either one sub-folder a condition, which gives it its name, or all files in itself, and is
-then the only condition. What lies deeper belongs to the sub-folder at the top.
+A folder of your own has either one sub-folder a condition, which gives it its name, or all files in itself: then it is
+the only condition. What lies deeper belongs to the sub-folder at the top.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, Ratings, licence_name, read_ratings
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, licence_name
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
 
 _REASONS_SHOWN = 12
 #: Clips that are not what their labels say, and how that is known.
-KNOWN_WRONG = {"121351": "beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
+KNOWN_WRONG = {"121351": "known wrong: beeps, though labelled Stream (MTG/freesound-datasets issue 200)"}
 LONGEST_CLIP_S, VALIDATION_SHARE = 30.0, 5  # of your own sound: as in FSD50K; one file in so many
 # A condition names files (sleep_01_CONDITION.wav) on every system, and stands between semicolons in their metadata.
 _SAFE_NAME, _LONGEST_NAME_BYTES = re.compile(r"(?=.{1,80}$)[\w(][\w &()'+,.-]*(?<![ .])"), 160
@@ -40,9 +39,6 @@ class SelectionOptions(Options):
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
     licences: tuple[str, ...] | None = option(
         None, f"only these of {', '.join(LICENCES)}", choices=LICENCES, metavar="A,B", flag="--licenses"
-    )
-    rating: Literal["present"] | None = option(
-        None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
     exclude: tuple[str, ...] = option((), "clips not to use, besides those known to be wrong", metavar="ID,ID")
 
@@ -77,23 +73,27 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context, and is refused
     where any of its labels is vetoed by the context or everywhere. A context of several takes every clip that one of
     its parts would take, for the condition that comes first among the clip's labels. Raises `CtxAudioError` where no
-    clip is left, or none to train on, and for a label of the options that the vocabulary lacks or the context vetoes.
+    clip is left, or none to train on, and for a label of the options that no clip has or the context vetoes.
     """
     options = options or SelectionOptions()
     if options.labels is not None:
-        if unknown := [label for label in options.labels if index.vocabulary and label not in index.vocabulary]:
-            raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
         if vetoed := [label for label in options.labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
             raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
+        known = {label for clip in index.clips for label in clip.labels}
+        if unknown := [label for label in options.labels if label not in known]:
+            raise CtxAudioError(f"label {', '.join(unknown)} is on no clip of {index.folder}; labels are like Rain")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
-    ratings = read_ratings(index) if options.rating is not None else None
-    chosen, left_out = list[Clip](), list(index.left_out)
+    chosen, left_out = list[Clip](), list[Clip]()
     without_condition = not_fetched = 0
+    unwanted = dict.fromkeys(options.exclude, "excluded by --exclude") | KNOWN_WRONG
     for clip in index.clips:
-        label, reason = _placed(clip, context.parts or (context,))
-        if not label:
+        label, veto = _placed(clip, context.parts or (context,))
+        reason = clip.reason or (f"vetoed by its label {veto}" if veto else unwanted.get(clip.clip_id, ""))
+        if not reason and options.licences and (licence := licence_name(clip.licence)) not in options.licences:
+            reason = f"licence {licence}"
+        if not label and not clip.reason:
             without_condition += 1
-        elif reason := reason or _refusal(clip, label, options, index, ratings):
+        elif reason:
             left_out.append(replace(clip, reason=reason))
         elif index.on_disk and not clip.path.is_file():
             not_fetched += 1
@@ -116,31 +116,13 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
 
 
 def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
-    """The condition of the clip (empty: none), and why it is refused (empty: it is not)."""
+    """The label that is the condition of the clip, and the one that vetoes it; empty for none."""
     verdicts = []
     for part in parts:
-        veto = next((label for label in clip.labels if label in (*part.vetoes, *VETOES_EVERYWHERE)), None)
-        if label := next((label for label in clip.labels if label in part.conditions), None):
-            verdicts.append((label, f"vetoed by its label {veto}" if veto else ""))
+        veto = next((label for label in clip.labels if label in (*part.vetoes, *VETOES_EVERYWHERE)), "")
+        if label := next((label for label in clip.labels if label in part.conditions), ""):
+            verdicts.append((label, veto))
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
-
-
-def _refusal(clip: Clip, label: str, options: SelectionOptions, index: Index, ratings: Ratings | None) -> str:
-    """Why the clip is refused though its labels are fine (empty: it is not)."""
-    if clip.clip_id in KNOWN_WRONG:
-        return f"known wrong: {KNOWN_WRONG[clip.clip_id]}"
-    if clip.clip_id in options.exclude:
-        return "excluded by --exclude"
-    if options.licences is not None and (licence := licence_name(clip.licence)) not in options.licences:
-        return f"licence {licence}"
-    if ratings is not None:
-        # A parent has votes only on its children, which stand before it.
-        given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
-        of_children = [vote for child in children for vote in given.get(index.vocabulary[child], [])]
-        votes = given.get(index.vocabulary[label]) or of_children
-        if not votes or any(vote != 1.0 for vote in votes):
-            return "not rated as present and predominant by all"
-    return ""
 
 
 def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:
@@ -204,8 +186,8 @@ def select_folder(folder: Path, context: Context, apart_from: Path | None = None
 def held_out(durations_s: Mapping[str, float]) -> frozenset[str]:
     """Of the files of one condition, by name, those kept for validation: whole, so that no recording is on both sides.
 
-    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: where
-    that leaves none (a single file, two of the same length), all is for training and nothing is held out.
+    One file in five and at least one, chosen by a hash of the name, but never more than a third of the sound: of a
+    single file, or two of the same length, none is held out.
     """
     wanted, most_s = max(1, len(durations_s) // VALIDATION_SHARE), sum(durations_s.values()) / 3 + 1e-6
     chosen: set[str] = set()
