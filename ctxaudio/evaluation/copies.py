@@ -15,8 +15,7 @@ import scipy.fft
 
 from ctxaudio.evaluation.distances import Rows, means_of, squared_distances
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz
-from ctxaudio.signal.envelope import Array
+from ctxaudio.signal.envelope import Array, band_envelopes, centre_frequencies_hz
 
 PIECE_S = 2.0
 SHORTEST_PIECE_S = 1.0

@@ -15,8 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, modulation_rates_hz, modulation_response
-from ctxaudio.signal.envelope import Array
+from ctxaudio.signal.envelope import Array, band_envelopes, centre_frequencies_hz, modulation_filters
 from ctxaudio.workers import one_blas_thread
 
 LOWEST_BAND_HZ = 60.0
@@ -97,8 +96,8 @@ def _windows(envelopes: Array, width: int) -> list[Array]:
 def _filters(length: int, rate_hz: float) -> tuple[Array, Array, Array]:
     """Power gains `[M, F]` and `[octaves, F]` of the modulation filters, and the window `[length]` for the spectra."""
     frequencies_hz = np.fft.rfftfreq(length, 1.0 / rate_hz)
-    fine = modulation_response(frequencies_hz, modulation_rates_hz(PER_OCTAVE), PER_OCTAVE)
-    octaves = modulation_response(frequencies_hz, modulation_rates_hz(1.0, 1.0), 1.0)
+    _, fine = modulation_filters(frequencies_hz, PER_OCTAVE)
+    _, octaves = modulation_filters(frequencies_hz, 1.0, low_hz=1.0)
     return fine**2, octaves**2, np.hanning(length + 2)[1:-1]
 
 

@@ -20,8 +20,7 @@ from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.plots import Picture, modulation_spectra, save_figure
 from ctxaudio.signal.audio import read_audio
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import Array, modulation_spectrum
+from ctxaudio.signal.envelope import Array, modulation_spectrum, slow_envelope
 
 ALPHA = 0.05
 

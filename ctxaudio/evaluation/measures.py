@@ -15,8 +15,7 @@ import scipy.signal
 from ctxaudio.contexts import BANDS, TARGETS
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import Array, detect_rates
+from ctxaudio.signal.envelope import Array, detect_rate, slow_envelope
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
 MIN_DURATION_S = 2.0
@@ -132,10 +131,10 @@ def _rate_measures(envelope: Array, envelope_rate_hz: float, rates: Mapping[str,
     duration_s = len(envelope) / envelope_rate_hz
     row: dict[str, float] = {}
     for name, rate_hz in rates.items():
-        together = [rate_hz]
+        others: list[float] = []
         for other_hz in rates.values():
-            if all(abs(other_hz - one) * duration_s >= 1.0 for one in together):
-                together.append(other_hz)
-        found = detect_rates(envelope, envelope_rate_hz, together)[0]
+            if all(abs(other_hz - one) * duration_s >= 1.0 for one in (rate_hz, *others)):
+                others.append(other_hz)
+        found = detect_rate(envelope, envelope_rate_hz, rate_hz, others)
         row |= {f"{name}_depth": found.depth, f"{name}_floor": found.floor, f"{name}_p": found.p_value}
     return row

@@ -22,8 +22,14 @@ from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import modulation_spectrogram
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
-from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
+from ctxaudio.signal.envelope import (
+    MARGIN_S,
+    Array,
+    detect_rate,
+    envelope_depth,
+    samples_per_slow_sample,
+    slow_envelope,
+)
 from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
@@ -129,7 +135,7 @@ def modulation_over_time(
         picture.append(_in_picture(bins_hz, spectrum))
         row = {"start_s": start_s, "time_s": start_s + window_s / 2}
         for name, hertz in rates.items():
-            found = None if silent else detect_rates(envelope, rate_hz, [hertz])[0]
+            found = None if silent else detect_rate(envelope, rate_hz, hertz)
             row |= {f"{name}_depth": found.depth if found else np.nan, f"{name}_p": found.p_value if found else np.nan}
         strongest_hz = np.nan if silent else _strongest(bins_hz, spectrum)
         depth = envelope_depth(envelope, rate_hz, strongest_hz) if np.isfinite(strongest_hz) else np.nan

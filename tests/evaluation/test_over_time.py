@@ -13,8 +13,7 @@ import soundfile
 from ctxaudio.cli import main
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.evaluation.over_time import PICTURE_RATES_HZ, analyse_file, modulation_over_time, rates_found
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import envelope_depth
+from ctxaudio.signal.envelope import envelope_depth, slow_envelope
 
 RATE = 8000
 
