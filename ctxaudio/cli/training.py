@@ -12,7 +12,7 @@ from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.clips import Fetch, fetch_clips, write_credits
 from ctxaudio.fetch.network import Network
-from ctxaudio.fetch.zenodo import archives_of, bytes_needed, fetch_archives
+from ctxaudio.fetch.zenodo import TABLES, archives_of, bytes_needed, fetch_archives
 from ctxaudio.options import Common, on_a_terminal, option
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
@@ -32,7 +32,8 @@ def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences":
     if asked.all:
         if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=DEFAULT_LICENCES):
             raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
-        archives = archives_of([asked.split] if asked.split else ["dev", "eval"])
+        subsets = [asked.split] if asked.split else ["dev", "eval"]
+        archives = archives_of(*TABLES, "doc", *(f"{subset}_audio" for subset in subsets))
         download, room = (size / 1e9 for size in bytes_needed(archives, asked.data_dir))
         print(f"whole record: {download:.2f} GB to fetch, {room:.1f} GB of room needed", flush=True)
         if not asked.dry_run:

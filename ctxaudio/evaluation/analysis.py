@@ -26,8 +26,7 @@ from ctxaudio.files import FloatArray, read_json, writable_folder, write_json, w
 from ctxaudio.modulation.profile import ModulationProfile
 from ctxaudio.plots import Picture, modulation_spectra, save_figure
 from ctxaudio.signal.audio import read_audio
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import Array, detect_rates, modulation_spectrum
+from ctxaudio.signal.envelope import Array, detect_rate, modulation_spectrum, slow_envelope
 from ctxaudio.signal.loudness import integrated_lufs, true_peak_db
 
 MIN_DURATION_S = 2.0
@@ -77,11 +76,11 @@ def analyse_clip(samples: FloatArray, sample_rate: int, rates_hz: Sequence[float
         row[f"{name}_envelope_depth"] = float(np.sqrt(np.mean(depths[first:end] ** 2)))
     rates = named_rates(rates_hz)
     for name, rate_hz in rates.items():
-        together = [rate_hz]  # and all others that the length tells apart from it and from each other: none leaks in
+        others: list[float] = []  # all that the length tells apart from it and from each other: none leaks in
         for other_hz in rates.values():
-            if all(abs(other_hz - one_hz) * duration_s >= 1.0 for one_hz in together):
-                together.append(other_hz)
-        found = detect_rates(envelope, envelope_rate_hz, together)[0]
+            if all(abs(other_hz - one_hz) * duration_s >= 1.0 for one_hz in (rate_hz, *others)):
+                others.append(other_hz)
+        found = detect_rate(envelope, envelope_rate_hz, rate_hz, others)
         row |= {f"{name}_depth": found.depth, f"{name}_floor": found.floor, f"{name}_p": found.p_value}
     for name, carrier_hz in CARRIER_TARGETS.items():
         row[f"{name}_prominence_db"] = carrier_prominence_db(mono, sample_rate, carrier_hz)

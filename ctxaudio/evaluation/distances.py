@@ -27,8 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
-from ctxaudio.signal.cochlea import band_envelopes, centre_frequencies_hz, modulation_rates_hz, modulation_response
-from ctxaudio.signal.envelope import Array
+from ctxaudio.signal.envelope import Array, band_envelopes, centre_frequencies_hz, modulation_filters
 
 #: Clips `[T]` by name; the features `[n, K]` of each clip of a set.
 Clips = Mapping[str, FloatArray]
@@ -103,10 +102,10 @@ def _statistics(envelopes: Array, rate_hz: float) -> dict[str, Array]:
     taper, frequencies_hz = np.hanning(length + 2)[1:-1], np.fft.rfftfreq(length, 1.0 / rate_hz)
     spectrum = np.fft.rfft(shape * taper)
     share = np.square(np.abs(spectrum)) * (2.0 / (length * np.square(taper).sum()))
-    filters = modulation_response(frequencies_hz, modulation_rates_hz()) ** 2
+    filters = modulation_filters(frequencies_hz)[1] ** 2
     correlation = shape @ shape.T / length
     at_rates = []
-    for gain in modulation_response(frequencies_hz, modulation_rates_hz(1.0, 1.0), 1.0) ** 2:
+    for gain in modulation_filters(frequencies_hz, 1.0, low_hz=1.0)[1] ** 2:
         covariance = np.real((spectrum * gain) @ spectrum.conj().T)
         deviation = np.sqrt(np.diag(covariance) + 1e-6 * length)
         within = covariance / np.outer(deviation, deviation)

@@ -24,8 +24,14 @@ from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.options import on_a_terminal
 from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.cochlea import MARGIN_S, samples_per_slow_sample, slow_envelope
-from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth
+from ctxaudio.signal.envelope import (
+    MARGIN_S,
+    Array,
+    detect_rate,
+    envelope_depth,
+    samples_per_slow_sample,
+    slow_envelope,
+)
 from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
@@ -107,7 +113,7 @@ def modulation_over_time(
         spectrum = np.asarray(2.0 * np.abs(waves) / taper.sum() / mean)
         picture.append(np.maximum.reduceat(spectrum[: edges[-1]], edges[:-1]))
         for name, hertz in rates.items():
-            found = detect_rates(envelope, rate_hz, [hertz])[0]
+            found = detect_rate(envelope, rate_hz, hertz)
             rows[-1] |= {f"{name}_depth": found.depth, f"{name}_p": found.p_value}
         if np.isfinite(hertz := _strongest(bins_hz, spectrum)):
             rows[-1] |= {"strongest_hz": hertz, "strongest_depth": envelope_depth(envelope, rate_hz, hertz)}

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise, zip_longest
+from itertools import pairwise, zip_longest
 from multiprocessing.pool import ThreadPool  # its threads don't hold up a Ctrl-C
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -22,7 +22,7 @@ from ctxaudio.data.fsd50k import FSD50K_CREDIT, Clip, Index, Subset, licence_nam
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, bytes_bar
-from ctxaudio.fetch.zenodo import check_space, fetch_tables
+from ctxaudio.fetch.zenodo import TABLES, archives_of, check_space, fetch_archives
 from ctxaudio.files import only_one, writable_folder
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import ATTRIBUTION, Credit, write_attribution
@@ -57,14 +57,9 @@ class Candidate(NamedTuple):
     sha256: str
 
 
-@dataclass
-class Fetched:
-    """What is fetched: the clips `chosen`, and `plan`, which says why these, as a table.
+class Fetched(NamedTuple):
+    """What was fetched: `plan` says what and why, as a table; so many clips were brought, with so many bytes."""
 
-    Of the clips, so many are `brought` now or were `there_before`; so many bytes came.
-    """
-
-    chosen: tuple[Candidate, ...]
     plan: str
     brought: int = 0
     there_before: int = 0
@@ -75,34 +70,67 @@ class Fetched:
         return f"fetched {self.brought} clips, {self.bytes / 1e6:.1f} MB{there}"
 
 
-def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: Network) -> Fetched:
-    """Choose the clips: those of `index` that are asked for and that the hub has; `CtxAudioError` for none."""
+def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fetched:
+    """Bring ground truth and metadata from the Zenodo record and clips from the hub under the data_dir.
+
+    A clip in its place with the right sha256 is not fetched again. A `dry_run` brings the tables only.
+    Raises `CtxAudioError` for faults of the network, the hub or the disk, where another fetch is at work in
+    data_dir, and where no clip can be fetched; what has come by then stays.
+    """
+    data_dir = writable_folder(asked.data_dir)
+    came = []
+
+    def bring(one: Candidate) -> tuple[int, bool]:
+        return one.size, network.download(one.url, one.clip.path, one.size, one.sha256)
+
+    try:
+        with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
+            fetch_archives(archives_of(*TABLES), data_dir, network)
+            index = read_index(data_dir, asked.split or "dev", on_disk=False)
+            chosen, plan = plan_fetch(asked, options, index, network)
+            if asked.dry_run:
+                return Fetched(plan)
+            absent = [one.size for one in chosen if not one.clip.path.is_file()]
+            check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
+            write_credits(data_dir, [one.clip for one in chosen])
+            bar = bytes_bar("fetching clips", sum(one.size for one in chosen), network.progress)
+            with bar, ThreadPool(WORKERS) as pool:
+                for size, is_new in pool.imap_unordered(bring, chosen):
+                    came += [size] if is_new else []
+                    bar.update(size)
+    except OSError as error:
+        raise CtxAudioError(f"{error.filename or data_dir}: {error.strerror}; mend that and start again") from error
+    return Fetched(plan, len(came), len(chosen) - len(came), sum(came))
+
+
+def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: Network) -> tuple[list[Candidate], str]:
+    """The clips of `index` that are asked for and that the hub has, and which and why, in words; errors for none."""
     selection = select_clips(index, context_named(asked.context), options)
     paths = [f"clips/{asked.split or 'dev'}/{clip.clip_id}.wav" for clip in selection.clips]
     commit, files = look_up(paths, network)
-    queues: list[list[Candidate]] = [[] for _ in selection.context.conditions]
-    for path, clip in zip(paths, selection.clips, strict=True):
-        if path in files:
-            url = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}/{quote(path)}"
-            queues[clip.condition].append(Candidate(clip, clip.condition, url, *files[path]))
-    chosen = tuple(balanced([in_order_of_preference(queue, asked.seed) for queue in queues], asked.max_clips))
-    placed = zip(paths, selection.clips, strict=True)
+    source = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}"
+    placed = list(zip(paths, selection.clips, strict=True))
+    candidates = [
+        Candidate(clip, clip.condition, f"{source}/{quote(path)}", *files[path])
+        for path, clip in placed
+        if path in files
+    ]
+    chosen = in_order_of_preference(candidates, asked.seed)[: asked.max_clips]
     lacking = [replace(clip, reason="not in the hub's copy") for path, clip in placed if path not in files]
     # moved and not_apart speak of the whole selection, not of what will be fetched
     why = left_out_lines(replace(selection, left_out=(*selection.left_out, *lacking), moved=0, not_apart=0))
     if not chosen:
         raise CtxAudioError(f"no clip of context {asked.context!r} can be fetched: {'; '.join(why)}")
     rows: list[list[object]] = [["condition", "clips", "of", "hours", "MB"]]
-    every = list(chain.from_iterable(queues))
-    for name, queue in (*zip(selection.context.conditions, queues, strict=True), ("all", every)):
-        those = [candidate for candidate in chosen if candidate in queue]
-        megabytes = sum(candidate.size for candidate in those) / 1e6
-        hours = sum(candidate.size - WAV_HEADER for candidate in those) / BYTES_A_SECOND / 3600
-        rows.append([name, len(those), len(queue), f"{hours:.2f}", f"{megabytes:.1f}"])
-    licences = Counter(licence_name(candidate.clip.licence) for candidate in chosen).most_common()
+    for number, name in enumerate([*selection.context.conditions, "all"]):
+        of = [one for one in candidates if name == "all" or one.condition == number]
+        sizes = [one.size for one in chosen if name == "all" or one.condition == number]
+        hours = (sum(sizes) - WAV_HEADER * len(sizes)) / BYTES_A_SECOND / 3600
+        rows.append([name, len(sizes), len(of), f"{hours:.2f}", f"{sum(sizes) / 1e6:.1f}"])
+    licences = Counter(licence_name(one.clip.licence) for one in chosen).most_common()
     under = ", ".join(f"{count} {name}" for name, count in licences)
     head = f"context {asked.context}: {len(chosen)} clips ({under})"
-    return Fetched(chosen, "\n".join([head, *text_table(rows), *why]))
+    return chosen, "\n".join([head, *text_table(rows), *why])
 
 
 def look_up(paths: Sequence[str], network: Network) -> tuple[str, dict[str, tuple[int, str]]]:
@@ -120,67 +148,27 @@ def look_up(paths: Sequence[str], network: Network) -> tuple[str, dict[str, tupl
 
 
 def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
-    """The candidates of one condition, best first: one of each uploader before the second of any.
+    """The candidates, best first: one of each condition in turn, and of each uploader before the second of any.
 
     Equals are in an order drawn by `seed` from the clip's id alone, so that a longer list begins with the shorter
     one. Train and val clips alternate such that every beginning holds val's share of the whole, rounded down.
     """
-    drawn = sorted(candidates, key=lambda c: hashlib.sha256(f"{seed} {c.clip.clip_id}".encode()).digest())
-    seen: Counter[str] = Counter()
-    turn = {}
-    for candidate in drawn:
-        uploader = candidate.clip.uploader or candidate.clip.clip_id
-        turn[candidate] = seen[uploader]
-        seen[uploader] += 1
-    ranked = sorted(drawn, key=turn.__getitem__)
-    val = [candidate for candidate in ranked if candidate.clip.split == "val"]
-    others = iter([candidate for candidate in ranked if candidate.clip.split != "val"])
-    due = [place * len(val) // max(1, len(ranked)) for place in range(len(ranked) + 1)]
-    return [val[before] if after > before else next(others) for before, after in pairwise(due)]
-
-
-def balanced(queues: Sequence[Sequence[Candidate]], max_clips: int) -> list[Candidate]:
-    """Up to `max_clips` candidates, one of each condition in turn, from the fronts of the queues.
-
-    No condition that has more to give gets fewer than another.
-    """
-    return [candidate for turn in zip_longest(*queues) for candidate in turn if candidate is not None][:max_clips]
-
-
-def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fetched:
-    """Bring ground truth and metadata from the Zenodo record and clips from the hub under the data_dir.
-
-    A clip in its place with the right sha256 is not fetched again. A `dry_run` brings the tables only.
-    Raises `CtxAudioError` for faults of the network, the hub or the disk, where another fetch is at work in
-    data_dir, and where no clip can be fetched; what has come by then stays.
-    """
-    data_dir = writable_folder(asked.data_dir)
-    try:
-        with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
-            fetch_tables(data_dir, network)
-            index = read_index(data_dir, asked.split or "dev", on_disk=False)
-            fetched = plan_fetch(asked, options, index, network)
-            if not asked.dry_run:
-                absent = [candidate.size for candidate in fetched.chosen if not candidate.clip.path.is_file()]
-                check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
-                write_credits(data_dir, [candidate.clip for candidate in fetched.chosen])
-                _bring_all(fetched, network)
-    except OSError as error:
-        raise CtxAudioError(f"{error.filename or data_dir}: {error.strerror}; mend that and start again") from error
-    return fetched
-
-
-def _bring_all(fetched: Fetched, network: Network) -> None:
-    def bring(one: Candidate) -> tuple[int, bool]:
-        return one.size, network.download(one.url, one.clip.path, one.size, one.sha256)
-
-    bar = bytes_bar("fetching clips", sum(candidate.size for candidate in fetched.chosen), network.progress)
-    with bar, ThreadPool(WORKERS) as pool:
-        for size, came in pool.imap_unordered(bring, fetched.chosen):
-            fetched.brought += came
-            fetched.there_before += not came
-            fetched.bytes += size if came else 0
-            bar.update(size)
+    drawn = sorted(candidates, key=lambda one: hashlib.sha256(f"{seed} {one.clip.clip_id}".encode()).digest())
+    queues = []
+    for condition in sorted({one.condition for one in candidates}):
+        seen: Counter[str] = Counter()
+        turns = []
+        for one in drawn:
+            if one.condition == condition:
+                uploader = one.clip.uploader or one.clip.clip_id
+                turns.append((seen[uploader], one))
+                seen[uploader] += 1
+        ranked = [one for _, one in sorted(turns, key=lambda turn: turn[0])]
+        val = [one for one in ranked if one.clip.split == "val"]
+        others = iter([one for one in ranked if one.clip.split != "val"])
+        due = [place * len(val) // len(ranked) for place in range(len(ranked) + 1)]
+        queues.append([val[before] if after > before else next(others) for before, after in pairwise(due)])
+    return [one for turn in zip_longest(*queues) for one in turn if one is not None]
 
 
 def write_credits(data_dir: Path, coming: Sequence[Clip] = ()) -> None:

@@ -62,38 +62,42 @@ class Network:
             except (KeyError, TypeError, RecursionError) as error:
                 raise CtxAudioError(f"{url}: the answer is unclear; is that the right server?") from error
 
-    def download(self, url: str, path: Path, size: int, digest: str, progress: bool = False) -> bool:
-        """Bring `url` to `path`: `size` bytes whose md5 or sha256 is `digest` (hex, its length tells which).
+    def download(self, url: str, path: Path, size: int, digest: str) -> bool:
+        """Bring `url` to `path`, by way of `part_path(path)`, unless it is there: whether it came. As `append`."""
+        if path.is_file() and path.stat().st_size == size and _digest_from(path, 0, digest) == digest:
+            return False
+        self.append(url, path, size, digest)
+        part_path(path).replace(path)
+        return True
 
-        What arrives goes to `part_path(path)` and takes its final name once the digest is right. An interrupted
-        download goes on where its part ends, in this process or a later one. A file with the right digest under `path`
-        is not fetched again: the result is whether anything was. Raises `CtxAudioError` also where the digest is wrong
-        in two downloads, the server offers another file or the disk is full (the part is kept).
+    def append(self, url: str, path: Path, size: int, digest: str, start: int = 0, shown_as: str = "") -> None:
+        """Bring `url`, `size` bytes whose md5 or sha256 is `digest` (hex: the length tells), to `part_path(path)`.
+
+        They begin at its byte `start`; what it has after that, an earlier call brought, in whichever process, and this
+        one goes on. `shown_as` names a progress bar. Raises `CtxAudioError` also where the digest is wrong in two
+        downloads, the server offers another file or the disk is full (what has come is kept).
         """
-        part, algorithm = part_path(path), "md5" if len(digest) == 32 else "sha256"
+        part = part_path(path)
         try:
-            if path.is_file() and path.stat().st_size == size and _digest_of(path, algorithm) == digest:
-                return False
-            path.parent.mkdir(parents=True, exist_ok=True)
+            part.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(2):
-                with part.open("ab") as file, bytes_bar(path.name, size, progress and self.progress) as bar:
-                    bar.update(file.tell())
-                    self._fill(file, url, size, bar)
+                with part.open("ab") as file, bytes_bar(shown_as, size, bool(shown_as) and self.progress) as bar:
+                    bar.update(file.tell() - start)
+                    self._fill(file, url, start, size, bar)
                     file.flush()
                     os.fsync(file.fileno())
-                if _digest_of(part, algorithm) == digest:
-                    part.replace(path)
-                    return True
-                part.unlink()
+                if _digest_from(part, start, digest) == digest:
+                    return
+                os.truncate(part, start)
         except OSError as error:  # of the disk: _fill answers those of the network
             reason = f"{error.strerror or error}; free space or mend that and start again, what has come is kept"
             raise CtxAudioError(f"can't write {path}: {reason}") from error
-        raise CtxAudioError(f"{url}: {algorithm} is not {digest} in two downloads; try again later")
+        raise CtxAudioError(f"{url}: {_algorithm(digest)} is not {digest} in two downloads; try again later")
 
-    def _fill(self, file: BinaryIO, url: str, size: int, bar: tqdm[None]) -> None:
-        """Fetch what `file` lacks, going on after every broken connection."""
+    def _fill(self, file: BinaryIO, url: str, start: int, size: int, bar: tqdm[None]) -> None:
+        """Fetch what `file` lacks from `start` on, going on after every broken connection."""
         failures = 0
-        while (have := file.tell()) < size:
+        while (have := file.tell() - start) < size:
             headers = {"Range": f"bytes={have}-"} if have else {}
             try:
                 with self._session.get(url, headers=headers, stream=True, timeout=self.silence_s) as answer:
@@ -104,14 +108,14 @@ class Network:
                         wanted = f"not the file's {size} bytes from {have} on"
                         raise CtxAudioError(f"{url}: the server offers {told or 'an unknown length'}, {wanted}")
                     if not goes_on:
-                        file.seek(0)
+                        file.seek(start)
                         file.truncate()
                         bar.reset()
                     for piece in answer.iter_content(_CHUNK):
                         file.write(piece)
                         bar.update(len(piece))
             except requests.RequestException as error:
-                failures = 1 if file.tell() - have >= _PROGRESS else failures + 1
+                failures = 1 if file.tell() - start - have >= _PROGRESS else failures + 1
                 self._wait(url, error, failures)
 
     def _wait(self, url: str, error: requests.RequestException, failures: int) -> None:
@@ -148,9 +152,14 @@ def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
     return tqdm(desc=name, total=size, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=not shown)
 
 
-def _digest_of(path: Path, algorithm: str) -> str:
+def _algorithm(digest: str) -> str:
+    return "md5" if len(digest) == 32 else "sha256"
+
+
+def _digest_from(path: Path, start: int, like: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        file.seek(start)
+        return hashlib.file_digest(file, _algorithm(like)).hexdigest()
 
 
 def _reason(error: requests.RequestException) -> str:

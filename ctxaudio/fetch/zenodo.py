@@ -2,13 +2,12 @@
 
 The audio is in split zips (`zip -s`): one archive cut into parts, where each offset in the directory counts from the
 start of the part in which the entry begins (PKWARE APPNOTE 6.3.10, 4.3 and 8.5), which `zipfile` doesn't expect. The
-parts are joined to one file as they come.
+parts come into one file, one after the other.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import shutil
 import struct
@@ -21,9 +20,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from ctxaudio.data.fsd50k import Subset
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.fetch.network import Network
+from ctxaudio.fetch.network import Network, part_path
 from ctxaudio.files import read_json, writable_folder, write_json, written_whole
 
 ARCHIVES_DIR = ".archives"
@@ -82,24 +80,13 @@ FSD50K_RECORD = {
 }
 
 
-def fetch_tables(data_dir: Path, network: Network) -> None:
-    """Bring `FSD50K.ground_truth/` and `FSD50K.metadata/` (7 MB) as `fetch_archives` does: twice uses no network."""
-    for name in TABLES:
-        _fetch_archive(FSD50K_RECORD[name], data_dir, network)
-
-
-def archives_of(subsets: Sequence[Subset]) -> list[Archive]:
-    """The archives with the tables, the documents and all clips of `subsets`."""
-    return [FSD50K_RECORD[name] for name in (*TABLES, "doc", *(f"{subset}_audio" for subset in subsets))]
+def archives_of(*names: str) -> list[Archive]:
+    """Those of the record: `TABLES`, "doc", "dev_audio", "eval_audio"."""
+    return [FSD50K_RECORD[name] for name in names]
 
 
 def bytes_needed(archives: Sequence[Archive], data_dir: Path) -> tuple[int, int]:
-    """Bytes to download, and free in `data_dir` at the worst moment, to fetch those of `archives` not there yet.
-
-    >>> download, room = bytes_needed(archives_of(["eval"]), Path("no-such-folder"))
-    >>> f"{download / 1e9:.2f} GB to fetch, {room / 1e9:.1f} GB of room needed"
-    '6.27 GB to fetch, 15.8 GB of room needed'
-    """
+    """Bytes to download, and free in `data_dir` at the worst moment, to fetch those of `archives` not there yet."""
     download = room = kept = 0
     for archive in archives:
         if not _listing(archive, data_dir).is_file():
@@ -152,16 +139,6 @@ class SplitZip(zipfile.ZipFile):
                 entry._end_offset = self.start_dir
 
 
-def append(part: Path, whole: Path, start: int) -> None:
-    """Move `part` to byte `start` of `whole`, in place of what an interrupted call left there."""
-    with part.open("rb") as come, whole.open("ab") as file:
-        file.truncate(start)
-        shutil.copyfileobj(come, file, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())  # only then may the part go
-    part.unlink()
-
-
 def unpack(zipped: zipfile.ZipFile, archive: Archive, folder: Path, progress: bool = False) -> dict[str, list[int]]:
     """Write the entries that are wanted under `folder`, each under its name only once its CRC is right.
 
@@ -193,16 +170,15 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
     if there and all(is_unpacked(data_dir / name, size, crc) for name, (size, crc) in there.items()):
         whole.unlink(missing_ok=True)  # of a call that was killed right before
         return
-    *starts, _ = accumulate((part.size for part in archive.parts), initial=0)
+    *starts, end = accumulate((part.size for part in archive.parts), initial=0)
+    coming = part_path(whole)
     try:
-        for part, start in zip(archive.parts, starts, strict=True):
-            alone = whole.with_name(part.name)
-            if not whole.is_file() or whole.stat().st_size < start + part.size:
-                url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-                network.download(url, alone, part.size, part.md5, progress=True)
-                append(alone, whole, start)
-            else:  # a call that was killed right before may have left it
-                alone.unlink(missing_ok=True)
+        if not whole.is_file() or whole.stat().st_size != end:
+            for part, start in zip(archive.parts, starts, strict=True):
+                if not coming.is_file() or coming.stat().st_size <= start + part.size:
+                    url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
+                    network.append(url, whole, part.size, part.md5, start, shown_as=part.name)
+            coming.replace(whole)
         with SplitZip(whole, starts) as zipped:
             write_json(listing, unpack(zipped, archive, data_dir, network.progress))
         whole.unlink()

@@ -129,9 +129,7 @@ def generate_clips(
         with torch.inference_mode():
             bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), random=random)
             samples = modulation(bed.cpu(), start_sample=number * stretch)[0].numpy()
-        meter = LevelMeter(sample_rate)
-        meter.add(samples)
-        gain = meter.gain_to(lufs, TRUE_PEAK_DB)
+        gain = LevelMeter(sample_rate, blocks=[samples]).gain_to(lufs, TRUE_PEAK_DB)
         return GeneratedClip(gain.applied_to(samples), sample_rate, names[chosen], modulated, seed, gain)
 
     return made_in_order(make, range(num_samples))

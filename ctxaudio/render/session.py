@@ -213,9 +213,8 @@ def write_finished(
     """
     audio_format(path, layout.sample_rate)
     json_beside(path)
-    meter = LevelMeter(layout.sample_rate, layout.channels)
-    for block in shown(made_ahead(faded(blocks(), layout, finish.fade_s)), layout, "measuring", progress):
-        meter.add(block)
+    measured = shown(made_ahead(faded(blocks(), layout, finish.fade_s)), layout, "measuring", progress)
+    meter = LevelMeter(layout.sample_rate, layout.channels, blocks=measured)
     limit_db = finish.true_peak_db + finish.limit_db
     gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, limit_db)
     if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import scipy.signal
@@ -114,23 +114,18 @@ def read_audio(path: Path, start: int = 0, stop: int | None = None) -> tuple[Flo
     return next(sound.blocks(sound.duration_s, start, stop)), sound.sample_rate
 
 
-class _Sink:
+class _Sink(io.FileIO):
     """A file for libsndfile to write to that keeps the error of a full disk: an exception can't pass through C."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.error: OSError | None = None
-        self._write, self.seek, self.tell = file.write, file.seek, file.tell
+    error: OSError | None = None
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Any) -> int:
         try:
-            return self._write(content)
+            done = super().write(content)
+            return done if done == len(content) else done + self.write(content[done:])
         except OSError as error:
             self.error = error
             return 0
-
-    def raise_error(self) -> None:
-        if self.error is not None:
-            raise self.error
 
 
 class AudioWriter:
@@ -164,7 +159,8 @@ class AudioWriter:
             elif self._sound.subtype == "PCM_16":
                 piece = np.minimum(np.rint(piece * np.float32(2**15)), 2**15 - 1).astype(np.int16)
             self._sound.write(piece)
-            self._sink.raise_error()
+            if self._sink.error is not None:
+                raise self._sink.error
 
 
 @contextmanager
@@ -185,8 +181,7 @@ def audio_writer(
             raise CtxAudioError(f"{path}: a comment in WAV holds {WAV_COMMENT_BYTES} bytes, not {size}")
         if 2 * frames * channels > WAV_LIMIT_BYTES:
             wanted["format"] = "RF64"
-    with written_whole(path) as aside, aside.open("wb") as file:
-        sink = _Sink(file)
+    with written_whole(path) as aside, _Sink(aside, "w") as sink:
         try:
             with soundfile.SoundFile(sink, "w", channels=channels, **wanted) as sound:
                 if comment:
@@ -194,10 +189,9 @@ def audio_writer(
                 writer = AudioWriter(path, sample_rate, sound, sink)
                 yield writer
                 writer.write(np.zeros((channels, 0), np.float32), last=True)
-        except (soundfile.SoundFileError, AssertionError):  # soundfile asserts that all was written
-            sink.raise_error()
-            raise
-        sink.raise_error()
+        finally:  # instead of what soundfile makes of it
+            if sink.error is not None:
+                raise sink.error
 
 
 def write_audio(path: Path, samples: FloatArray, sample_rate: int, comment: str = "") -> None:

@@ -6,14 +6,12 @@ every level alike, so the loudness after it (gates included) follows from the sa
 
 from __future__ import annotations
 
-import functools
 from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyloudnorm
 import scipy.signal
 import soxr
@@ -23,14 +21,15 @@ from ctxaudio.files import FloatArray
 
 BLOCK_S = 0.4
 BLOCKS_OVERLAP = 4  # 75 %: each block of 0.4 s is four sub-blocks, and the next begins one sub-block later
-ABSOLUTE_GATE_LUFS = -70.0
-RELATIVE_GATE_LU = -10.0
+ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
 OFFSET_LUFS = -0.691  # BS.1770-4 equation 2: makes a 997 Hz tone at full scale read -3.01
 NEGLIGIBLE_STATE = 1e-30
 
 OVERSAMPLING = 4
 REACH = 128  # so many samples to either side decide what lies between two
 PIECE_SAMPLES = 16384  # what the processor's cache holds
+#: The sound is zero before its start and after its end (BS.1770-4 annex 2).
+SILENCE: FloatArray = np.zeros(2 * REACH, np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,31 +45,52 @@ class LoudnessGain:
 
 
 class LevelMeter:
-    """Integrated loudness, true peak and gain of a sound of 1 or 2 channels: `add` its blocks, then ask.
+    """Integrated loudness, true peak and gain of a sound of 1 or 2 channels: give or `add` its blocks, then ask.
 
     `peaks` False measures the loudness alone.
     """
 
-    def __init__(self, sample_rate: int, channels: int = 1, peaks: bool = True) -> None:
+    def __init__(
+        self, sample_rate: int, channels: int = 1, peaks: bool = True, blocks: Iterable[FloatArray] = ()
+    ) -> None:
         self.sample_rate, self.frames = sample_rate, 0
-        self._peaks = [_TruePeak() for _ in range(channels if peaks else 0)]
-        self._sections = k_weighting_sections(sample_rate)
+        self._peaks = [(0.0, SILENCE)] * channels if peaks else []
+        # De Man's filters follow the standard's K-weighting to 0.01 dB at 48 kHz
+        stages = pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values()
+        self._sections = np.array([[*stage.b, *stage.a] for stage in stages])
         self._state = np.zeros((len(self._sections), channels, 2))
         self._energies = array("d")  # of each 0.1 s, all channels summed; the last may be still open
+        for block in blocks:
+            self.add(block)
 
     @property
     def true_peak_db(self) -> float:
-        return decibels(max(peak.highest() for peak in self._peaks))
+        return _true_peak_db(self._peaks)
 
     def add(self, block: FloatArray) -> None:
         """Take the next `block`, `[T]` or `[channels, T]`, of any length; `CtxAudioError` if it is not finite."""
         rows = _rows(block)
         with ThreadPoolExecutor(max(1, len(self._peaks))) as pool:  # filters leave the interpreter to other threads
-            measured = [pool.submit(peak.add, row) for peak, row in zip(self._peaks, rows, strict=False)]
+            peaks = pool.map(_peak_after, self._peaks, rows)
             for start in range(0, rows.shape[1], self.sample_rate):
-                self._add_piece(rows[:, start : start + self.sample_rate])
-            for done in measured:
-                done.result()
+                self._add_energy(rows[:, start : start + self.sample_rate])
+            self._peaks = list(peaks)
+
+    def _add_energy(self, piece: FloatArray) -> None:
+        weighted, state = scipy.signal.sosfilt(self._sections, piece, zi=self._state)
+        # In silence the state would decay into denormal numbers, which cost 25 times the time.
+        self._state = np.where(np.abs(state) < NEGLIGIBLE_STATE, 0.0, state)
+        power = np.square(weighted, out=weighted).sum(axis=0)
+        # the k-th sub-block runs from k sample_rate // 10 to the next
+        ends = (self.frames, self.frames + piece.shape[1] - 1)
+        first, last = ((10 * (frame + 1) - 1) // self.sample_rate for frame in ends)
+        borders = np.arange(first + 1, last + 1) * self.sample_rate // 10 - self.frames
+        sums = np.add.reduceat(power, [0, *borders])
+        if len(self._energies) == first:
+            self._energies.append(0.0)
+        self._energies[first] += sums[0]
+        self._energies.extend(sums[1:])
+        self.frames += piece.shape[1]
 
     def integrated_lufs(self, gain_db: float = 0.0) -> float:
         """Gated loudness of all blocks so far in LUFS, as it would be after a gain of `gain_db`.
@@ -90,24 +110,6 @@ class LevelMeter:
             return -np.inf
         power = power[power > power.mean() * 10.0 ** (RELATIVE_GATE_LU / 10.0)]
         return float(OFFSET_LUFS + 10.0 * np.log10(power.mean()))
-
-    def _add_piece(self, piece: FloatArray) -> None:
-        weighted, state = scipy.signal.sosfilt(self._sections, piece, zi=self._state)
-        # In silence the state would decay into denormal numbers, which cost 25 times the time.
-        self._state = np.where(np.abs(state) < NEGLIGIBLE_STATE, 0.0, state)
-        power = np.square(weighted, out=weighted).sum(axis=0)
-        first, last = self._sub_block_at(self.frames), self._sub_block_at(self.frames + piece.shape[1] - 1)
-        borders = np.arange(first + 1, last + 1) * self.sample_rate // 10 - self.frames
-        sums = np.add.reduceat(power, np.concatenate([[0], borders]))
-        if len(self._energies) == first:
-            self._energies.append(0.0)
-        self._energies[first] += sums[0]
-        self._energies.extend(sums[1:])
-        self.frames += piece.shape[1]
-
-    def _sub_block_at(self, frame: int) -> int:
-        """The sub-block that holds `frame`: the k-th runs from k sample_rate // 10 to the next."""
-        return (10 * (frame + 1) - 1) // self.sample_rate
 
     def unchanged(self) -> LoudnessGain:
         """A gain of 1, with the levels as they are; the loudness of under 0.4 s is not a number."""
@@ -131,52 +133,8 @@ class LevelMeter:
                 break
             gain_db += lufs - reached
         factor = float(np.float32(10.0 ** (min(gain_db, true_peak_db - peak_db) / 20.0)))  # as the samples will see it
-        gain_db = decibels(factor)
+        gain_db = float(20.0 * np.log10(factor))
         return LoudnessGain(factor, self.integrated_lufs(gain_db), peak_db + gain_db)
-
-
-class _TruePeak:
-    """Highest point of one channel between its samples, by four-fold oversampling.
-
-    The sound is taken as zero before its start and after its end (BS.1770-4 annex 2).
-    """
-
-    def __init__(self) -> None:
-        self._highest, self._pending = 0.0, np.zeros(2 * REACH, np.float32)
-
-    def add(self, row: FloatArray) -> None:
-        for start in range(0, len(row), PIECE_SAMPLES):
-            piece = np.concatenate([self._pending, row[start : start + PIECE_SAMPLES]], dtype=np.float32)
-            self._highest, self._pending = self._highest_with(piece), piece[-2 * REACH :]
-
-    def highest(self) -> float:
-        """Linear, 0 for silence."""
-        return self._highest_with(np.pad(self._pending, (0, 2 * REACH)))
-
-    def _highest_with(self, piece: FloatArray) -> float:
-        # what lies nearer than REACH to an end of the piece lacks neighbours there
-        between = soxr.resample(piece, 1, OVERSAMPLING)[OVERSAMPLING * REACH : -OVERSAMPLING * REACH]
-        return max(self._highest, float(np.abs(piece).max()), float(np.abs(between).max(initial=0.0)))
-
-
-def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
-    """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; as `LevelMeter.integrated_lufs`.
-
-    Raises `CtxAudioError` for samples under 0.4 s, of more than two channels, or not finite.
-    """
-    meter = LevelMeter(sample_rate, len(rows := _rows(samples)), peaks=False)
-    meter.add(rows)
-    return meter.integrated_lufs()
-
-
-def loudness_of(blocks: Iterable[FloatArray], sample_rate: int, channels: int, name: object) -> float:
-    """Integrated loudness in LUFS of a sound in blocks; `CtxAudioError`, which names it, where it is silent."""
-    meter = LevelMeter(sample_rate, channels, peaks=False)
-    for block in blocks:
-        meter.add(block)
-    if (lufs := meter.integrated_lufs()) == -np.inf:
-        raise CtxAudioError(f"{name} is silent (nothing above -70 LUFS): choose another recording or condition")
-    return lufs
 
 
 def true_peak_db(samples: FloatArray) -> float:
@@ -184,12 +142,22 @@ def true_peak_db(samples: FloatArray) -> float:
 
     Raises `CtxAudioError` for samples of more than two channels or not finite.
     """
-    highest = 0.0
-    for row in _rows(samples):
-        peak = _TruePeak()
-        peak.add(row)
-        highest = max(highest, peak.highest())
-    return decibels(highest)
+    return _true_peak_db([_peak_after((0.0, SILENCE), row) for row in _rows(samples)])
+
+
+def integrated_lufs(samples: FloatArray, sample_rate: int) -> float:
+    """Integrated loudness of `samples` (`[T]` or stereo `[2, T]`) in LUFS, gated; as `LevelMeter.integrated_lufs`.
+
+    Raises `CtxAudioError` for samples under 0.4 s, of more than two channels, or not finite.
+    """
+    return LevelMeter(sample_rate, len(np.atleast_2d(samples)), peaks=False, blocks=[samples]).integrated_lufs()
+
+
+def loudness_of(blocks: Iterable[FloatArray], sample_rate: int, channels: int, name: object) -> float:
+    """Integrated loudness in LUFS of a sound in blocks; `CtxAudioError`, which names it, where it is silent."""
+    if (lufs := LevelMeter(sample_rate, channels, peaks=False, blocks=blocks).integrated_lufs()) == -np.inf:
+        raise CtxAudioError(f"{name} is silent (nothing above -70 LUFS): choose another recording or condition")
+    return lufs
 
 
 def set_loudness(
@@ -198,9 +166,7 @@ def set_loudness(
     """`samples` (`[T]` or stereo `[2, T]`) by one gain to `lufs`, or less where the true peak would be too high; and
     the loudness that they then have. Errors as `integrated_lufs`, and `CtxAudioError` for silence.
     """
-    meter = LevelMeter(sample_rate, len(rows := _rows(samples)))
-    meter.add(rows)
-    gain = meter.gain_to(lufs, true_peak_db)
+    gain = LevelMeter(sample_rate, len(np.atleast_2d(samples)), blocks=[samples]).gain_to(lufs, true_peak_db)
     return gain.applied_to(samples), gain.lufs
 
 
@@ -212,11 +178,21 @@ def equally_loud(sounds: Sequence[FloatArray], sample_rate: int) -> tuple[list[F
     return [set_loudness(samples, sample_rate, softest)[0] for samples in sounds], softest
 
 
-@functools.lru_cache
-def k_weighting_sections(sample_rate: int) -> npt.NDArray[np.float64]:
-    """The two second-order sections `[2, 6]` of the K-weighting: De Man's follow the standard to 0.01 dB at 48 kHz."""
-    stages = pyloudnorm.Meter(sample_rate, filter_class="DeMan")._filters.values()
-    return np.array([[*stage.b, *stage.a] for stage in stages])
+def _peak_after(before: tuple[float, FloatArray], row: FloatArray) -> tuple[float, FloatArray]:
+    """The highest point so far of one channel, between its samples too, and its last samples, once `row` has come."""
+    highest, last = before
+    for start in range(0, len(row), PIECE_SAMPLES):
+        piece = np.concatenate([last, row[start : start + PIECE_SAMPLES]], dtype=np.float32)
+        # what lies nearer than REACH to an end of the piece lacks neighbours there
+        between = soxr.resample(piece, 1, OVERSAMPLING)[OVERSAMPLING * REACH : -OVERSAMPLING * REACH]
+        highest = max(highest, float(np.abs(piece).max()), float(np.abs(between).max(initial=0.0)))
+        last = piece[-2 * REACH :]
+    return highest, last
+
+
+def _true_peak_db(peaks: Sequence[tuple[float, FloatArray]]) -> float:
+    highest = max(_peak_after(peak, SILENCE)[0] for peak in peaks)
+    return float(20.0 * np.log10(highest)) if highest > 0.0 else -np.inf
 
 
 def _rows(samples: FloatArray) -> FloatArray:
@@ -227,7 +203,3 @@ def _rows(samples: FloatArray) -> FloatArray:
     if not np.isfinite(rows).all():
         raise CtxAudioError("can't measure the loudness of samples that hold NaN or infinity")
     return rows
-
-
-def decibels(amplitude: float) -> float:
-    return float(20.0 * np.log10(amplitude)) if amplitude > 0.0 else -np.inf

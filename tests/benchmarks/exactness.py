@@ -24,7 +24,7 @@ from ctxaudio.modulation.profile import ModulationProfile, method_profile
 from ctxaudio.modulation.stream import Modulation
 from ctxaudio.render.session import Finish, modulate_file
 from ctxaudio.signal.audio import audio_writer, resample
-from ctxaudio.signal.envelope import Array, detect_rates, envelope_depth, hilbert_envelope
+from ctxaudio.signal.envelope import Array, detect_rate, envelope_depth, hilbert_envelope
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from pulse_depth import expected_depth
@@ -96,7 +96,7 @@ def row(name: str, sound: Array, profile: ModulationProfile, folder: Path) -> st
     own = hilbert_envelope(plain, RATE)[inner]
     if profile.tones:
         rate_hz, tone = profile.tones[0].rate_hz, modulated - plain
-        floor = detect_rates(own, RATE, [rate_hz])[0].floor
+        floor = detect_rate(own, RATE, rate_hz).floor
         ears = [envelope_depth(hilbert_envelope(ear, RATE)[inner], RATE, rate_hz) for ear in tone]
         both = hilbert_envelope(tone.sum(0), RATE)[inner]
         depth, found = fit(both, np.ones(len(both)), rate_hz, harmonics=4)
@@ -108,7 +108,7 @@ def row(name: str, sound: Array, profile: ModulationProfile, folder: Path) -> st
     wanted = expected_depth(rate)
     depth = envelope_depth(moved, RATE, rate.rate_hz)
     alone, found = fit(moved, own, rate.rate_hz, harmonics=4 if rate.pulse else 1)
-    floor = detect_rates(own, RATE, [rate.rate_hz])[0].floor
+    floor = detect_rate(own, RATE, rate.rate_hz).floor
     return (
         f"{name} | {found - rate.rate_hz:+.5f} | {depth:.4f} for {wanted:.4f} ({decibels(depth / wanted):+.2f} dB) "
         f"| {decibels(alone / wanted):+.3f} dB | {floor:.3f}"

@@ -23,7 +23,7 @@ from ctxaudio.evaluation.distances import (
     time_course,
     verdict_of,
 )
-from ctxaudio.signal.cochlea import centre_frequencies_hz, modulation_rates_hz, modulation_response
+from ctxaudio.signal.envelope import centre_frequencies_hz, modulation_filters
 
 
 def test_matched_noise_has_the_spectrum_and_not_the_shape():
@@ -281,15 +281,16 @@ def test_copies_are_named_and_sounds_of_the_same_kind_are_not():
 
 @pytest.mark.parametrize("per_octave", [1.0, 2.0, 3.0])
 def test_the_modulation_filters_share_all_movement_between_them(per_octave):
-    rates_hz = modulation_rates_hz(per_octave)
+    rates_hz, _ = modulation_filters([0.0], per_octave)
     between_hz = np.geomspace(rates_hz[0], rates_hz[-1], 500)
-    power = (modulation_response(between_hz, rates_hz, per_octave) ** 2).sum(axis=0)
+    power = (modulation_filters(between_hz, per_octave)[1] ** 2).sum(axis=0)
     np.testing.assert_allclose(power, 1.0, atol=1e-12)
+    np.testing.assert_allclose(modulation_filters(rates_hz, per_octave)[1], np.eye(len(rates_hz)), atol=1e-12)
     assert rates_hz[0] == 0.5 and rates_hz[-1] <= 100.0 < rates_hz[-1] * 2 ** (1 / per_octave)
 
 
 def test_the_modulation_filters_let_a_still_envelope_pass_nowhere():
-    assert not modulation_response([0.0], modulation_rates_hz()).any()
+    assert not modulation_filters([0.0])[1].any()
 
 
 @pytest.mark.parametrize("rate_hz", [2.0, 8.0, 32.0])
@@ -299,7 +300,7 @@ def test_an_am_tone_moves_its_modulation_channel_in_its_band(rate_hz, frequency_
     centres_hz = centre_frequencies_hz(RATE, distances.LOWEST_BAND_HZ)
     band = int(np.abs(centres_hz - frequency_hz).argmin())
     by_rate = statistics["rates"].reshape(len(centres_hz), -1)[band]
-    assert modulation_rates_hz()[by_rate.argmax()] == pytest.approx(rate_hz)
+    assert modulation_filters([0.0])[0][by_rate.argmax()] == pytest.approx(rate_hz)
     assert np.exp(by_rate.max()) > 0.7, "most of the band's movement, the rest at harmonics and beside it"
 
 

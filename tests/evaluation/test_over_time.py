@@ -19,8 +19,7 @@ from ctxaudio.evaluation.over_time import (
     modulation_spectrogram,
     rates_found,
 )
-from ctxaudio.signal.cochlea import slow_envelope
-from ctxaudio.signal.envelope import envelope_depth
+from ctxaudio.signal.envelope import envelope_depth, slow_envelope
 
 RATE = 8000
 

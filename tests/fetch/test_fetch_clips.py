@@ -421,7 +421,7 @@ def test_a_mistake_is_one_line_and_2(arguments: list[str], says: str, capsys: py
 
 def test_the_whole_record_can_be_planned_without_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "--all", "--split", "eval", "--dry_run", "--data_dir", str(tmp_path / "data")]) == 0
-    assert "whole record: 6.27 GB to fetch" in capsys.readouterr().out
+    assert "whole record: 6.27 GB to fetch, 15.8 GB of room needed" in capsys.readouterr().out
     assert not (tmp_path / "data").exists()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.data.fsd50k import Clip
-from ctxaudio.fetch.clips import Candidate, balanced, in_order_of_preference
+from ctxaudio.fetch.clips import Candidate, in_order_of_preference
 
 
 def clip(clip_id: str, split: str, uploader: str) -> Clip:
@@ -19,12 +19,16 @@ CANDIDATES = st.lists(
 )
 
 
-def queues_of(rows: list[tuple[int, str, str]], seed: int) -> list[list[Candidate]]:
+def ordered(rows: list[tuple[int, str, str]], seed: int) -> list[Candidate]:
     every = [
         Candidate(clip(str(i), split, who.strip()), condition, "", 1000, str(i))
         for i, (condition, who, split) in enumerate(rows)
     ]
-    return [in_order_of_preference([one for one in every if one.condition == c], seed) for c in range(5)]
+    return in_order_of_preference(every, seed)
+
+
+def queues_of(rows: list[tuple[int, str, str]], seed: int) -> list[list[Candidate]]:
+    return [[one for one in ordered(rows, seed) if one.condition == c] for c in range(5)]
 
 
 @given(CANDIDATES, st.integers(1, 70), st.integers(0, 3))
@@ -32,13 +36,13 @@ def test_a_plan_is_balanced_the_same_each_time_and_begins_every_longer_plan(
     rows: list[tuple[int, str, str]], max_clips: int, seed: int
 ) -> None:
     queues = queues_of(rows, seed)
-    plan = balanced(queues, max_clips)
+    plan = ordered(rows, seed)[:max_clips]
     assert len(plan) == min(max_clips, len(rows)) == len(set(plan))
-    assert plan == balanced(queues_of(rows, seed), max_clips)
+    assert plan == ordered(rows, seed)[:max_clips]
     count = Counter(candidate.condition for candidate in plan)
     most = max(count.values(), default=0)
     assert all(count[c] >= most - 1 for c, queue in enumerate(queues) if len(queue) > count[c])
-    assert balanced(queues, max_clips + 5)[: len(plan)] == plan
+    assert [in_order_of_preference(queue, seed) for queue in queues] == queues
 
 
 @given(CANDIDATES, st.integers(0, 3))
@@ -62,5 +66,5 @@ def test_every_beginning_of_a_queue_has_its_share_of_val_and_many_uploaders(
 
 def test_another_seed_chooses_other_clips() -> None:
     rows = [(0, " ", "train")] * 40
-    chosen = {tuple(c.sha256 for c in balanced(queues_of(rows, seed), 10)) for seed in range(5)}
+    chosen = {tuple(c.sha256 for c in ordered(rows, seed)[:10]) for seed in range(5)}
     assert len(chosen) == 5

@@ -98,11 +98,21 @@ def test_a_part_of_something_else_is_thrown_away(server: LoopbackServer, tmp_pat
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("fault", [CutAfter(1_000_000), WrongByte(10), IgnoreRange()])
+@pytest.mark.parametrize("kept", [0, 1_234_567, len(CONTENT)])
+def test_what_comes_before_the_start_stays(server: LoopbackServer, tmp_path: Path, kept: int, fault: Fault) -> None:
+    path, before = tmp_path / "joined", b"the first part"
+    part_path(path).write_bytes(before + CONTENT[:kept])
+    server.fail("/a.zip", fault)
+    QUICK.append(server.url + "/a.zip", path, len(CONTENT), MD5, start=len(before))
+    assert part_path(path).read_bytes() == before + CONTENT
+
+
 def test_a_md5_that_is_wrong_twice_is_an_error_and_leaves_nothing(server: LoopbackServer, tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match=r"a\.zip: md5 is not 0{32} in two downloads"):
         fetch(server, tmp_path / "a.zip", digest="0" * 32)
     assert len(server.log) == 2
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir() if path.stat().st_size] == []
 
 
 def test_refusals_are_errors_at_once(server: LoopbackServer, tmp_path: Path) -> None:
@@ -246,14 +256,14 @@ def test_progress_tells_rate_and_trouble_and_can_be_silent(
 ) -> None:
     server.fail("/a.zip", CutAfter(1_000_000), IgnoreRange())
     url = server.url + "/a.zip"
-    replace(QUICK, progress=True).download(url, tmp_path / "a.zip", len(CONTENT), MD5, progress=True)
+    replace(QUICK, progress=True).append(url, tmp_path / "a.zip", len(CONTENT), MD5, shown_as="a.zip")
     out, shown = capfd.readouterr()
     assert out == ""
     assert "a.zip" in shown
     assert "B/s" in shown
     assert "a.zip: the connection broke; trying again in 0 s" in shown
     server.fail("/a.zip", Status(503), WrongByte(5))
-    QUICK.download(url, tmp_path / "b.zip", len(CONTENT), MD5, progress=True)
+    QUICK.append(url, tmp_path / "b.zip", len(CONTENT), MD5, shown_as="b.zip")
     assert capfd.readouterr() == ("", "")
 
 

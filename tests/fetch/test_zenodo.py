@@ -23,7 +23,7 @@ from ctxaudio.data.fsd50k import is_fsd50k, read_index
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.network import Network
-from ctxaudio.fetch.zenodo import ARCHIVES_DIR, FSD50K_RECORD, archives_of, bytes_needed, fetch_archives, fetch_tables
+from ctxaudio.fetch.zenodo import ARCHIVES_DIR, FSD50K_RECORD, TABLES, archives_of, bytes_needed, fetch_archives
 
 PART_BYTES = 128 << 10  # several clips each, as in the record
 
@@ -98,7 +98,7 @@ def test_the_tables_come_alone_once_and_are_mended(
 ) -> None:
     def call() -> int:
         before = len(server.log)
-        fetch_tables(tmp_path, quick())
+        fetch_archives(archives_of(*TABLES), tmp_path, quick())
         return len(server.log) - before
 
     expected = {name: content for name, content in tree(layout.folder).items() if "ground" in name or "meta" in name}
@@ -189,21 +189,20 @@ def test_interrupted_at_an_entry_no_part_is_fetched_twice(
     assert server.sent() == archives_bytes(layout)
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".joined"])
 def test_stopped_right_before_an_archive_is_deleted_the_next_call_deletes_it(
-    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    layout: ZenodoLayout, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.unlink
 
     def stop(path: Path, missing_ok: bool = False) -> None:
-        if path.parent.name == ARCHIVES_DIR and path.suffix == suffix and path.is_file():
+        if path.parent.name == ARCHIVES_DIR and path.suffix == ".joined" and path.is_file():
             raise KeyboardInterrupt
         real(path, missing_ok)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "unlink", stop)
         fetch(layout, tmp_path)
-    assert any(path.suffix == suffix for path in parts_in(tmp_path))
+    assert any(path.suffix == ".joined" for path in parts_in(tmp_path))
     fetch(layout, tmp_path)
     assert parts_in(tmp_path) == []
     assert tree(tmp_path) == tree(layout.folder)
@@ -316,4 +315,3 @@ def test_the_record_is_complete() -> None:
     assert all(len(part.md5) == 32 and part.size > 0 for part in parts)
     assert round(sum(part.size for part in parts) / 1e9, 2) == 24.68
     assert all(archive.parts[-1].name == f"{archive.name}.zip" for archive in FSD50K_RECORD.values())
-    assert archives_of(["dev", "eval"]) == list(FSD50K_RECORD.values())

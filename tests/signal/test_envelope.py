@@ -1,4 +1,4 @@
-"""Closed forms and statistics for the measures of envelopes and carriers."""
+"""Closed forms and statistics for depths; the bank against scipy's filter, and what a band keeps of a rate."""
 
 from __future__ import annotations
 
@@ -14,16 +14,26 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import modulation_profile
 from ctxaudio.signal.envelope import (
-    detect_rates,
+    Array,
+    RateDetection,
+    band_envelopes,
+    centre_frequencies_hz,
+    detect_rate,
     envelope_depth,
+    erb_hz,
+    gammatone_response,
     hilbert_envelope,
     joint_depths,
     modulation_spectrum,
+    samples_per_slow_sample,
     sinusoid_fits,
+    slow_envelope,
 )
 
 RATE = 8000
 TIME_S = np.arange(4 * RATE) / RATE
+HEARD_RATE = 22050  # with room for the bands of hearing
+HEARD_S = np.arange(4 * HEARD_RATE) / HEARD_RATE
 
 
 def noise(seed: int, seconds: float = 4.0) -> np.ndarray:
@@ -102,12 +112,16 @@ def test_hilbert_envelope_agrees_with_scipy_away_from_the_ends() -> None:
     np.testing.assert_allclose(hilbert_envelope(samples, RATE)[800:-800], expected[800:-800], atol=2e-3)
 
 
+def detected(envelope: Array, rates_hz: list[float]) -> list[RateDetection]:
+    """Each of the rates, the others taken out."""
+    return [detect_rate(envelope, RATE, rate_hz, [r for r in rates_hz if r != rate_hz]) for rate_hz in rates_hz]
+
+
 def test_p_values_are_uniform_in_noise() -> None:
     """The F test keeps its promise: 5 % of rates in plain noise are 'found' at p < 0.05."""
+    rates_hz = [6.0, 14.1, 30.3]
     p_values = [
-        found.p_value
-        for seed in range(150)
-        for found in detect_rates(hilbert_envelope(noise(seed), RATE), RATE, [6.0, 14.1, 30.3])
+        found.p_value for seed in range(150) for found in detected(hilbert_envelope(noise(seed), RATE), rates_hz)
     ]
     assert 0.025 < np.mean(np.array(p_values) < 0.05) < 0.085
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.05)
@@ -115,22 +129,22 @@ def test_p_values_are_uniform_in_noise() -> None:
 
 def test_an_imposed_rate_is_found_and_its_neighbours_are_not() -> None:
     modulated = noise(5) * (1 + 0.2 * np.sin(2 * np.pi * 7.83 * TIME_S))
-    found = detect_rates(hilbert_envelope(modulated, RATE), RATE, [2.5, 6.0, 7.83, 14.1])
+    found = detected(hilbert_envelope(modulated, RATE), [2.5, 6.0, 7.83, 14.1])
     assert found[2].depth == pytest.approx(0.2, abs=0.03)
     assert found[2].p_value < 1e-6
-    assert found[2].f_statistic == pytest.approx((found[2].depth / found[2].floor) ** 2)
     # ten neighbours at 4 s; F(2, 2N) has its survival function in closed form
-    assert found[0].p_value == pytest.approx((1 + found[0].f_statistic / 10) ** -10)
-    assert found[0].p_value == pytest.approx(scipy.stats.f.sf(found[0].f_statistic, 2, 20))
+    f_statistic = (found[0].depth / found[0].floor) ** 2
+    assert found[0].p_value == pytest.approx((1 + f_statistic / 10) ** -10)
+    assert found[0].p_value == pytest.approx(scipy.stats.f.sf(f_statistic, 2, 20))
     assert all(other.depth < 0.03 for other in (found[0], found[1], found[3]))
 
 
 def test_the_floor_ignores_a_strong_requested_rate_close_by() -> None:
     modulated = noise(6) * (1 + 0.5 * np.sin(2 * np.pi * 7.0 * TIME_S) + 0.4 * np.sin(2 * np.pi * 6.0 * TIME_S))
     envelope = hilbert_envelope(modulated, RATE)
-    with_it = detect_rates(envelope, RATE, [6.0, 7.0])[0].floor
+    with_it = detect_rate(envelope, RATE, 6.0, [7.0]).floor
     assert with_it < 0.03
-    assert detect_rates(envelope, RATE, [6.0])[0].floor > 3 * with_it
+    assert detect_rate(envelope, RATE, 6.0).floor > 3 * with_it
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,7 @@ def test_silence_and_short_sound_are_refused() -> None:
     with pytest.raises(CtxAudioError, match="silence"):
         envelope_depth(np.zeros(1000), 100, 6.0)
     with pytest.raises(CtxAudioError, match="too short for a floor"):
-        detect_rates(1 + np.abs(noise(0, 0.5)), RATE, [6.0])
+        detect_rate(1 + np.abs(noise(0, 0.5)), RATE, 6.0)
     with pytest.raises(CtxAudioError, match="mono"):
         hilbert_envelope(np.zeros((2, 10)), RATE)
 
@@ -157,3 +171,68 @@ def test_the_layer_imposes_the_depth_that_is_measured() -> None:
         modulated = layer(torch.from_numpy(noise(7)).float()[None])[0].numpy()
     depths = joint_depths(hilbert_envelope(modulated, RATE), RATE, [7.83, 2.5])
     assert depths == pytest.approx([0.3, 0.2], abs=0.03)
+
+
+@pytest.mark.parametrize("centre_hz", [125.0, 1000.0, 4000.0])
+def test_the_response_is_that_of_scipys_gammatone(centre_hz: float) -> None:
+    taps, _ = scipy.signal.gammatone(centre_hz, "fir", fs=48000, numtaps=12000)
+    frequencies_hz = np.linspace(10.0, 8000.0, 400)
+    _, expected = scipy.signal.freqz(taps, 1, worN=frequencies_hz, fs=48000)
+    np.testing.assert_allclose(gammatone_response(frequencies_hz, centre_hz), expected, atol=2e-6)
+
+
+def test_scipys_recursive_form_is_why_it_is_not_used() -> None:
+    _, recursive = scipy.signal.gammatone(125.0, "iir", fs=48000)
+    assert np.abs(np.roots(recursive)).max() > 1.0
+
+
+def test_a_band_envelope_is_that_of_the_filtered_sound() -> None:
+    """The plain way, at full rate: filter, Hilbert transform, fit. Depths at two rates and the mean level."""
+    samples = (
+        0.05 * np.random.default_rng(1).standard_normal(len(HEARD_S)) * (1 + 0.3 * np.sin(2 * np.pi * 7.83 * HEARD_S))
+    )
+    centres_hz = np.array([250.0, 1000.0, 5000.0])
+    envelopes, rate_hz = band_envelopes(samples, HEARD_RATE, centres_hz)
+    for centre_hz, envelope in zip(centres_hz, envelopes, strict=True):
+        taps, _ = scipy.signal.gammatone(centre_hz, "fir", fs=HEARD_RATE, numtaps=3000)
+        plain = np.abs(scipy.signal.hilbert(scipy.signal.lfilter(taps, 1, samples)))
+        # Away from the ends: before its start a sound is silence to lfilter, and its own mirror image to the bank.
+        envelope, plain = envelope[100:-100], plain[5000:-5000]
+        assert envelope.mean() == pytest.approx(plain.mean(), rel=0.002)
+        for target_hz in (6.0, 7.83):
+            expected = envelope_depth(plain, HEARD_RATE, target_hz)
+            assert envelope_depth(envelope, rate_hz, target_hz) == pytest.approx(expected, abs=0.002)
+
+
+@pytest.mark.parametrize(("sample_rate", "seconds"), [(16000, 2.0), (22050, 3.37), (48000, 5.11), (22051, 2.5)])
+def test_the_slow_envelope_measures_as_the_full_one(sample_rate: int, seconds: float) -> None:
+    time_s = np.arange(round(seconds * sample_rate)) / sample_rate
+    samples = np.random.default_rng(2).standard_normal(len(time_s)) * (1 + 0.3 * np.sin(2 * np.pi * 40 * time_s))
+    slow, rate_hz = slow_envelope(samples, sample_rate)
+    step = samples_per_slow_sample(sample_rate)
+    assert len(slow) == -(-len(samples) // step)
+    full = hilbert_envelope(samples, sample_rate)
+    for target_hz in (2.5, 14.1, 40.0, 99.0):
+        expected = envelope_depth(full, sample_rate, target_hz)
+        assert envelope_depth(slow, rate_hz, target_hz) == pytest.approx(expected, abs=0.0008)
+
+
+@pytest.mark.parametrize(("centre_hz", "rate_hz"), [(125.0, 6.0), (125.0, 40.0), (1000.0, 40.0)])
+def test_a_narrow_band_takes_fast_rates_away(centre_hz: float, rate_hz: float) -> None:
+    """The closed form in the module's docstring."""
+    tone = (1 + 0.2 * np.sin(2 * np.pi * rate_hz * HEARD_S)) * np.sin(2 * np.pi * centre_hz * HEARD_S)
+    envelopes, slow_rate_hz = band_envelopes(tone, HEARD_RATE, np.array([centre_hz]))
+    kept = (1 + (rate_hz / (1.019 * erb_hz(centre_hz))) ** 2) ** -2
+    assert envelope_depth(envelopes[0], slow_rate_hz, rate_hz) == pytest.approx(0.2 * kept, rel=0.05)
+
+
+def test_centres_are_one_erb_apart_and_fit() -> None:
+    for sample_rate in (8000, HEARD_RATE, 48000):
+        centres_hz = centre_frequencies_hz(sample_rate)
+        middle_hz = (centres_hz[1:] + centres_hz[:-1]) / 2
+        np.testing.assert_allclose(np.diff(centres_hz) / erb_hz(middle_hz), 1.0, atol=0.01)
+        assert centres_hz[-1] + erb_hz(centres_hz[-1]) <= min(sample_rate / 2, 9000)
+    with pytest.raises(CtxAudioError, match="no auditory band"):
+        centre_frequencies_hz(200)
+    with pytest.raises(CtxAudioError, match="mono"):
+        band_envelopes(np.zeros((2, 100)), HEARD_RATE, np.array([1000.0]))
