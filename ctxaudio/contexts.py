@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ctxaudio.errors import unknown
 
+Grade = Literal["A", "B", "C", "D", "X"]
 Entry = TypeVar("Entry")
 
 
@@ -26,12 +27,9 @@ class Evidence:
     only, X wrong as physics.
     """
 
-    grade: Literal["A", "B", "C", "D", "X"]
+    grade: Grade
     says: str
     source: str
-
-    def __str__(self) -> str:
-        return f"{self.grade}: {self.says} ({self.source})"
 
 
 @dataclass(frozen=True)
@@ -118,3 +116,19 @@ def context_named(name: str) -> Context:
     if name not in CONTEXTS and name != ALL.name:
         raise unknown("context", name, [*CONTEXTS, ALL.name])
     return CONTEXTS.get(name, ALL)
+
+
+def catalogue() -> dict[str, Any]:
+    """All of this as plain dictionaries, ready for JSON; `all` is the one model for every context."""
+    every = {context.name: asdict(context) for context in (*CONTEXTS.values(), ALL)}
+    for described in every.values():
+        del described["name"], described["parts"]
+    return {
+        "contexts": {name: every[name] for name in CONTEXTS},
+        "all": every[ALL.name],
+        "bands": {name: asdict(band) for name, band in BANDS.items()},
+        "targets": {name: asdict(target) for name, target in TARGETS.items()},
+        "methods": {name: asdict(method) for name, method in METHODS.items()},
+        "vetoes_everywhere": VETOES_EVERYWHERE,
+        "safe_listening": SAFE_LISTENING,
+    }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.cli import main
-from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, context_named
+from ctxaudio.contexts import ALL, CONTEXTS, VETOES_EVERYWHERE, catalogue, context_named
 from ctxaudio.course.teaching import notebook_run
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.data.fsd50k import Clip, Index, read_index
@@ -37,6 +37,7 @@ def test_all_has_every_condition_once_in_the_order_of_the_contexts_and_is_none_o
     assert len(ALL.conditions) == len(set(ALL.conditions)) == 26
     assert ALL.conditions[:6] == (*CONTEXTS["sleep"].conditions, "Stream")
     assert context_named("all") is ALL and "all" not in CONTEXTS and len(CONTEXTS) == 5
+    assert set(catalogue()["contexts"]) == set(CONTEXTS) and catalogue()["all"]["conditions"] == ALL.conditions
 
 
 def test_all_modulates_nothing_and_claims_nothing() -> None:

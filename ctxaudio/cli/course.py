@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from ctxaudio.contexts import ALL, BANDS, CONTEXTS, METHODS, SAFE_LISTENING, TARGETS
+from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, catalogue
 from ctxaudio.options import Common, Options, option
 
 #: Soft enough that no sound's peaks keep it from the level of its sham.
 QUIET_LUFS = -35.0
+
+
+@dataclass(frozen=True)
+class Printed:
+    """How the contexts are printed."""
+
+    json: bool = option(False, "as JSON")
 
 
 @dataclass(frozen=True)
@@ -26,23 +34,32 @@ class Course:
     device: str = option("cpu", "to train on: cpu, or cuda (with `full`: a larger generator)")
 
 
-def contexts() -> None:
+def contexts(printed: Printed) -> None:
     """Print contexts, bands and targets with their evidence grades."""
-    for context in (*CONTEXTS.values(), ALL):
-        depths = {**context.band_depths, **context.target_depths}
-        print(f"{context.name} (evidence {context.evidence})")
-        print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(context.conditions))}")
+    content = catalogue()
+    if printed.json:
+        print(json.dumps(content, indent=2))
+        return
+    for name, about in {**content["contexts"], "all": content["all"]}.items():
+        depths = {**about["band_depths"], **about["target_depths"]}
+        print(f"{name} (evidence {_graded(about['evidence'])})")
+        print(f"  conditions: {', '.join(f'{i} {label}' for i, label in enumerate(about['conditions']))}")
         print(f"  modulation: {', '.join(f'{name} {depth:g}' for name, depth in depths.items()) or 'none'}")
     print("\nbands (envelope rates)")
-    for band in BANDS.values():
-        print(f"  {band.name:<10} {band.low_hz:g}-{band.high_hz:g} Hz, associated with {band.association}")
-    print(f"  evidence {band.evidence}\ntargets")
-    for target in TARGETS.values():
-        print(f"  {target.name:<10} {target.frequency_hz:g} Hz {target.kind}, {target.evidence}")
+    for name, band in content["bands"].items():
+        print(f"  {name:<10} {band['low_hz']:g}-{band['high_hz']:g} Hz, associated with {band['association']}")
+    print(f"  evidence {_graded(band['evidence'])}")
+    print("targets")
+    for name, target in content["targets"].items():
+        print(f"  {name:<10} {target['frequency_hz']:g} Hz {target['kind']}, {_graded(target['evidence'])}")
     print("methods")
-    for name, evidence in METHODS.items():
-        print(f"  {name}, {evidence}")
-    print(f"safe listening\n  {SAFE_LISTENING}")
+    for name, evidence in content["methods"].items():
+        print(f"  {name}, {_graded(evidence)}")
+    print(f"safe listening\n  {content['safe_listening']}")
+
+
+def _graded(evidence: dict[str, Any]) -> str:
+    return f"{evidence['grade']}: {evidence['says']} ({evidence['source']})"
 
 
 def demo(asked: Demo) -> None:

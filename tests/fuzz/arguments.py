@@ -66,7 +66,7 @@ COMMANDS = {
     "demo": ("--output_dir out --duration 0.4", "seed"),
     "course": ("--preset nope --output_dir out", "context seed duration sample_rate preset device"),
     "pretrain": ("--output_dir out --corpora 0", "corpora data_dir"),
-    "contexts": ("", ""),
+    "contexts": ("", "json"),
 }
 
 
