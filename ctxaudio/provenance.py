@@ -20,8 +20,8 @@ from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Context, 
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
-from ctxaudio.modulation.profile import Rate, Tone, modulation_text
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.profile import Tone
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
@@ -47,8 +47,7 @@ def claims_of(context: Context | None, modulation: Modulation) -> dict[str, Evid
     {'context sleep': 'D', 'target deep_sleep (2.5 Hz)': 'D', 'band delta (1-4 Hz)': 'B'}
     """
     profile, steps = modulation.at_start, modulation.schedule.steps if modulation.schedule else ()
-    parts: tuple[Rate | Tone, ...] = (*profile.rates, *profile.tones)
-    moving = [part for part in parts if part.depth > 0.0]
+    moving = [part for part in profile.parts if part.depth > 0.0]
     rates_hz = {part.rate_hz for part in (*moving, *(step for step in steps if step.depth > 0.0))}
     carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
     carriers_hz |= {tone.carrier_hz for tone in profile.tones}
@@ -104,12 +103,11 @@ class Provenance:
         model, reached = self.model, self.reached
         trained_on = licences_text(model.get("licences", {})) if model else ""
         graded = ", ".join(f"{claim} {evidence.grade}" for claim, evidence in self.claims.items())
-        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
         parts = [
             f"ctxaudio {__version__} {self.made_by}",
             f"context {self.context}" if self.context else "",
             f"condition {', '.join(self.conditions)}" if self.conditions else "",
-            f"modulation {modulation}",
+            f"modulation {self.modulation.text()}",
             f"from {', '.join(str(source['file']) for source in self.sources)}" if self.sources else "",
             f"seed {self.seed}" if self.seed is not None else "",
             f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached and isfinite(reached.lufs) else "",
@@ -156,8 +154,7 @@ class Provenance:
         """For the command line: the file, its modulation and the levels reached, and below it `evidence_line`."""
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
-        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
-        return f"{audio}: modulation {modulation}{levels}\n{evidence_line(self.claims)}"
+        return f"{audio}: modulation {self.modulation.text()}{levels}\n{evidence_line(self.claims)}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""

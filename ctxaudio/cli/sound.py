@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import (
-    ModulationProfile,
-    ToneKind,
-    check_comfort,
-    chosen_profile,
-    method_profile,
-    named_profile,
-)
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
+from ctxaudio.modulation.profile import ModulationProfile, ToneKind, chosen_profile, method_profile, named_profile
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Modulation, Schedule, parse_schedule
 from ctxaudio.options import Options, check_free, on_a_terminal, option, taking
 from ctxaudio.run import Common
 
 if TYPE_CHECKING:
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.night import Mixed
     from ctxaudio.render.session import Finish
 
@@ -108,7 +100,6 @@ def generate(run: Common, asked: Generation) -> int:
     """Generate WAV files with a trained generator."""
     from tqdm import tqdm
 
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.provenance import claims_of, evidence_line
     from ctxaudio.render.generate import generate_clips, model_for, write_clips
 
@@ -120,14 +111,15 @@ def generate(run: Common, asked: Generation) -> int:
     context, profile = context_named(about["context"]), generator.modulation.profile
     if asked.bands is not None or asked.targets is not None:
         profile = chosen_profile(context, asked.bands, asked.targets)
+    modulation = Modulation(profile)
     if not asked.beyond_comfort:
-        check_comfort(profile.rates)
+        modulation.check_comfort()
     count = asked.num_samples
     clips = generate_clips(generator, count, run.duration, asked.focus_condition, run.seed, profile)
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
-    print(evidence_line(claims_of(context, Modulation(profile))))
+    print(evidence_line(claims_of(context, modulation)))
     return 0
 
 
@@ -198,7 +190,6 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.night import read_schedule
 
     if asked.schedule is not None:
@@ -207,12 +198,12 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
         depth = DEFAULT_DEPTH if asked.depth is None else asked.depth
         schedule = schedule or parse_schedule(asked.schedule, depth)
         asked = replace(asked, method=asked.method or "am", rate_hz=asked.rate_hz or schedule.steps[0].rate_hz)
-    profile = _profile_of(asked, context)
+    modulation = Modulation(profile := _profile_of(asked, context), schedule)
     if not asked.beyond_comfort:
-        check_comfort(profile.rates, schedule)
+        modulation.check_comfort()
     if asked.control:
-        profile = profile.sham() if asked.control == "sham" else profile.jittered()
-    return Modulation(profile, schedule)
+        modulation = Modulation(profile.sham() if asked.control == "sham" else profile.jittered(), schedule)
+    return modulation
 
 
 def _profile_of(asked: Asked, context: str | None) -> ModulationProfile:

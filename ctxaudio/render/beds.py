@@ -21,7 +21,8 @@ from ctxaudio.data.batches import seamless_loop
 from ctxaudio.files import FloatArray
 from ctxaudio.model.generator import Generator
 from ctxaudio.model.style_bank import Style
-from ctxaudio.modulation.stream import Modulation, Modulator
+from ctxaudio.modulation.layer import modulated
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.render.generate import LUFS, trained_condition, trained_conditions
 from ctxaudio.signal.audio import AudioReader, fade_gain, resample
 from ctxaudio.signal.loudness import loudness_of
@@ -211,19 +212,16 @@ def rendered_blocks(
 
     Taken up in the middle, it begins with the block before, so that no kernel misses its past.
     """
-    bed = layers[0].bed
+    bed, lufs = layers[0].bed, LUFS + layers[0].level_db
     first = max(0, (start_sample - round(WARM_UP_S * bed.sample_rate)) // bed.block_samples)
-    begins = first * bed.block_samples
-    modulator = Modulator(modulation, bed.sample_rate, bed.channels, LUFS + layers[0].level_db, begins)
-    skip, left = start_sample - begins, total_samples - start_sample
     gains = [np.float32(10.0 ** (layer.level_db / 20.0)) for layer in layers]
-    for blocks in zip(*(layer.bed.blocks(first) for layer in layers), strict=True):
-        mixed = np.sum([gain * block for gain, block in zip(gains, blocks, strict=True)], axis=0, dtype=np.float32)
-        ready = modulator.process(np.asarray(mixed))
-        kept = ready[:, skip : skip + left]
-        skip = max(0, skip - ready.shape[1])
-        left -= kept.shape[1]
-        if kept.shape[1]:
-            yield kept
-        if left <= 0:
+    mixed = (
+        np.asarray(np.sum([gain * block for gain, block in zip(gains, blocks, strict=True)], axis=0, dtype=np.float32))
+        for blocks in zip(*(layer.bed.blocks(first) for layer in layers), strict=True)
+    )
+    at = first * bed.block_samples
+    for block in modulated(mixed, modulation, bed.sample_rate, bed.channels, lufs, at):
+        yield block[:, max(0, start_sample - at) : total_samples - at]
+        at += block.shape[1]
+        if at >= total_samples:
             return

@@ -17,7 +17,7 @@ from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.provenance import Provenance, json_beside
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain

@@ -15,9 +15,8 @@ import yaml
 from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import why_unreadable, write_text
-from ctxaudio.modulation.profile import check_comfort, method_profile
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, DEFAULT_GLIDE_S, Schedule, Step, step_of
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.profile import method_profile
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, DEFAULT_GLIDE_S, Modulation, Schedule, Step, step_of
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, source_file
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed
@@ -106,9 +105,9 @@ class Night:
     @property
     def modulation(self) -> Modulation:
         """Amplitude modulation along the schedule; raises `CtxAudioError` for depths beyond comfort."""
-        profile = method_profile("am", self.schedule.steps[0].rate_hz)
-        check_comfort(profile.rates, self.schedule)
-        return Modulation(profile, self.schedule)
+        modulation = Modulation(method_profile("am", self.schedule.steps[0].rate_hz), self.schedule)
+        modulation.check_comfort()
+        return modulation
 
     def write(self, path: Path) -> None:
         """Write it as YAML, whole or not at all; recordings are named from the file's folder."""

@@ -26,7 +26,8 @@ from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
-from ctxaudio.modulation.stream import Modulation, Modulator
+from ctxaudio.modulation.layer import modulated
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.render.beds import BLOCK_S, Layer, rendered_blocks
@@ -117,9 +118,7 @@ def modulate_file(
     lufs = loudness_of(reader.blocks(BLOCK_S), sample_rate, channels, source) if tones else None
 
     def blocks() -> Iterator[FloatArray]:
-        modulator = Modulator(modulation, sample_rate, channels, lufs)
-        yield from map(modulator.process, reader.blocks(BLOCK_S))
-        yield modulator.flush()
+        return modulated(reader.blocks(BLOCK_S), modulation, sample_rate, channels, lufs)
 
     layout = Format(sample_rate, modulation.channels(channels), reader.frames)
     return write_finished(blocks, layout, finish, path, made, progress)

@@ -24,7 +24,7 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.provenance import Provenance
 from ctxaudio.render.beds import GeneratedBed, Layer
 from ctxaudio.render.generate import generate_clips, write_clips

@@ -17,8 +17,7 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
-from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Modulation, Schedule, Step, parse_schedule
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
