@@ -139,9 +139,10 @@ def session(
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
-    from ctxaudio.render.beds import RecordingBed
-    from ctxaudio.render.night import Source, generated_source, plan_session, read_night
-    from ctxaudio.render.session import render_session
+    from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
+    from ctxaudio.render.generate import model_for
+    from ctxaudio.render.night import read_night
+    from ctxaudio.render.session import Session, render_session
     from ctxaudio.signal.audio import audio_format
 
     if asked.model_path is not None and asked.input is not None:
@@ -155,17 +156,18 @@ def session(
     if is_file(modulating.schedule):
         night = read_night(Path(str(modulating.schedule)))
         mix, schedule = night.mix, night.schedule
-        own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
-        minutes = minutes if "minutes" in asked.given else own_minutes
-        level = level if "fade_s" in asked.given else replace(level, fade_s=own_fade_s)
+        minutes = minutes if "minutes" in asked.given else night.minutes
+        level = level if "fade_s" in asked.given else replace(level, fade_s=night.fade_s)
+    bed: Bed
+    context, model = modulating.context, None
     if asked.input is None:
-        source = generated_source(asked.model_path, asked.focus_condition, channels, seed, modulating.context, schedule)
+        generator, model = model_for(asked.model_path, context)
+        context, bed = model["context"], GeneratedBed(generator, asked.focus_condition, channels, seed, schedule)
     else:
         bed = RecordingBed(asked.input, channels, seed, 60.0 * minutes)
-        source = Source(bed, modulating.context, recording=asked.input)
-    modulation = modulation_of(modulating, source.context, schedule)
-    planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
-    print(f"{minutes:g} minutes of {', '.join(source.conditions) or asked.input} into {path}", flush=True)
+    modulation = modulation_of(modulating, context, schedule)
+    planned = Session(bed, modulation, minutes, finish_of(level, LIMIT_DB), mix, context=context, model=model)
+    print(f"{minutes:g} minutes of {', '.join(bed.conditions) or asked.input} into {path}", flush=True)
     print(render_session(planned, path, asked.restart, on_a_terminal()).summary(path))
     return 0
 

@@ -169,32 +169,36 @@ def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEF
     steps: list[Step] = []
     for entry in text.split(","):
         minute, _, what = entry.partition(":")
-        words = what.split()
+        words, given = what.split(), {"minute": minute, "depth": depth}
         if words == ["off"]:
             words = [str(steps[-1].rate_hz if steps else 10.0), "0"]
-        band = words.pop(0) if words and words[0] in BANDS else None
+        if words and words[0] in BANDS:
+            given["band"] = words.pop(0)
         try:
-            given: dict[str, Any] = dict(zip(("rate_hz", "depth")[: len(words)], words, strict=True))
-            steps.append(step_of(minute, band, **{"depth": depth} | given))
+            given |= zip(("rate_hz", "depth")[: len(words)], words, strict=True)
+            steps.append(step_of(given))
         except ValueError:
             wanted = "MINUTE:[BAND] RATE [DEPTH], such as 20:theta 6 or 20:theta 6 0.3"
             raise CtxAudioError(f"schedule: {reprlib.repr(entry.strip())} is not {wanted}") from None
     return Schedule(tuple(steps), glide_s)
 
 
-def step_of(
-    minute: Any,
-    band: str | None = None,
-    rate_hz: Any = None,
-    depth: Any = DEFAULT_DEPTH,
-    level_db: Any = 0.0,
-    condition: str | None = None,
-) -> Step:
-    """A step from texts or numbers; without a rate it is the band's middle. `ValueError` for what is no number."""
+def step_of(entry: Any) -> Step:
+    """A step from `minute`, `rate_hz` and/or `band` (whose middle it is then), and any other field of `Step`, as texts
+    or numbers. Raises `ValueError` for anything else, and `CtxAudioError` for numbers out of range.
+    """
+    if not isinstance(entry, dict) or "minute" not in entry or entry.keys() - {"band", *Step.__dataclass_fields__}:
+        raise ValueError(f"{reprlib.repr(entry)} is not a step")
+    band, rate_hz, condition = (entry.get(name) for name in ("band", "rate_hz", "condition"))
+    if band not in (None, *BANDS):
+        raise ValueError(f"unknown band {reprlib.repr(band)}, not one of {', '.join(BANDS)}")
+    if not isinstance(condition, str | None):
+        raise ValueError(f"{reprlib.repr(condition)} is no condition")
     if band is None and rate_hz is None:
         raise ValueError("a step needs rate_hz or band")
     hz = BANDS[str(band)].middle_hz if rate_hz is None else float(rate_hz)
-    if band is not None and not BANDS[band].low_hz <= hz <= BANDS[band].high_hz:
-        known = f"{band} ({BANDS[band].low_hz:g}-{BANDS[band].high_hz:g} Hz)"
-        raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {known}")
-    return Step(float(minute), hz, float(depth), float(level_db), condition)
+    if band and not BANDS[band].low_hz <= hz <= BANDS[band].high_hz:
+        limits = f"{BANDS[band].low_hz:g}-{BANDS[band].high_hz:g} Hz"
+        raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {band} ({limits})")
+    numbers = {name: float(entry[name]) for name in ("minute", "depth", "level_db") if name in entry}
+    return Step(rate_hz=hz, condition=condition, **numbers)

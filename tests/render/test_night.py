@@ -12,7 +12,7 @@ import pytest
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
-from ctxaudio.render.night import Mixed, Night, band_of, example_nights, read_night, read_schedule, with_conditions
+from ctxaudio.render.night import Mixed, Night, band_of, example_nights, read_night, read_schedule
 
 STEP = "steps:\n- {minute: 0, rate_hz: 10}\n"
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -79,7 +79,7 @@ def test_depths_beyond_comfort_are_refused() -> None:
 
 def test_bands_of_rates_and_conditions_of_a_model() -> None:
     assert [band_of(rate_hz) for rate_hz in (0.5, 2.5, 8.0, 40.0)] == ["", "delta", "theta", "gamma"]
-    known = with_conditions(Night(Schedule(STEPS)), ["Wind"])
+    known = Night(Schedule(STEPS)).with_conditions(["Wind"])
     assert [step.condition for step in known.schedule.steps] == [None, "Wind"]
 
 
