@@ -106,15 +106,11 @@ def envelope_gain(
             continue
         rate_hz, depth, turns = track.at(time_s)
         m = depths[k] if len(track.knots) == 1 else depth.to(depths.dtype)
-        turns = turns + phases[:, k, None] / (2.0 * math.pi)
-        if not track.pulse:
-            wave = wave + m * torch.sin(2.0 * math.pi * turns).to(depths.dtype)
-            variance = variance + 0.5 * m.square()
-            continue
+        turns, ramp = turns + phases[:, k, None] / (2.0 * math.pi), (RAMP_S * rate_hz).clamp_max(0.5)
+        shape = pulses(turns, ramp) if track.pulse else torch.sin(2.0 * math.pi * turns)
+        wave = wave + m * shape.to(depths.dtype)
         # A raised-cosine ramp of width r has mean square 3r/8 where a step would have r/2.
-        ramp = (RAMP_S * rate_hz).clamp_max(0.5)
-        wave = wave + m * pulses(turns, ramp).to(depths.dtype)
-        variance = variance + m.square() * (1.0 - ramp).to(depths)
+        variance = variance + m.square() * ((1.0 - ramp).to(depths) if track.pulse else 0.5)
     return ((1.0 + wave) / torch.sqrt(1.0 + variance)).expand(len(phases), length)
 
 

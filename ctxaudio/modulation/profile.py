@@ -102,11 +102,12 @@ class ModulationProfile:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
-        return cls(
-            tuple(Rate(**rate | {"pulse": bool(rate.get("pulse"))}) for rate in content["rates"]),
-            tuple(Carrier(**carrier) for carrier in content["carriers"]),
-            tuple(Tone(**tone) for tone in content.get("tones", ())),
-        )
+        rates = [
+            rate | {"pulse": bool(rate.get("pulse"))} for rate in content["rates"]
+        ]  # older models: none, or a shape
+        parts = {"tones": (), **content, "rates": rates}
+        kinds = {"rates": Rate, "carriers": Carrier, "tones": Tone}
+        return cls(**{name: tuple(kind(**part) for part in parts[name]) for name, kind in kinds.items()})
 
 
 def modulation_profile(band_depths: Mapping[str, float], target_depths: Mapping[str, float]) -> ModulationProfile:

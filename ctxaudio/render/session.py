@@ -238,36 +238,31 @@ def write_finished(
 
 
 def limited(blocks: Iterable[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
-    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms."""
-    ceiling_db -= MARGIN_DB
-    reach = max(1, round(REACH_S * sample_rate))
-    waiting, past = None, 0  # so many samples of `waiting` have gone out, and are there for what the gain sees
+    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP), by a gain smooth for 5 ms about each."""
+    ceiling_db, reach = ceiling_db - MARGIN_DB, max(1, round(REACH_S * sample_rate))
+    waiting, past = None, 0  # `past` samples of `waiting` have gone out, and are there for what the gain sees
+    smoothing = np.hanning(2 * reach + 3)[1:-1]
+    smoothing = (smoothing / smoothing.sum()).astype(np.float32)
     for block in chain(blocks, [None]):
         if block is not None:
             waiting = block if waiting is None else np.concatenate([waiting, block], axis=1)
         if waiting is None:
             return
-        until = waiting.shape[1] if block is None else max(past, waiting.shape[1] - 2 * reach)
+        length = waiting.shape[1]
+        until = length if block is None else max(past, length - 2 * reach)
         ready = waiting[:, past:until]
-        if waiting.shape[1] and true_peak_db(waiting) > ceiling_db:
-            ready = ready * _limiting_gain(waiting, ceiling_db, sample_rate, reach)[past:until]
+        if length and true_peak_db(waiting) > ceiling_db:
+            rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in waiting]
+            between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
+            peaks = np.maximum(between.reshape(len(rows), -1, OVERSAMPLING).max((0, 2)), np.abs(waiting).max(0))
+            peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
+            needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
+            spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+            gain = scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid")
+            ready = ready * gain.astype(np.float32)[past:until]
         yield ready
         keep_from = max(0, until - 2 * reach)
         waiting, past = waiting[:, keep_from:], until - keep_from
-
-
-def _limiting_gain(sound: FloatArray, ceiling_db: float, sample_rate: int, reach: int) -> FloatArray:
-    """Gain `[T]`, smooth over `reach` samples to either side, that brings each peak of `sound` under the ceiling."""
-    length = sound.shape[1]
-    rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in sound]
-    between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
-    peaks = np.maximum(between.reshape(len(sound), -1, OVERSAMPLING).max((0, 2)), np.abs(sound).max(0))
-    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
-    needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
-    spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
-    window = np.hanning(2 * reach + 3)[1:-1]
-    smoothing = (window / window.sum()).astype(np.float32)
-    return np.asarray(scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid"), np.float32)
 
 
 def shown(
