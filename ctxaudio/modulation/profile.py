@@ -102,9 +102,8 @@ class ModulationProfile:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
-        rates = [
-            rate | {"pulse": bool(rate.get("pulse"))} for rate in content["rates"]
-        ]  # older models: none, or a shape
+        # in older models no tones, and `pulse` None or a shape
+        rates = [rate | {"pulse": bool(rate.get("pulse"))} for rate in content["rates"]]
         parts = {"tones": (), **content, "rates": rates}
         kinds = {"rates": Rate, "carriers": Carrier, "tones": Tone}
         return cls(**{name: tuple(kind(**part) for part in parts[name]) for name, kind in kinds.items()})

@@ -65,8 +65,8 @@ class Bed(ABC):
 class GeneratedBed(Bed):
     """Pieces from a trained generator; their style goes from one to another in twenty minutes.
 
-    Two channels share the courses that the network makes and have noise of their own (decorrelated stereo). Where
-    `schedule` names a condition it crosses over to that, with equal power, within the schedule's glide (10 s or more).
+    Two channels share the courses that the network makes and have noise of their own (decorrelated stereo). To each
+    condition that `schedule` names it crosses over with equal power, within the schedule's glide (10 s or more).
     """
 
     def __init__(
@@ -104,20 +104,19 @@ class GeneratedBed(Bed):
         return latent.float(), this.crossfade(following, way)
 
     def piece(self, number: int) -> FloatArray:
-        heard = self.conditions_at((number + 0.5) * BLOCK_S)
-        return np.sum([np.float32(share) * self._piece_of(number, condition) for condition, share in heard], axis=0)
-
-    def _piece_of(self, number: int, condition: int) -> FloatArray:
-        # noise of its own for each condition, so that the powers of two add
-        own = (1,) if condition == self.condition else (2, condition)
-        drawn = np.random.default_rng((self.seed, number, *own)).integers(2**62)
-        random, labels = torch.Generator().manual_seed(int(drawn)), torch.tensor([condition])
-        with torch.inference_mode():
-            latent, style = self.character(number, condition)
-            sound = self.generator.unmodulated(latent, labels, self.piece_samples, style, random, self.channels)
-        made = np.asarray(sound.numpy(), np.float32)
-        lufs = loudness_of([made], self.sample_rate, self.channels, "what the generator made")
-        return made * np.float32(10.0 ** ((LUFS - lufs) / 20.0))
+        parts = []
+        for condition, share in self.conditions_at((number + 0.5) * BLOCK_S):
+            # noise of its own for each condition, so that the powers of two add
+            own = (1,) if condition == self.condition else (2, condition)
+            drawn = np.random.default_rng((self.seed, number, *own)).integers(2**62)
+            random, labels = torch.Generator().manual_seed(int(drawn)), torch.tensor([condition])
+            with torch.inference_mode():
+                latent, style = self.character(number, condition)
+                sound = self.generator.unmodulated(latent, labels, self.piece_samples, style, random, self.channels)
+            made = np.asarray(sound.numpy(), np.float32)
+            lufs = loudness_of([made], self.sample_rate, self.channels, "what the generator made")
+            parts.append(np.float32(share) * (made * np.float32(10.0 ** ((LUFS - lufs) / 20.0))))
+        return np.asarray(np.sum(parts, axis=0))
 
 
 class RecordingBed(Bed):
@@ -144,12 +143,10 @@ class RecordingBed(Bed):
         """An excerpt at the recording's own rate, resampled; a short recording is folded into a loop first."""
         if number % self.every:
             return np.zeros((self.channels, self.piece_samples), dtype=np.float32)
-        random = np.random.default_rng((self.seed, number))
-        start = int(random.integers(max(1, self.frames - self.needed + 1)))
-        if self.goes_on:
-            start = round(number * BLOCK_S * self.native_rate)
-        found = next(AudioReader(self.path).blocks(self.needed / self.native_rate, start))
-        excerpt = with_channels(found, self.channels)
+        start = round(number * BLOCK_S * self.native_rate)
+        if not self.goes_on:
+            start = int(np.random.default_rng((self.seed, number)).integers(max(1, self.frames - self.needed + 1)))
+        excerpt = with_channels(next(AudioReader(self.path).blocks(BLOCK_S + FADE_S, start)), self.channels)
         if self.every > 1:
             # after the second in which a piece is faded in, which would take the attack
             samples = excerpt.shape[1]
