@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.profile import ModulationProfile, ToneKind, chosen_profile, method_profile, named_profile
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Modulation, Schedule, parse_schedule
+from ctxaudio.modulation.schedule import (
+    DEFAULT_DEPTH,
+    Mixed,
+    Modulation,
+    Schedule,
+    parse_schedule,
+    read_night,
+    read_schedule,
+)
 from ctxaudio.options import Options, check_free, on_a_terminal, option, taking
 from ctxaudio.run import Common
 
 if TYPE_CHECKING:
-    from ctxaudio.render.night import Mixed
     from ctxaudio.render.session import Finish
 
 #: Rare peaks of a long night may be limited by this much.
@@ -141,7 +148,6 @@ def session(
     from ctxaudio.provenance import json_beside
     from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
     from ctxaudio.render.generate import model_for
-    from ctxaudio.render.night import read_night
     from ctxaudio.render.session import Session, render_session
     from ctxaudio.signal.audio import audio_format
 
@@ -192,8 +198,6 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None =
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
-    from ctxaudio.render.night import read_schedule
-
     if asked.schedule is not None:
         if schedule is None and is_file(asked.schedule):
             schedule = read_schedule(Path(asked.schedule))

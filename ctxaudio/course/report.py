@@ -22,8 +22,8 @@ from ctxaudio.course import template
 from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.files import child_path, read_json, write_text
+from ctxaudio.modulation.schedule import night_of
 from ctxaudio.plots.charts import spaced
-from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness

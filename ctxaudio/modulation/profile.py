@@ -10,6 +10,7 @@ range raise `CtxAudioError`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
@@ -17,6 +18,17 @@ from typing import Any, Literal, Self, get_args
 from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, Context, context_named
 from ctxaudio.errors import CtxAudioError, unknown
 from ctxaudio.options import Options, option
+
+#: How deep a rate may be before it is unpleasant: (from hertz, to, greatest depth, what it sounds like beyond).
+#: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
+#: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
+#: doi:10.1016/j.cub.2015.06.043).
+COMFORT_LIMITS = (
+    (0.0, 2.0, 0.7, "swells that draw attention"),
+    (2.0, 15.0, 0.5, "conspicuous pumping"),
+    (15.0, 30.0, 0.5, "flutter"),
+    (30.0, math.inf, 0.3, "roughness"),
+)
 
 ToneKind = Literal["am", "isochronic", "monaural", "binaural"]
 
@@ -98,6 +110,30 @@ class ModulationProfile:
         """The same with these fields of all rates and tones."""
         rates = tuple(replace(rate, **changes) for rate in self.rates)
         return replace(self, rates=rates, tones=tuple(replace(tone, **changes) for tone in self.tones))
+
+    def text(self) -> str:
+        """The profile in a few words, such as "2.5 Hz m 0.2, carrier 432 Hz m 0.5" (m is the depth)."""
+        everything = [
+            *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in self.rates),
+            *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in self.tones),
+            *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in self.carriers),
+        ]
+        heard = [(f"{text} m {depth:.2g}", jitter) for text, depth, jitter in everything if depth]
+        if everything and not heard:
+            return f"none (sham of {', '.join(text for text, *_ in everything)})"
+        return ", ".join(text + (f" jittered by {jitter:g}" if jitter else "") for text, jitter in heard) or "none"
+
+    def check_comfort(self) -> None:
+        """Raise `CtxAudioError` where depths of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
+
+        Tones lie under the sound at a level of their own and are not limited.
+        """
+        for low_hz, high_hz, limit, beyond in COMFORT_LIMITS:
+            total = sum(rate.depth for rate in self.rates if low_hz <= rate.rate_hz < high_hz)
+            if total > limit + 1e-9:
+                where = f"{low_hz:g} Hz and above" if high_hz == math.inf else f"{low_hz:g}-{high_hz:g} Hz"
+                over = f"depth {total:g} at {where} is over {limit:g} ({beyond})"
+                raise CtxAudioError(f"{over}: less, or --beyond_comfort")
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""A modulation over time, "0:alpha 10, 20:theta 6, 40:delta 2.5" (`render.night` has the same as YAML); its comfort.
+"""A modulation over time, "0:alpha 10, 20:theta 6, 40:delta 2.5", or as a night in YAML; and how deep is comfortable.
 
 A step holds until the next; the change takes `glide_s` from the step's minute on (or the time to the next step, if
 that is shorter), along straight lines of rate and depth, so the phase never jumps.
@@ -7,27 +7,25 @@ that is shorter), along straight lines of rate and depth, so the phase never jum
 from __future__ import annotations
 
 import math
+import os
 import reprlib
-from dataclasses import dataclass, replace
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ctxaudio.contexts import BANDS
+import yaml
+
+from ctxaudio.contexts import BANDS, context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
+from ctxaudio.modulation.profile import ModulationProfile, Tone, method_profile
 from ctxaudio.options import Options, option
 
 DEFAULT_DEPTH = 0.2
 DEFAULT_GLIDE_S = 60.0
-#: How deep a rate may be before it is unpleasant: (from hertz, to, greatest depth, what it sounds like beyond).
-#: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
-#: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
-#: doi:10.1016/j.cub.2015.06.043).
-COMFORT_LIMITS = (
-    (0.0, 2.0, 0.7, "swells that draw attention"),
-    (2.0, 15.0, 0.5, "conspicuous pumping"),
-    (15.0, 30.0, 0.5, "flutter"),
-    (30.0, math.inf, 0.3, "roughness"),
-)
+ENTRIES = ("minutes", "fade_s", "glide_s", "steps", "mix")
+MOST_BYTES = 20_000  # a longer file is no night
 
 
 @dataclass(frozen=True)
@@ -117,20 +115,9 @@ class Modulation:
         return 2 if any(tone.kind == "binaural" for tone in self.profile.tones) else of_sound
 
     def check_comfort(self) -> None:
-        """Raise `CtxAudioError` where depths of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
-
-        Tones lie under the sound at a level of their own and are not limited.
-        """
-        at_once: list[tuple[Rate, ...]] = [self.profile.rates]
-        if self.schedule and self.profile.rates:
-            at_once = [self._at(step).rates for step in self.schedule.steps]
-        for rates in at_once:
-            for low_hz, high_hz, limit, beyond in COMFORT_LIMITS:
-                total = sum(rate.depth for rate in rates if low_hz <= rate.rate_hz < high_hz)
-                if total > limit + 1e-9:
-                    where = f"{low_hz:g} Hz and above" if high_hz == math.inf else f"{low_hz:g}-{high_hz:g} Hz"
-                    over = f"depth {total:g} at {where} is over {limit:g} ({beyond})"
-                    raise CtxAudioError(f"{over}: less, or --beyond_comfort")
+        """Raise `CtxAudioError` where the rates are beyond comfort at any time."""
+        for profile in [self._at(step) for step in self.schedule.steps] if self.schedule else [self.profile]:
+            profile.check_comfort()
 
     def text(self) -> str:
         """The modulation in a few words (m is the depth); with a schedule, that of each step and what stays the same.
@@ -138,26 +125,11 @@ class Modulation:
         "10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min, carrier 432 Hz m 0.5"
         """
         if self.schedule is None or not any(step.depth for step in self.schedule.steps):
-            return _text(self.at_start)
+            return self.at_start.text()
         steps = [(step.minute, replace(self._at(step), carriers=())) for step in self.schedule.steps]
-        told = [f"{'none' if at == at.sham() else _text(at)} from {minute:g} min" for minute, at in steps]
+        told = [f"{'none' if at == at.sham() else at.text()} from {minute:g} min" for minute, at in steps]
         carriers = ModulationProfile(carriers=self.profile.carriers)
-        return ", ".join([*told, *([_text(carriers)] if carriers.carriers else [])])
-
-
-def _text(profile: ModulationProfile) -> str:
-    everything = [
-        *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in profile.rates),
-        *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in profile.tones),
-        *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in profile.carriers),
-    ]
-    heard = [
-        f"{text} m {depth:.2g}" + (f" jittered by {jitter:g}" if jitter else "")
-        for text, depth, jitter in everything
-        if depth
-    ]
-    sham = f" (sham of {', '.join(text for text, *_ in everything)})" if everything else ""
-    return ", ".join(heard) or f"none{sham}"
+        return ", ".join([*told, *([carriers.text()] if carriers.carriers else [])])
 
 
 def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEFAULT_GLIDE_S) -> Schedule:
@@ -202,3 +174,116 @@ def step_of(entry: Any) -> Step:
         raise CtxAudioError(f"schedule: {hz:g} Hz is not in the band {band} ({limits})")
     numbers = {name: float(entry[name]) for name in ("minute", "depth", "level_db") if name in entry}
     return Step(rate_hz=hz, condition=condition, **numbers)
+
+
+@dataclass(frozen=True)
+class Mixed(Options):
+    """A recording beside the bed: `level_db` to it, and if `gap_s` is not 0, now and then (`RecordingBed`)."""
+
+    path: Path
+    level_db: float = option(..., "", least=-60, most=20)
+    gap_s: float = option(0.0, "", least=0, most=3600)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What `ctxaudio session --schedule FILE` reads: all of a session but its bed."""
+
+    schedule: Schedule
+    minutes: float = 60.0
+    fade_s: float = 10.0
+    mix: tuple[Mixed, ...] = ()
+
+    @property
+    def modulation(self) -> Modulation:
+        """Amplitude modulation along the schedule; raises `CtxAudioError` for depths beyond comfort."""
+        modulation = Modulation(method_profile("am", self.schedule.steps[0].rate_hz), self.schedule)
+        modulation.check_comfort()
+        return modulation
+
+    def with_conditions(self, known: list[str]) -> Night:
+        """The night without the conditions that a model does not know."""
+        steps = (step if step.condition in known else replace(step, condition=None) for step in self.schedule.steps)
+        return replace(self, schedule=replace(self.schedule, steps=tuple(steps)))
+
+    def write(self, path: Path) -> None:
+        """Write it as YAML, whole or not at all; recordings are named from the file's folder."""
+        from ctxaudio.files import write_text
+
+        steps = [{"minute": step.minute, "band": band_of(step.rate_hz)} | asdict(step) for step in self.schedule.steps]
+        content: dict[str, Any] = {
+            "minutes": self.minutes,
+            "fade_s": self.fade_s,
+            "glide_s": self.schedule.glide_s,
+            "steps": [{name: value for name, value in step.items() if value not in (None, "")} for step in steps],
+        }
+        for mixed in self.mix:
+            file = mixed.path if mixed.path.is_absolute() else Path(os.path.relpath(mixed.path, path.parent))
+            entry = {"file": file.as_posix(), "level_db": mixed.level_db, "gap_s": mixed.gap_s}
+            content.setdefault("mix", []).append(entry)
+        write_text(path, yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110))
+
+
+def read_night(path: Path) -> Night:
+    """A night from YAML, see `night_of`; raises `CtxAudioError` naming the file for anything else.
+
+    All scalars are read as text, so that no tag, date or long number means anything.
+    """
+    from ctxaudio.files import why_unreadable  # with NumPy, which `--help` does not need
+
+    if reason := why_unreadable(path):
+        raise CtxAudioError(f"can't read {path}: {reason}")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise CtxAudioError(f"{path} is over {MOST_BYTES} bytes: give a schedule in YAML")
+        found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+    except OSError as error:
+        raise CtxAudioError(f"can't read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CtxAudioError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
+    return night_of(found if isinstance(found, dict) else {}, path)
+
+
+def read_schedule(path: Path) -> Schedule:
+    """The schedule of a YAML file that holds nothing else: the rest of a night is a session's."""
+    night = read_night(path)
+    if night != Night(night.schedule) or night.schedule.conditions():
+        raise CtxAudioError(f"{path} names a condition, minutes, fade_s or mix: only a session has those")
+    return night.schedule
+
+
+def night_of(found: Mapping[str, Any], path: Path) -> Night:
+    """A night from what YAML or TOML holds: `ENTRIES`, of which only `steps` must be there.
+
+    Steps are as `step_of` takes them; an entry of `mix` has `file` (from the folder of `path`), `level_db` and `gap_s`.
+    Raises `CtxAudioError`, which begins with `path`, for anything else.
+    """
+    try:
+        if not isinstance(found.get("steps"), list):
+            raise CtxAudioError("needs `steps:`, a list of entries with minute and rate_hz")
+        if unknown := found.keys() - set(ENTRIES):
+            raise CtxAudioError(f"unknown entry {reprlib.repr(min(unknown))}; known are {', '.join(ENTRIES)}")
+        schedule = Schedule(tuple(map(step_of, found["steps"])), float(found.get("glide_s", DEFAULT_GLIDE_S)))
+        mix = [
+            Mixed(path.parent / entry["file"], float(entry["level_db"]), float(entry.get("gap_s", 0.0)))
+            for entry in found.get("mix", ())
+        ]
+        given = {name: float(found[name]) for name in ("minutes", "fade_s") if name in found}
+        return Night(schedule, mix=tuple(mix), **given)
+    except (KeyError, TypeError, ValueError) as error:
+        wanted = "give times, rates, depths and levels as numbers, mix as file, level_db, gap_s"
+        raise CtxAudioError(f"{path}: {str(error)[:200]}: {wanted}") from error
+    except CtxAudioError as error:
+        raise CtxAudioError(f"{path}: {error}") from error
+
+
+def example_nights(context: str) -> dict[str, Night]:
+    """The sessions by name that come with the package for a context."""
+    path = Path(__file__).with_name("nights.toml")
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: night_of(entry, path) for name, entry in found[context_named(context).name].items()}
+
+
+def band_of(rate_hz: float) -> str:
+    """The band that a rate lies in, the lower one at a limit; empty for none."""
+    return next((band.name for band in BANDS.values() if band.low_hz <= rate_hz <= band.high_hz), "")

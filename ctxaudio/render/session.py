@@ -27,11 +27,10 @@ from tqdm import tqdm
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
 from ctxaudio.modulation.layer import modulated
-from ctxaudio.modulation.schedule import Modulation
+from ctxaudio.modulation.schedule import Mixed, Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, json_beside, source_file
 from ctxaudio.render.beds import BLOCK_S, Bed, RecordingBed, rendered_blocks
-from ctxaudio.render.night import Mixed
 from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer, fade_gain, resample
 from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
 from ctxaudio.workers import made_ahead

@@ -12,12 +12,11 @@ from IPython.display import display
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.schedule import Schedule, Step
+from ctxaudio.modulation.schedule import Mixed, Night, Schedule, Step, band_of, example_nights, read_night
 from ctxaudio.plots import Picture, timeline
 from ctxaudio.plots.charts import spaced
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import model_for, trained_conditions
-from ctxaudio.render.night import Mixed, Night, band_of, example_nights, read_night
 from ctxaudio.render.session import Finish, Session, preview
 from ctxaudio.widgets import NAME_SLIDERS, Sound, play, said
 

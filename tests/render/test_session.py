@@ -16,11 +16,10 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
-from ctxaudio.modulation.schedule import Modulation, Schedule, Step, parse_schedule
+from ctxaudio.modulation.schedule import Mixed, Modulation, Schedule, Step, parse_schedule
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
 from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed, rendered_blocks
-from ctxaudio.render.night import Mixed
 from ctxaudio.render.session import REACH_S, Finish, Format, Session, preview, render_session, write_finished
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import audio_writer
