@@ -172,11 +172,6 @@ class FrequencyModulationLayer(nn.Module):
         self.rate_depths = nn.Parameter(torch.tensor([t.knots[0][2] for t in self.tracks]), requires_grad=learnable)
         self.carrier_depths = nn.Parameter(torch.tensor([c.depth for c in profile.carriers]), requires_grad=learnable)
 
-    def random_phases(self, batch: int, generator: torch.Generator | None = None) -> Tensor:
-        """Phases `[B, K]` in radians, uniform: in training, so that no phase becomes a mark of the fakes."""
-        turns = torch.rand(batch, len(self.rates_hz), generator=generator, dtype=torch.float64)
-        return (2.0 * math.pi * turns).to(self.rates_hz.device)
-
     def emphasis(self) -> Tensor:
         """The kernel `[2 H + 1]` of what the carriers *add* to the sound, empty without any: zero-phase.
 

@@ -120,16 +120,11 @@ class Modulation:
             profile.check_comfort()
 
     def text(self) -> str:
-        """The modulation in a few words (m is the depth); with a schedule, that of each step and what stays the same.
-
-        "10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min, carrier 432 Hz m 0.5"
-        """
+        """As `ModulationProfile.text`; with a schedule such as "10 Hz m 0.2 from 0 min, none from 40 min"."""
         if self.schedule is None or not any(step.depth for step in self.schedule.steps):
             return self.at_start.text()
-        steps = [(step.minute, replace(self._at(step), carriers=())) for step in self.schedule.steps]
-        told = [f"{'none' if at == at.sham() else at.text()} from {minute:g} min" for minute, at in steps]
-        carriers = ModulationProfile(carriers=self.profile.carriers)
-        return ", ".join([*told, *([carriers.text()] if carriers.carriers else [])])
+        steps = [(step.minute, self._at(step)) for step in self.schedule.steps]
+        return ", ".join(f"{'none' if at == at.sham() else at.text()} from {minute:g} min" for minute, at in steps)
 
 
 def parse_schedule(text: str, depth: float = DEFAULT_DEPTH, glide_s: float = DEFAULT_GLIDE_S) -> Schedule:
