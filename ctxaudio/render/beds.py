@@ -36,7 +36,7 @@ WARM_UP_S = 1.0
 class Bed(ABC):
     """Blocks `[channels, block_samples]` at `sample_rate`, each at about -27 LUFS."""
 
-    level_db = 0.0  #: at which it is mixed in
+    level_db = 0.0  #: how much louder its blocks are instead
     goes_on = False  #: each piece begins with what ends the one before
     conditions: tuple[str, ...] = ()  #: what a generator makes of it
 
@@ -59,7 +59,7 @@ class Bed(ABC):
             if tail is not None:
                 piece[:, : self.fade_samples] = rising * piece[:, : self.fade_samples] + falling * tail
             tail = piece[:, self.block_samples :]
-            yield piece[:, : self.block_samples]
+            yield np.float32(10.0 ** (self.level_db / 20.0)) * piece[:, : self.block_samples]
 
 
 class GeneratedBed(Bed):
@@ -76,11 +76,11 @@ class GeneratedBed(Bed):
         self.generator = generator.eval()
         asked, trained = trained_condition(generator, condition), trained_conditions(generator)
         first = asked if asked >= 0 else trained[int(np.random.default_rng((seed,)).integers(len(trained)))]
-        named = schedule.conditions() if schedule else []
-        later = [(second, trained_condition(generator, name)) for second, name in named]
-        self.crossings = later if later and later[0][0] == 0.0 else [(0.0, first), *later]
+        later = schedule.conditions() if schedule else []
+        named = {0.0: first} | {second: trained_condition(generator, name) for second, name in later}
+        self.crossings = list(named.items())
         self.condition = self.crossings[0][1]
-        self.conditions = tuple(dict.fromkeys(generator.config.conditions[index] for _, index in self.crossings))
+        self.conditions = tuple(generator.config.conditions[index] for index in dict.fromkeys(named.values()))
         self.glide_s = max(schedule.glide_s if schedule else 0.0, BLOCK_S)
 
     def conditions_at(self, second: float) -> list[tuple[int, float]]:
@@ -180,15 +180,12 @@ def rendered_blocks(
 
     Taken up in the middle, it begins with the block before, so that no kernel misses its past.
     """
-    bed, lufs = beds[0], LUFS + beds[0].level_db
+    bed = beds[0]
     first = max(0, (start_sample - round(WARM_UP_S * bed.sample_rate)) // bed.block_samples)
-    gains = [np.float32(10.0 ** (each.level_db / 20.0)) for each in beds]
-    mixed = (
-        np.asarray(np.sum([gain * block for gain, block in zip(gains, blocks, strict=True)], axis=0, dtype=np.float32))
-        for blocks in zip(*(each.blocks(first) for each in beds), strict=True)
-    )
+    together = zip(*(each.blocks(first) for each in beds), strict=True)
+    mixed = (np.asarray(np.sum(blocks, axis=0, dtype=np.float32)) for blocks in together)
     at = first * bed.block_samples
-    for block in modulated(mixed, modulation, bed.sample_rate, bed.channels, lufs, at):
+    for block in modulated(mixed, modulation, bed.sample_rate, bed.channels, LUFS, at):
         yield block[:, max(0, start_sample - at) : total_samples - at]
         at += block.shape[1]
         if at >= total_samples:

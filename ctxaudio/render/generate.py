@@ -165,10 +165,9 @@ def write_clips(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     paths = [folder / str(entry["file"]) for entry in entries]
-    for path in earlier:
-        if path not in paths:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink()
+    for path in set(earlier).difference(paths):
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink()
     return paths
 
 
