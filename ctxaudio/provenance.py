@@ -16,11 +16,9 @@ from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Evidence,
 from ctxaudio.data.fsd50k import LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
-from ctxaudio.modulation.profile import Rate, Tone, modulation_text
-from ctxaudio.modulation.schedule import Step
+from ctxaudio.modulation.schedule import Modulation
 
 if TYPE_CHECKING:  # fetching, which writes credits, needs no torch
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.signal.loudness import LoudnessGain
 
 ATTRIBUTION = "ATTRIBUTION.md"
@@ -53,8 +51,8 @@ class Provenance:
         modulation touches. A rate that is a target's is that target; any other counts for its band. What has depth 0 is
         not there."""
         profile, schedule = self.modulation.at_start, self.modulation.schedule
-        moving: tuple[Rate | Tone | Step, ...] = (*profile.rates, *profile.tones, *(schedule.steps if schedule else ()))
-        rates_hz = {part.rate_hz for part in moving if part.depth > 0.0}
+        steps = schedule.steps if schedule else ()
+        rates_hz = {part.rate_hz for part in (*profile.parts, *steps) if part.depth > 0.0}
         carriers_hz = {carrier.frequency_hz for carrier in profile.carriers if carrier.depth > 0.0}
         carriers_hz |= {tone.carrier_hz for tone in profile.tones}
         claims = {f"context {self.context}": context_named(self.context).evidence} if self.context is not None else {}
@@ -87,7 +85,7 @@ class Provenance:
             f"ctxaudio {__version__} {self.made_by}",
             self.context and f"context {self.context}",
             self.conditions and f"condition {', '.join(self.conditions)}",
-            f"modulation {modulation_text(self.modulation.at_start, self.modulation.schedule)}",
+            f"modulation {self.modulation.text()}",
             self.sources and f"from {', '.join(str(source['file']) for source in self.sources)}",
             self.seed is not None and f"seed {self.seed}",
             reached and isfinite(reached.lufs) and f"{reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP",
@@ -126,8 +124,7 @@ class Provenance:
         """For the command line: the file, its modulation and the levels reached, and below it `evidence_line`."""
         reached = self.reached
         levels = f"; {reached.lufs:.1f} LUFS, {reached.true_peak_db:.1f} dBTP" if reached else ""
-        modulation = modulation_text(self.modulation.at_start, self.modulation.schedule)
-        return f"{audio}: modulation {modulation}{levels}\n{self.evidence_line()}"
+        return f"{audio}: modulation {self.modulation.text()}{levels}\n{self.evidence_line()}"
 
     def write_beside(self, audio: Path) -> Path:
         """Write `as_json` beside the file `audio`; raises `CtxAudioError` as `json_beside` does."""

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from ctxaudio.contexts import CONTEXTS, SAFE_LISTENING, TARGETS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json
-from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile, modulation_text
-from ctxaudio.modulation.schedule import parse_schedule
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile
+from ctxaudio.modulation.schedule import Modulation, parse_schedule
 from ctxaudio.provenance import Credit, Provenance, json_beside, source_file, write_attribution
 from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
@@ -169,15 +168,15 @@ def test_what_is_printed_is_one_line_with_the_grades_and_where_to_read_on() -> N
 )
 def test_a_schedule_is_recorded_in_place_of_the_rate_that_it_moves(profile, says, named) -> None:
     heard = Modulation(profile, parse_schedule("0:9, 1:theta 6 0.3"))
-    assert modulation_text(heard.at_start, heard.schedule) == says
+    assert heard.text() == says
     claims = " ".join(Provenance("modulate", heard).claims)
     assert {name for name in ("meditation", "alpha", "beta", "gamma", "binaural") if name in claims} == named
 
 
 def test_texts() -> None:
     profile = ModulationProfile((Rate(16.0, 0.3, pulse=True, jitter=0.3),), (), (Tone("binaural", 6.0, 250.0),))
-    assert modulation_text(profile) == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
-    assert modulation_text(ModulationProfile()) == "none"
+    assert Modulation(profile).text() == ("16 Hz pulses m 0.3 jittered by 0.3, binaural 6 Hz on 250 Hz m 1")
+    assert Modulation(ModulationProfile()).text() == "none"
     assert "trained on clips of unknown licence;" in provenance(model=MODEL | {"licences": {}}).comment()
     licences = {"http://creativecommons.org/licenses/by/3.0/": 3, "CC0 (synthesised)": 40}
     comment = provenance(model=MODEL | {"licences": licences}).comment()

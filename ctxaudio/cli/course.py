@@ -66,7 +66,7 @@ def demo(asked: Demo) -> None:
     """Make every context's sound with the base that ships, sham beside modulated, and a page to listen to it."""
     from ctxaudio.course import template
     from ctxaudio.files import write_text
-    from ctxaudio.modulation.profile import modulation_text
+    from ctxaudio.modulation.schedule import Modulation
     from ctxaudio.render.generate import base_for, generate_clips, write_clips
 
     shown = []
@@ -81,7 +81,7 @@ def demo(asked: Demo) -> None:
             (path,) = write_clips(clips, asked.output_dir / context.name / kind, about, overwrite=True)
             print(path, flush=True)
             sounds[kind] = path.relative_to(asked.output_dir).as_posix()
-        told = {"modulation": modulation_text(profile), "condition": condition, "sounds": sounds}
+        told = {"modulation": Modulation(profile).text(), "condition": condition, "sounds": sounds}
         shown.append({"name": context.name, "evidence": context.evidence} | told)
     page = asked.output_dir / "index.html"
     write_text(page, template("demo.html.j2").render(contexts=shown, safe=SAFE_LISTENING))

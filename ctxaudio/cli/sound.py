@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ctxaudio.contexts import context_named
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.profile import ToneKind, check_comfort, chosen_profile, method_profile, named_profile
-from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Schedule, parse_schedule
+from ctxaudio.modulation.profile import ToneKind, chosen_profile, method_profile, named_profile
+from ctxaudio.modulation.schedule import DEFAULT_DEPTH, Modulation, Schedule, parse_schedule, read_night, read_schedule
 from ctxaudio.options import Common, Options, check_free, on_a_terminal, option
 
 if TYPE_CHECKING:
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.render.session import Finish
 
 #: Rare peaks of a long night may be limited by this much.
@@ -90,7 +89,6 @@ def generate(run: Common, asked: Generation) -> None:
     """Generate WAV files with a trained generator."""
     from tqdm import tqdm
 
-    from ctxaudio.modulation.stream import Modulation
     from ctxaudio.provenance import Provenance
     from ctxaudio.render.generate import generate_clips, model_for, write_clips
 
@@ -100,19 +98,19 @@ def generate(run: Common, asked: Generation) -> None:
     context, profile = context_named(about["context"]), generator.modulation.profile
     if asked.bands is not None or asked.targets is not None:
         profile = chosen_profile(context, asked.bands, asked.targets)
+    modulation = Modulation(profile)
     if not asked.beyond_comfort:
-        check_comfort(profile.rates)
+        modulation.check_comfort()
     count = asked.num_samples
     clips = generate_clips(generator, count, run.duration, asked.focus_condition, run.seed, profile)
     shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
-    print(Provenance("generate", Modulation(profile), context.name).evidence_line())
+    print(Provenance("generate", modulation, context.name).evidence_line())
 
 
 def modulate(files: Files, asked: Modulating, level: Annotated[Level, {"title": "level"}]) -> None:
     """Apply a modulation profile to any audio file, of any length: envelope rates, pulses, beats, carriers."""
-    from ctxaudio.render.night import read_schedule
     from ctxaudio.render.session import modulate_file
 
     check_free(files.output, files.overwrite or files.output == files.input)  # which is refused whatever is said
@@ -126,8 +124,9 @@ def session(wanted: Session, asked: Modulating, level: Annotated[Level, {"title"
     """Render hours of seamless sound from a trained generator or a recording into one file; an interrupted call goes
     on."""
     from ctxaudio.provenance import json_beside
-    from ctxaudio.render.beds import RecordingBed
-    from ctxaudio.render.night import Source, generated_source, plan_session, read_night
+    from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed
+    from ctxaudio.render.generate import model_for
+    from ctxaudio.render.session import Session as Planned
     from ctxaudio.render.session import render_session
     from ctxaudio.signal.audio import audio_format
 
@@ -139,18 +138,19 @@ def session(wanted: Session, asked: Modulating, level: Annotated[Level, {"title"
     check_free(path, wanted.overwrite)
     night = read_night(Path(asked.schedule)) if asked.schedule and is_yaml(asked.schedule) else None
     if night:
-        own_minutes, own_fade_s = night.length_and_fade(minutes, level.fade_s)
-        minutes = minutes if "minutes" in wanted.given else own_minutes
-        level = level if "fade_s" in wanted.given else replace(level, fade_s=own_fade_s)
+        minutes = minutes if "minutes" in wanted.given else night.minutes
+        level = level if "fade_s" in wanted.given else replace(level, fade_s=night.fade_s)
     schedule, mix = (night.schedule, night.mix) if night else (None, ())
+    bed: Bed
+    context, model = asked.context, None
     if wanted.input is None:
-        source = generated_source(wanted.model_path, wanted.focus_condition, channels, seed, asked.context, schedule)
+        generator, model = model_for(wanted.model_path, context)
+        context, bed = model["context"], GeneratedBed(generator, wanted.focus_condition, channels, seed, schedule)
     else:
         bed = RecordingBed(wanted.input, channels, seed, 60.0 * minutes)
-        source = Source(bed, asked.context, recording=wanted.input)
-    modulation = modulation_of(asked, source.context, schedule)
-    planned = plan_session(source, modulation, minutes, finish_of(level, LIMIT_DB), mix, seed)
-    print(f"{minutes:g} minutes of {', '.join(source.conditions) or wanted.input} into {path}", flush=True)
+    modulation = modulation_of(asked, context, schedule)
+    planned = Planned(bed, modulation, minutes, finish_of(level, LIMIT_DB), mix, context=context, model=model)
+    print(f"{minutes:g} minutes of {', '.join(bed.conditions) or wanted.input} into {path}", flush=True)
     print(render_session(planned, path, wanted.restart, on_a_terminal()).summary(path))
 
 
@@ -173,8 +173,6 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None) 
 
     Raises `CtxAudioError` where they contradict each other or are beyond comfort.
     """
-    from ctxaudio.modulation.stream import Modulation
-
     method, rate_hz, named = asked.method, asked.rate_hz, asked.profile or context
     if asked.schedule is not None:
         schedule = schedule or parse_schedule(asked.schedule, DEFAULT_DEPTH if asked.depth is None else asked.depth)
@@ -192,8 +190,9 @@ def modulation_of(asked: Asked, context: str | None, schedule: Schedule | None) 
         raise CtxAudioError(f"--method {method} needs --rate_hz, such as --rate_hz 6.0")
     else:
         profile = method_profile(method, rate_hz, asked.depth, asked.carrier_hz, asked.tone_db)
+    modulation = Modulation(profile, schedule)
     if not asked.beyond_comfort:
-        check_comfort(profile.rates, schedule)
+        modulation.check_comfort()
     if asked.control:
-        profile = profile.sham() if asked.control == "sham" else profile.jittered()
-    return Modulation(profile, schedule)
+        modulation = Modulation(profile.sham() if asked.control == "sham" else profile.jittered(), schedule)
+    return modulation

@@ -22,9 +22,9 @@ from ctxaudio.course import template
 from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.files import child_path, read_json, write_text
+from ctxaudio.modulation.schedule import night_of
 from ctxaudio.options import Run
 from ctxaudio.plots import spaced
-from ctxaudio.render.night import night_of
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
 from ctxaudio.widgets import play

@@ -1,4 +1,4 @@
-"""What can be asked of a modulation, as plain data: rates, carriers and tones; by name, by method, and in words.
+"""What can be asked of a modulation, as plain data: rates, carriers and tones, by name or by method.
 
 - A `Rate` moves the envelope of the sound up and down, as a sine or in pulses.
 - A `Carrier` emphasises an audible frequency of the sound.
@@ -10,25 +10,24 @@ range raise `CtxAudioError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, Literal, Self, get_args
 
 from ctxaudio.contexts import ALL, BANDS, CONTEXTS, TARGETS, Context, context_named
 from ctxaudio.errors import CtxAudioError, unknown
-from ctxaudio.modulation.schedule import Schedule
 from ctxaudio.options import Options, option
 
-#: How deep a rate may be before it is unpleasant: (from hertz, greatest depth, what it sounds like beyond).
+#: How deep a rate may be before it is unpleasant: (from hertz, to, greatest depth, what it sounds like beyond).
 #: Fluctuation strength is greatest at 4 Hz, roughness begins at 15 Hz and is greatest at 70 Hz (Fastl & Zwicker 2007,
 #: Psychoacoustics, chapters 10 and 11); deep gamma rates sound like an alarm (Arnal et al. 2015,
 #: doi:10.1016/j.cub.2015.06.043).
 COMFORT_LIMITS = (
-    (0.0, 0.7, "swells that draw attention"),
-    (2.0, 0.5, "conspicuous pumping"),
-    (15.0, 0.5, "flutter"),
-    (30.0, 0.3, "roughness"),
+    (0.0, 2.0, 0.7, "swells that draw attention"),
+    (2.0, 15.0, 0.5, "conspicuous pumping"),
+    (15.0, 30.0, 0.5, "flutter"),
+    (30.0, math.inf, 0.3, "roughness"),
 )
 
 ToneKind = Literal["am", "isochronic", "monaural", "binaural"]
@@ -76,16 +75,10 @@ class Tone(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.kind == "binaural" and not (200.0 <= self.carrier_hz <= 500.0 and self.rate_hz <= 35.0):
-            raise CtxAudioError(
-                f"a binaural beat of {self.rate_hz:g} Hz on {self.carrier_hz:g} Hz is not heard: give up to 35 Hz on "
-                "200-500 Hz, or --method am"
-            )
+            beat = f"a binaural beat of {self.rate_hz:g} Hz on {self.carrier_hz:g} Hz"
+            raise CtxAudioError(f"{beat} is not heard: give up to 35 Hz on 200-500 Hz, or --method am")
         if self.kind == "binaural" and self.depth not in (0.0, 1.0):
             raise CtxAudioError("a binaural beat has no depth (each ear hears a steady tone): set its level instead")
-
-    @property
-    def channels(self) -> int:
-        return 2 if self.kind == "binaural" else 1
 
 
 @dataclass(frozen=True)
@@ -101,42 +94,59 @@ class ModulationProfile:
         if total > 1.0 + 1e-9:
             raise CtxAudioError(f"the depths of all rates sum to {total:g}: lower them, it turns over above 1")
 
+    @property
+    def parts(self) -> tuple[Rate | Tone, ...]:
+        return (*self.rates, *self.tones)
+
     def sham(self) -> Self:
         """The control without modulation: the same rates, carriers and tones at depth 0, so nothing moves."""
-        return replace(self._with(depth=0.0), carriers=tuple(replace(carrier, depth=0.0) for carrier in self.carriers))
+        return replace(self.moved(depth=0.0), carriers=tuple(replace(carrier, depth=0.0) for carrier in self.carriers))
 
     def jittered(self, jitter: float = 0.3) -> Self:
         """The control with the same depths at unstable rates."""
-        return self._with(jitter=jitter)
+        return self.moved(jitter=jitter)
 
-    def at(self, rate_hz: float, depth: float) -> Self:
-        """The same with every rate and tone at `rate_hz` and `depth`, as a schedule has it at one time."""
-        beats = {tone.depth for tone in self.tones if tone.kind == "binaural"}  # which have no depth to choose
-        return self._with(rate_hz=rate_hz, depth=beats.pop() if beats else depth)
-
-    def _with(self, **changes: Any) -> Self:
+    def moved(self, **changes: Any) -> Self:
+        """The same with these fields of all rates and tones."""
         rates = tuple(replace(rate, **changes) for rate in self.rates)
         return replace(self, rates=rates, tones=tuple(replace(tone, **changes) for tone in self.tones))
+
+    def text(self) -> str:
+        """The profile in a few words, such as "2.5 Hz m 0.2, carrier 432 Hz m 0.5" (m is the depth)."""
+        everything = [
+            *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in self.rates),
+            *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in self.tones),
+            *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in self.carriers),
+        ]
+        heard = [(f"{text} m {depth:.2g}", jitter) for text, depth, jitter in everything if depth]
+        if everything and not heard:
+            return f"none (sham of {', '.join(text for text, *_ in everything)})"
+        return ", ".join(text + (f" jittered by {jitter:g}" if jitter else "") for text, jitter in heard) or "none"
+
+    def check_comfort(self) -> None:
+        """Raise `CtxAudioError` where depths of rates, summed over each range of `COMFORT_LIMITS`, pass its limit.
+
+        Tones lie under the sound at a level of their own and are not limited.
+        """
+        for low_hz, high_hz, limit, beyond in COMFORT_LIMITS:
+            total = sum(rate.depth for rate in self.rates if low_hz <= rate.rate_hz < high_hz)
+            if total > limit + 1e-9:
+                where = f"{low_hz:g} Hz and above" if high_hz == math.inf else f"{low_hz:g}-{high_hz:g} Hz"
+                over = f"depth {total:g} at {where} is over {limit:g} ({beyond})"
+                raise CtxAudioError(f"{over}: less, or --beyond_comfort")
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The profile that `dataclasses.asdict` turned into `content`; `KeyError` or `TypeError` for anything else."""
-        return cls(
-            tuple(Rate(**rate | {"pulse": bool(rate.get("pulse"))}) for rate in content["rates"]),
-            tuple(Carrier(**carrier) for carrier in content["carriers"]),
-            tuple(Tone(**tone) for tone in content.get("tones", ())),
-        )
+        # in older models no tones, and `pulse` None or a shape
+        rates = [rate | {"pulse": bool(rate.get("pulse"))} for rate in content["rates"]]
+        parts = {"tones": (), **content, "rates": rates}
+        kinds = {"rates": Rate, "carriers": Carrier, "tones": Tone}
+        return cls(**{name: tuple(kind(**part) for part in parts[name]) for name, kind in kinds.items()})
 
 
 def modulation_profile(band_depths: Mapping[str, float], target_depths: Mapping[str, float]) -> ModulationProfile:
-    """A profile from named bands and targets; a band's depth is shared equally by its three rates.
-
-    >>> profile = modulation_profile({"alpha": 0.3}, {"deep_sleep": 0.2, "earth": 0.5})
-    >>> [(round(rate.rate_hz, 2), round(rate.depth, 2)) for rate in profile.rates]
-    [(8.67, 0.1), (10.2, 0.1), (11.99, 0.1), (2.5, 0.2)]
-    >>> profile.carriers
-    (Carrier(frequency_hz=432.0, depth=0.5),)
-    """
+    """A profile from named bands and targets; a band's depth is shared equally by its three rates."""
     for kind, given, known in (("band", band_depths, BANDS), ("target", target_depths, TARGETS)):
         for name in given.keys() - known.keys():
             raise unknown(kind, name, known)
@@ -158,12 +168,8 @@ def context_profile(context: Context) -> ModulationProfile:
 def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
     """The profile of a band, a target or a context (its default), or `sham` and `all` (nothing modulated).
 
-    `depth` (default 0.3) is for bands and targets; a context has depths of its own.
-
-    >>> [rate.rate_hz for rate in named_profile("meditation").rates][-1]
-    6.0
-
-    Raises `CtxAudioError` for an unknown name, and a depth given for a context or sham.
+    `depth` (default 0.3) is for bands and targets; a context has depths of its own. Raises `CtxAudioError` for an
+    unknown name, and for a depth given for a context or sham.
     """
     m = 0.3 if depth is None else depth
     if name in BANDS:
@@ -179,56 +185,23 @@ def named_profile(name: str, depth: float | None = None) -> ModulationProfile:
 
 
 def method_profile(
-    method: ToneKind,
-    rate_hz: float,
-    depth: float | None = None,
-    carrier_hz: float | None = None,
-    tone_db: float = -10.0,
+    kind: ToneKind, rate_hz: float, depth: float | None = None, carrier_hz: float | None = None, tone_db: float = -10.0
 ) -> ModulationProfile:
     """One rate by one method.
 
     `am` and `isochronic` modulate the sound itself, or with `carrier_hz` a tone laid over it; `monaural` and
     `binaural` beats are always tones (250 Hz unless `carrier_hz` says otherwise). `tone_db` is the tone's loudness
     beside the sound's. Depth: 0.5, for beats 1.
-
-    >>> method_profile("am", 6.0).rates
-    (Rate(rate_hz=6.0, depth=0.5, phase=0.0, pulse=False, jitter=0.0),)
     """
-    beats = method in ("monaural", "binaural")
+    beats = kind in ("monaural", "binaural")
     m = (1.0 if beats else 0.5) if depth is None else depth
     if carrier_hz is None and not beats:
-        return ModulationProfile((Rate(rate_hz, m, pulse=method == "isochronic"),))
-    return ModulationProfile(tones=(Tone(method, rate_hz, 250.0 if carrier_hz is None else carrier_hz, m, tone_db),))
-
-
-def check_comfort(rates: Iterable[Rate], schedule: Schedule | None = None) -> None:
-    """Raise `CtxAudioError` where the depths of `rates`, summed over each range of `COMFORT_LIMITS`, pass its limit.
-
-    With a schedule, which moves one rate, the depths are those of its steps. Tones lie under the sound at a level of
-    their own and are not limited.
-
-    >>> check_comfort([Rate(40.0, 0.2), Rate(60.0, 0.2)])
-    Traceback (most recent call last):
-    ...
-    ctxaudio.errors.CtxAudioError: depth 0.4 at 30 Hz and above is over 0.3 (roughness): less, or --beyond_comfort
-    """
-    at_once = [[(rate.rate_hz, rate.depth) for rate in rates]]
-    if schedule is not None and at_once[0]:
-        at_once = [[(step.rate_hz, step.depth)] for step in schedule.steps]
-    highs = [*(low_hz for low_hz, _, _ in COMFORT_LIMITS[1:]), float("inf")]
-    for pairs, ((low_hz, limit, beyond), high_hz) in product(at_once, zip(COMFORT_LIMITS, highs, strict=True)):
-        total = sum(depth for rate_hz, depth in pairs if low_hz <= rate_hz < high_hz)
-        if total > limit + 1e-9:
-            where = f"{low_hz:g} Hz and above" if high_hz == float("inf") else f"{low_hz:g}-{high_hz:g} Hz"
-            raise CtxAudioError(f"depth {total:g} at {where} is over {limit:g} ({beyond}): less, or --beyond_comfort")
+        return ModulationProfile((Rate(rate_hz, m, pulse=kind == "isochronic"),))
+    return ModulationProfile(tones=(Tone(kind, rate_hz, 250.0 if carrier_hz is None else carrier_hz, m, tone_db),))
 
 
 def chosen_profile(context: Context, bands: Sequence[str] | None, targets: Sequence[str] | None) -> ModulationProfile:
-    """A profile from `NAME=DEPTH` texts; None keeps the context's default for that axis, an empty list switches it off.
-
-    >>> chosen_profile(CONTEXTS["sleep"], [], ["earth=0.5"]).rates
-    ()
-    """
+    """A profile from texts, `NAME=DEPTH`; None keeps the context's default for that axis, an empty list means none."""
     band_depths = context.band_depths if bands is None else dict(map(_named_depth, bands))
     target_depths = context.target_depths if targets is None else dict(map(_named_depth, targets))
     return modulation_profile(band_depths, target_depths)
@@ -240,30 +213,3 @@ def _named_depth(text: str) -> tuple[str, float]:
         return name, float(depth)
     except ValueError:
         raise CtxAudioError(f"{text!r} is not NAME=DEPTH, such as alpha=0.3") from None
-
-
-def modulation_text(profile: ModulationProfile, schedule: Schedule | None = None) -> str:
-    """The modulation in a few words (m is the depth); with a schedule, that of each step and what stays the same.
-
-    >>> modulation_text(modulation_profile({}, {"deep_sleep": 0.2, "earth": 0.5}))
-    '2.5 Hz m 0.2, carrier 432 Hz m 0.5'
-    >>> modulation_text(modulation_profile({}, {"deep_sleep": 0.2}).sham())
-    'none (sham of 2.5 Hz)'
-    >>> from ctxaudio.modulation.schedule import parse_schedule
-    >>> modulation_text(ModulationProfile((Rate(10.0, 0.2),)), parse_schedule("0:alpha 10, 20:theta 6 0.3, 40:off"))
-    '10 Hz m 0.2 from 0 min, 6 Hz m 0.3 from 20 min, none from 40 min'
-    """
-    if schedule is not None and any(step.depth > 0.0 for step in schedule.steps):
-        moving, steady = replace(profile, carriers=()), replace(profile, rates=(), tones=())
-        steps = [(step.minute, moving.at(step.rate_hz, step.depth)) for step in schedule.steps]
-        told = [f"{'none' if at == at.sham() else modulation_text(at)} from {minute:g} min" for minute, at in steps]
-        return ", ".join([*told, *([modulation_text(steady)] if steady.carriers else [])])
-    everything = [
-        *((f"{r.rate_hz:.4g} Hz{' pulses' if r.pulse else ''}", r.depth, r.jitter) for r in profile.rates),
-        *((f"{t.kind} {t.rate_hz:.4g} Hz on {t.carrier_hz:g} Hz", t.depth, t.jitter) for t in profile.tones),
-        *((f"carrier {c.frequency_hz:g} Hz", c.depth, 0.0) for c in profile.carriers),
-    ]
-    if not any(depth > 0.0 for _, depth, _ in everything):
-        return f"none (sham of {', '.join(text for text, *_ in everything)})" if everything else "none"
-    heard = [(f"{text} m {depth:.2g}", jitter) for text, depth, jitter in everything if depth > 0.0]
-    return ", ".join(text + (f" jittered by {jitter:g}" if jitter else "") for text, jitter in heard)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.layer import FrequencyModulationLayer
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.provenance import Provenance, json_beside
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.signal.loudness import LevelMeter, LoudnessGain
@@ -37,7 +38,7 @@ def model_for(
     Prints which it is. Raises `CtxAudioError` as `load_generator`, and where the model was trained for another context,
     sample rate or latent than is given.
     """
-    path = BASE if path is None else path
+    path = path or BASE
     if path == BASE:
         generator, about = base_for(context_named(context or "sleep"))
         told = "the base that ships with ctxaudio, never trained on clips of yours (train fine-tunes it for"
@@ -45,9 +46,8 @@ def model_for(
     else:
         generator, about = load_generator(path)
         print(f"model: {path}", flush=True)
-    given = {"context": context, "sample_rate": sample_rate, "latent_dim": latent_dim}
     known = asdict(generator.config) | {"context": about["context"]}
-    for name, value in given.items():
+    for name, value in {"context": context, "sample_rate": sample_rate, "latent_dim": latent_dim}.items():
         if value not in (None, known[name]):
             told = f"{path.name} was trained with {name} {known[name]}, not {value}"
             raise CtxAudioError(f"{told}: leave out --{name}")
@@ -62,7 +62,7 @@ def base_for(context: Context) -> tuple[Generator, dict[str, Any]]:
 
 
 class GeneratedClip(NamedTuple):
-    """`samples` `[T]` in -1..1, the condition and modulation they are of, and the levels reached."""
+    """`samples` `[T]` in -1..1, what they are of, and the levels reached."""
 
     samples: FloatArray
     sample_rate: int
@@ -101,36 +101,33 @@ def generate_clips(
 ) -> Iterator[GeneratedClip]:
     """Clips of `duration_s` as they are made, each from a seed of its own: the third is the same among any number.
 
-    Args:
-        focus_condition: name or index of the condition; -1 goes round the trained ones from a random start.
-        profile: what to modulate; None takes the profile that the generator was trained with. A jittered rate wanders
-            otherwise in each clip.
-        lufs: loudness, one parameter more than six: what is to be compared has to be equally loud.
+    `focus_condition` is a name or an index; -1 goes round the trained conditions from a random start. Without `profile`
+    they have the modulation that the generator was trained with; a jittered rate wanders otherwise in each clip.
 
     Raises `CtxAudioError` for a condition that the training data did not hold, and for values out of range.
     """
     if not 0.4 <= duration_s <= 600.0:
         raise CtxAudioError(f"duration {duration_s:g} s is outside 0.4-600 s")
     asked = trained_condition(generator, focus_condition)
-    names, trained = generator.config.conditions, trained_conditions(generator)
-    sample_rate = generator.config.sample_rate
+    config, trained = generator.config, trained_conditions(generator)
     modulated = generator.modulation.profile if profile is None else profile
-    modulation = FrequencyModulationLayer(modulated, sample_rate)
+    modulation = FrequencyModulationLayer(modulated, config.sample_rate)
     # From the same start, all clips would have one wrong rate: in a few seconds a slow rate hardly wanders.
-    stretch = round(STRETCH_S * sample_rate) if any(rate.jitter for rate in modulated.rates) else 0
+    stretch = round(STRETCH_S * config.sample_rate) if any(rate.jitter for rate in modulated.rates) else 0
     device = next(generator.parameters()).device
     first = int(torch.randint(len(trained), (), generator=torch.Generator().manual_seed(seed)))
 
     def make(number: int) -> GeneratedClip:
         random = torch.Generator().manual_seed(seed * 100_003 + number)
         chosen = asked if asked >= 0 else trained[(first + number) % len(trained)]
-        latent = torch.randn(1, generator.config.latent_dim, generator=random).to(device)
-        condition = torch.tensor([chosen], device=device)
+        latent = torch.randn(1, config.latent_dim, generator=random).to(device)
+        condition, length = torch.tensor([chosen], device=device), round(duration_s * config.sample_rate)
         with torch.inference_mode():
-            bed = generator.unmodulated(latent, condition, round(duration_s * sample_rate), random=random)
+            bed = generator.unmodulated(latent, condition, length, random=random)
             samples = modulation(bed.cpu(), start_sample=number * stretch)[0].numpy()
-        gain = LevelMeter(sample_rate, blocks=[samples]).gain_to(lufs, TRUE_PEAK_DB)
-        return GeneratedClip(gain.applied_to(samples), sample_rate, names[chosen], modulated, seed, gain)
+        gain = LevelMeter(config.sample_rate, blocks=[samples]).gain_to(lufs, TRUE_PEAK_DB)
+        name = config.conditions[chosen]
+        return GeneratedClip(gain.applied_to(samples), config.sample_rate, name, modulated, seed, gain)
 
     return made_in_order(make, range(num_samples))
 
@@ -140,11 +137,9 @@ def write_clips(
 ) -> list[Path]:
     """Write `CONTEXT_01_CONDITION.wav` ..., each with its `Provenance` within and beside it, and `generated.json`.
 
-    `about` is what stands beside the model's weights. `generated.json` lists the clips. All are written aside and moved
-    into `folder` once the last is there; `overwrite` then removes those of an earlier call.
-
-    Raises `CtxAudioError` where such clips are there and `overwrite` is not, and where a JSON of someone else's would
-    be overwritten.
+    `about` is what stands beside the model's weights. All are written aside and moved into `folder` once the last is
+    there; `overwrite` then removes those of an earlier call. Raises `CtxAudioError` where such clips are there and
+    `overwrite` is not, and where a JSON of someone else's would be overwritten.
     """
     earlier = earlier_clips(writable_folder(folder))
     if earlier and not overwrite:
@@ -155,8 +150,8 @@ def write_clips(
     try:
         for number, clip in enumerate(clips, 1):
             profile, name = clip.profile, f"{context}_{number:02d}_{clip.condition}.wav"
-            made = Provenance("generate", Modulation(profile), context, (clip.condition,), clip.seed, about)
-            made = replace(made, settings={"clip": number}, reached=clip.reached)
+            facts: dict[str, Any] = {"settings": {"clip": number}, "reached": clip.reached}
+            made = Provenance("generate", Modulation(profile), context, (clip.condition,), clip.seed, about, **facts)
             json_beside(folder / name)
             write_audio(child_path(aside, name), clip.samples, clip.sample_rate, made.comment())
             made.write_beside(aside / name)
@@ -168,10 +163,9 @@ def write_clips(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     paths = [folder / str(entry["file"]) for entry in entries]
-    for path in earlier:
-        if path not in paths:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink()
+    for path in set(earlier).difference(paths):
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink()
     return paths
 
 
@@ -179,9 +173,7 @@ def earlier_clips(folder: Path) -> list[Path]:
     """The clips in `folder` whose JSON says that `generate` wrote them, whether or not it came to its end."""
     found = []
     for beside in sorted(folder.glob("*_[0-9][0-9]*_*.json")):
-        try:
+        with suppress(CtxAudioError):  # someone else's
             if read_json(beside).get("made_by") == "ctxaudio generate":
                 found.append(beside.with_suffix(".wav"))
-        except CtxAudioError:
-            continue  # someone else's
     return found

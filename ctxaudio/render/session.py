@@ -8,15 +8,15 @@ the result is the same as without the interruption.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.ndimage
@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json
-from ctxaudio.modulation.stream import Modulation, Modulator
+from ctxaudio.modulation.layer import modulated
+from ctxaudio.modulation.schedule import Mixed, Modulation
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import Provenance, json_beside, source_file
-from ctxaudio.render.beds import BLOCK_S, Layer, rendered_blocks
+from ctxaudio.render.beds import BLOCK_S, Bed, RecordingBed, rendered_blocks
 from ctxaudio.signal.audio import AudioReader, audio_format, audio_writer, fade_gain, resample
 from ctxaudio.signal.loudness import OVERSAMPLING, LevelMeter, loudness_of, true_peak_db
 from ctxaudio.workers import made_ahead
@@ -40,7 +41,6 @@ CLIPPING_DB = -0.1
 MARGIN_DB = 0.2
 REACH_S = 0.005
 READ_S = 30.0
-SAMPLE_BYTES = 2
 
 Blocks = Callable[[], Iterator[FloatArray]]
 
@@ -66,28 +66,41 @@ class Format(NamedTuple):
     samples: int
 
 
-@dataclass(frozen=True)
-class Session(Options):
-    """What to render: layers (levels refer to the first, the bed), modulation, length in minutes, how it ends up.
+class Session:
+    """What to render: `minutes` (0.1 to a day) of `bed`, with the recordings of `mix` beside it, modulated.
 
-    `made` is what the file will say of itself, but for the levels that are reached; all of it but `finish` decides
-    whether an interrupted session can be taken up.
+    `made` is what the file will say of itself, but for the levels that are reached: `facts` are its `context`, and as
+    `model` what stands beside the weights of the bed's generator.
+
+    Raises `CtxAudioError` for conditions that a recording would have to cross over to, and as `RecordingBed`.
     """
 
-    layers: Sequence[Layer]
-    modulation: Modulation
-    minutes: float = option(..., "", least=0.1, most=24 * 60)
-    finish: Finish = option(..., "")
-    made: Provenance = option(..., "")
-
-    @property
-    def layout(self) -> Format:
-        bed = self.layers[0].bed
-        samples = round(60.0 * self.minutes * bed.sample_rate)
-        return Format(bed.sample_rate, self.modulation.channels(bed.channels), samples)
+    def __init__(
+        self, bed: Bed, modulation: Modulation, minutes: float, finish: Finish, mix: Sequence[Mixed] = (), **facts: Any
+    ) -> None:
+        if not 0.1 <= minutes <= 24 * 60:
+            raise CtxAudioError(f"minutes {minutes} must be at least 0.1 and at most 1440")
+        recordings = [mixed.path for mixed in mix]
+        if isinstance(bed, RecordingBed):
+            recordings.insert(0, bed.path)
+            if modulation.schedule and modulation.schedule.conditions():
+                raise CtxAudioError(f"the schedule names a condition, which {bed.path} does not have: leave out one")
+        rate, channels, self.modulation, self.finish = bed.sample_rate, bed.channels, modulation, finish
+        self.beds = [bed]
+        for number, mixed in enumerate(mix, 1):
+            more = RecordingBed(mixed.path, channels, bed.seed + number, 60.0 * minutes, rate, mixed.gap_s)
+            more.level_db = mixed.level_db
+            self.beds.append(more)
+        self.layout = Format(rate, modulation.channels(channels), round(60.0 * minutes * rate))
+        settings: dict[str, Any] = {"minutes": minutes, "channels": channels, "sample_rate": rate}
+        settings |= {"mix_db": [mixed.level_db for mixed in mix], "mix_gap_s": [mixed.gap_s for mixed in mix]}
+        settings["finish"] = asdict(finish)
+        facts |= {"conditions": bed.conditions, "seed": bed.seed, "sources": tuple(map(source_file, recordings))}
+        self.made = Provenance("session", modulation, settings=settings, **facts)
 
     @property
     def identity(self) -> str:
+        """What decides whether an interrupted session can be taken up: all that `made` says but for the finish."""
         told = self.made.as_json()
         told["settings"] = {name: value for name, value in told["settings"].items() if name != "finish"}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -105,21 +118,17 @@ def modulate_file(
     """
     if path.exists() and source.exists() and path.samefile(source):
         raise CtxAudioError(f"{path} is the input itself: choose another output file")
-    audio_format(path)
-    json_beside(path)
     reader = AudioReader(source)
-    sample_rate, channels = reader.sample_rate, reader.channels
+    sample_rate, channels, lufs = reader.sample_rate, reader.channels, None
     if channels > 2:
         raise CtxAudioError(f"{source} has {channels} channels: mix it down to one or two")
     settings = {"finish": asdict(finish)}
     made = Provenance("modulate", modulation, context, sources=(source_file(source),), settings=settings)
-    tones = modulation.profile.tones
-    lufs = loudness_of(reader.blocks(BLOCK_S), sample_rate, channels, source) if tones else None
+    if modulation.profile.tones:
+        lufs = loudness_of(reader.blocks(BLOCK_S), sample_rate, channels, source)
 
     def blocks() -> Iterator[FloatArray]:
-        modulator = Modulator(modulation, sample_rate, channels, lufs)
-        yield from map(modulator.process, reader.blocks(BLOCK_S))
-        yield modulator.flush()
+        return modulated(reader.blocks(BLOCK_S), modulation, sample_rate, channels, lufs)
 
     layout = Format(sample_rate, modulation.channels(channels), reader.frames)
     return write_finished(blocks, layout, finish, path, made, progress)
@@ -132,7 +141,7 @@ def preview(session: Session, minute: float, seconds: float = 20.0) -> FloatArra
     layout = session.layout
     length = min(round(seconds * layout.sample_rate), layout.samples)
     start = min(round(60.0 * minute * layout.sample_rate), layout.samples - length)
-    sound = np.concatenate(list(rendered_blocks(session.layers, session.modulation, start + length, start)), axis=1)
+    sound = np.concatenate(list(rendered_blocks(session.beds, session.modulation, start + length, start)), axis=1)
     return np.asarray(sound / max(1.0, float(np.abs(sound).max())), dtype=np.float32)
 
 
@@ -142,45 +151,37 @@ def render_session(session: Session, path: Path, restart: bool = False, progress
     Raises `CtxAudioError` where another process renders it, where the folder aside holds a session of other settings
     (`restart` throws it away), and for all that `write_finished` raises.
     """
-    layout = session.layout
     aside = writable_folder(path.parent) / f".{path.name}.rendering"
     busy = f"another process is rendering {path}: wait for it, or choose another --output_path"
     with only_one(writable_folder(aside) / ".lock", busy):
         sound = _rendered(session, aside, restart, progress)
-        made = write_finished(lambda: _stored(sound, layout), layout, session.finish, path, session.made, progress)
-        _emptied(aside)
-    with suppress(OSError):  # Windows removes no file that is still open
-        shutil.rmtree(aside)
+        stored = functools.partial(_stored, sound, session.layout)
+        made = write_finished(stored, session.layout, session.finish, path, session.made, progress)
+        shutil.rmtree(aside, ignore_errors=True)  # Windows removes no file that is still open: the lock stays there
     return made
-
-
-def _emptied(aside: Path) -> None:
-    for name in ("settings.json", "sound.pcm"):
-        (aside / name).unlink(missing_ok=True)
 
 
 def _rendered(session: Session, aside: Path, restart: bool, progress: bool) -> Path:
     """The file in the folder `aside` with all of the session's sound, of which only what is missing is rendered."""
     layout, described, sound = session.layout, aside / "settings.json", aside / "sound.pcm"
     if restart:
-        _emptied(aside)
+        described.unlink(missing_ok=True)
+        sound.unlink(missing_ok=True)
     if described.exists() and read_json(described).get("identity") != session.identity:
         other = f"{aside} holds an unfinished session with other settings"
         raise CtxAudioError(f"{other}: finish it with those, or pass --restart")
-    if not described.exists():
-        write_json(described, {"identity": session.identity, "settings": session.made.settings})
-    frame_bytes = SAMPLE_BYTES * layout.channels
+    write_json(described, {"identity": session.identity, "settings": session.made.settings})
+    frame_bytes = 2 * layout.channels
     done = min(sound.stat().st_size // frame_bytes, layout.samples) if sound.exists() else 0
     if done:
         print(f"taking up an interrupted session after {done / layout.sample_rate / 60:.1f} minutes", flush=True)
     if done == layout.samples:
         return sound
-    blocks = rendered_blocks(session.layers, session.modulation, layout.samples, done)
+    blocks = rendered_blocks(session.beds, session.modulation, layout.samples, done)
     try:
-        with sound.open("r+b" if sound.exists() else "xb") as file:
+        with sound.open("ab") as file:
             file.truncate(done * frame_bytes)
-            file.seek(done * frame_bytes)
-            for block in shown(blocks, layout, "rendering", progress, done):
+            for block in shown(blocks, layout, "rendering", progress, at=done):
                 if not np.isfinite(block).all():
                     raise CtxAudioError("the sound is not finite: try another seed, or train the generator again")
                 file.write(block.T.astype("<f2").tobytes())
@@ -205,22 +206,21 @@ def write_finished(
     """Go through `blocks` twice: measure, then write `path` (its suffix decides how) with one gain throughout.
 
     Where the true peak would pass its ceiling by more than `finish.limit_db`, all is quieter; up to that the few
-    peaks are limited. `made` with the levels that are reached goes into the file and beside it, and is given back.
-
-    A level that is to be kept is kept unless the sound would clip: then it is turned down by just that, which is said.
+    peaks are limited. A level that is to be kept is kept unless the sound would clip: then it is turned down by just
+    that, which is said. `made` with the levels that are reached goes into the file and beside it, and is given back.
 
     Raises `CtxAudioError` for silence (unless the level is kept), and as `audio_writer` and `json_beside` do.
     """
     audio_format(path, layout.sample_rate)
     json_beside(path)
-    measured = shown(made_ahead(faded(blocks(), layout, finish.fade_s)), layout, "measuring", progress)
+    measured = made_ahead(shown(blocks(), layout, "measuring", progress, finish.fade_s))
     meter = LevelMeter(layout.sample_rate, layout.channels, blocks=measured)
     limit_db = finish.true_peak_db + finish.limit_db
     gain = meter.unchanged() if finish.lufs is None else meter.gain_to(finish.lufs, limit_db)
     if finish.lufs is None and gain.true_peak_db > CLIPPING_DB:
         print(f"turned down by {gain.true_peak_db - CLIPPING_DB:.1f} dB: at its own level it would clip", flush=True)
         gain = meter.gain_to(gain.lufs, CLIPPING_DB)
-    again = shown(faded(blocks(), layout, finish.fade_s), layout, f"writing {path.name}", progress)
+    again = shown(blocks(), layout, f"writing {path.name}", progress, finish.fade_s)
     sound: Iterator[FloatArray] = map(gain.applied_to, again)
     if finish.lufs is not None and finish.limit_db and gain.true_peak_db > finish.true_peak_db:
         sound = limited(sound, finish.true_peak_db, layout.sample_rate)
@@ -233,56 +233,48 @@ def write_finished(
     return made
 
 
-def faded(blocks: Iterator[FloatArray], layout: Format, fade_s: float) -> Iterator[FloatArray]:
-    """`blocks`, with raised-cosine fades at the two ends of the whole, each at most half of it."""
-    at, fade = 0, min(round(fade_s * layout.sample_rate), layout.samples // 2)
-    for block in blocks:
-        length = block.shape[1]
-        if fade and (at < fade or at + length > layout.samples - fade):
-            block = block * fade_gain(at, length, layout.samples, fade, fade)
-        at += length
-        yield block
-
-
 def limited(blocks: Iterable[FloatArray], ceiling_db: float, sample_rate: int) -> Iterator[FloatArray]:
-    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP); what comes out lags by 10 ms."""
-    ceiling_db -= MARGIN_DB
-    reach = max(1, round(REACH_S * sample_rate))
-    waiting, past = None, 0  # so many samples of `waiting` have gone out, and are there for what the gain sees
+    """Blocks `[channels, T]` with their true peak under `ceiling_db` (dBTP), by a gain smooth for 5 ms about each."""
+    ceiling_db, reach = ceiling_db - MARGIN_DB, max(1, round(REACH_S * sample_rate))
+    waiting, past = None, 0  # `past` samples of `waiting` have gone out, and are there for what the gain sees
+    smoothing = np.hanning(2 * reach + 3)[1:-1]
+    smoothing = (smoothing / smoothing.sum()).astype(np.float32)
     for block in chain(blocks, [None]):
         if block is not None:
             waiting = block if waiting is None else np.concatenate([waiting, block], axis=1)
         if waiting is None:
             return
-        until = waiting.shape[1] if block is None else max(past, waiting.shape[1] - 2 * reach)
+        length = waiting.shape[1]
+        until = length if block is None else max(past, length - 2 * reach)
         ready = waiting[:, past:until]
-        if waiting.shape[1] and true_peak_db(waiting) > ceiling_db:
-            ready = ready * _limiting_gain(waiting, ceiling_db, sample_rate, reach)[past:until]
+        if length and true_peak_db(waiting) > ceiling_db:
+            rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in waiting]
+            between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
+            peaks = np.maximum(between.reshape(len(rows), -1, OVERSAMPLING).max((0, 2)), np.abs(waiting).max(0))
+            peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
+            needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
+            spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+            gain = scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid")
+            ready = ready * gain.astype(np.float32)[past:until]
         yield ready
         keep_from = max(0, until - 2 * reach)
         waiting, past = waiting[:, keep_from:], until - keep_from
 
 
-def _limiting_gain(sound: FloatArray, ceiling_db: float, sample_rate: int, reach: int) -> FloatArray:
-    """Gain `[T]`, smooth over `reach` samples to either side, that brings each peak of `sound` under the ceiling."""
-    length = sound.shape[1]
-    rows = [resample(row, sample_rate, OVERSAMPLING * sample_rate)[: OVERSAMPLING * length] for row in sound]
-    between = np.stack([np.pad(np.abs(row), (0, OVERSAMPLING * length - len(row))) for row in rows])
-    peaks = np.maximum(between.reshape(len(sound), -1, OVERSAMPLING).max((0, 2)), np.abs(sound).max(0))
-    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])  # a crest between two samples concerns both
-    needed = np.minimum(1.0, 10.0 ** (ceiling_db / 20.0) / np.maximum(peaks, 1e-9)).astype(np.float32)
-    spread = scipy.ndimage.minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
-    window = np.hanning(2 * reach + 3)[1:-1]
-    smoothing = (window / window.sum()).astype(np.float32)
-    return np.asarray(scipy.signal.oaconvolve(np.pad(spread, reach, mode="edge"), smoothing, "valid"), np.float32)
-
-
 def shown(
-    blocks: Iterator[FloatArray], layout: Format, what: str, progress: bool, done: int = 0
+    blocks: Iterator[FloatArray], layout: Format, what: str, progress: bool, fade_s: float = 0.0, at: int = 0
 ) -> Iterator[FloatArray]:
-    """The blocks, with a bar in seconds of sound of which `done` samples are there already."""
-    seconds, there = round(layout.samples / layout.sample_rate), round(done / layout.sample_rate)
-    with tqdm(total=seconds, initial=there, desc=what, unit="s", unit_scale=True, disable=not progress, delay=1) as bar:
+    """The blocks from sample `at` on, under a bar in seconds of sound.
+
+    With raised-cosine fades at the two ends of the whole, each at most half of it.
+    """
+    rate, total, fade = layout.sample_rate, layout.samples, min(round(fade_s * layout.sample_rate), layout.samples // 2)
+    look = {"unit": "s", "unit_scale": True, "disable": not progress, "delay": 1}
+    with tqdm(total=round(total / rate), initial=round(at / rate), desc=what, **look) as bar:
         for block in blocks:
+            length = block.shape[1]
+            if fade and (at < fade or at + length > total - fade):
+                block = block * fade_gain(at, length, total, fade, fade)
             yield block
-            bar.update(block.shape[1] / layout.sample_rate)
+            at += length
+            bar.update(length / rate)

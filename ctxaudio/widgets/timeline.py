@@ -12,25 +12,14 @@ from IPython.display import display
 
 from ctxaudio.contexts import BANDS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.schedule import Schedule, Step
+from ctxaudio.modulation.schedule import Mixed, Night, Schedule, Step, band_of, example_nights, read_night
 from ctxaudio.plots import Picture, spaced, timeline
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import model_for, trained_conditions
-from ctxaudio.render.night import (
-    Mixed,
-    Night,
-    Source,
-    band_of,
-    example_nights,
-    plan_session,
-    read_night,
-    with_conditions,
-)
-from ctxaudio.render.session import Finish, preview
+from ctxaudio.render.session import Finish, Session, preview
 from ctxaudio.widgets import NAME_SLIDERS, Sound, play, said
 
-#: What a night lasts and how it is faded where it does not say; how long a preview is.
-MINUTES, FADE_S, PREVIEW_S = 60.0, 10.0, 20.0
+PREVIEW_S = 20.0
 #: The columns of the steps and of what is mixed in, and how wide they are in em.
 STEP_WIDTHS = {"minute": 5, "band": 6, "rate (Hz)": 5, "depth": 4, "level (dB)": 5, "condition": 12}
 MIX_WIDTHS = {"recording": 20, "level (dB)": 5, "gap (s)": 5}
@@ -38,7 +27,7 @@ MIX_WIDTHS = {"recording": 20, "level (dB)": 5, "gap (s)": 5}
 
 def picture_of_night(night: Night) -> Picture:
     """The plan: rate, depth and level over time, and where a condition begins."""
-    return timeline(night.schedule, *night.length_and_fade(MINUTES, FADE_S))
+    return timeline(night.schedule, night.minutes, night.fade_s)
 
 
 def plan_night(
@@ -51,20 +40,18 @@ def plan_night(
         interactive: False draws the example and renders a preview, without widgets.
         model_path: the generator to listen to; None is the base.
     """
-    generator, about = model_for(model_path, context)
+    generator, _ = model_for(model_path, context)
     known = [generator.config.conditions[index] for index in trained_conditions(generator)]
 
     def heard(night: Night, minute: float) -> Sound:
-        bed = GeneratedBed(generator, -1, 2, seed, night.schedule.conditions(), night.schedule.glide_s)
-        minutes, fade_s = night.length_and_fade(MINUTES, FADE_S)
-        source, finish = Source(bed, about["context"]), Finish(fade_s=fade_s)
-        session = plan_session(source, night.modulation, minutes, finish, night.mix, seed)
-        in_a_fade = min(minute, minutes - minute) * 60.0 < fade_s
+        bed = GeneratedBed(generator, -1, 2, seed, night.schedule)
+        session = Session(bed, night.modulation, night.minutes, Finish(fade_s=night.fade_s), night.mix)
+        in_a_fade = min(minute, night.minutes - minute) * 60.0 < night.fade_s
         title = f"{PREVIEW_S:g} s from minute {minute:g}{', without the fade' if in_a_fade else ''}"
         return play(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
 
     saved = {"as saved": read_night(path)} if path.exists() else {}
-    examples = {name: with_conditions(night, known) for name, night in (saved | example_nights(context)).items()}
+    examples = {name: night.with_conditions(known) for name, night in (saved | example_nights(context)).items()}
     editor = NightEditor(examples, known, heard, path)
     if interactive:
         display(editor.panel)
@@ -87,14 +74,14 @@ class NightEditor:
         self.mix: list[ipywidgets.HBox] = []
         self._step_rows, self._mix_rows, self._mix_header = ipywidgets.VBox(), ipywidgets.VBox(), _header(MIX_WIDTHS)
         ranges = {
-            "minutes": (MINUTES, 0.1, 1440.0),
-            "fades (s)": (FADE_S, 0.0, 600.0),
+            "minutes": (Night.minutes, 0.1, 1440.0),
+            "fades (s)": (Night.fade_s, 0.0, 600.0),
             "glide (s)": (60.0, 0.1, 3600.0),
         }
         self.whole = {name: _number(*numbers, description=name) for name, numbers in ranges.items()}
         self.example = ipywidgets.Dropdown(options=list(examples), description="example")
         self.file = ipywidgets.Text(str(path), description="file")
-        self.minute = ipywidgets.FloatSlider(description="minute", min=0.0, max=MINUTES, step=0.5)
+        self.minute = ipywidgets.FloatSlider(description="minute", min=0.0, max=Night.minutes, step=0.5)
         self.drawn, self.played, self.status = (ipywidgets.HTML() for _ in range(3))
         actions = {
             "Add a step": self._add_step,
@@ -129,7 +116,7 @@ class NightEditor:
             self._add_row(self.steps, self._step_fields(step), STEP_WIDTHS)
         for mixed in night.mix:
             self._add_mix(mixed)
-        wanted = (*night.length_and_fade(MINUTES, FADE_S), night.schedule.glide_s)
+        wanted = (night.minutes, night.fade_s, night.schedule.glide_s)
         for field, value in zip(self.whole.values(), wanted, strict=True):
             field.value = value
         self._filling = False

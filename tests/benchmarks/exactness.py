@@ -21,7 +21,7 @@ import scipy.optimize
 import soundfile
 
 from ctxaudio.modulation.profile import ModulationProfile, method_profile
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Modulation
 from ctxaudio.render.session import Finish, modulate_file
 from ctxaudio.signal.audio import audio_writer, resample
 from ctxaudio.signal.envelope import Array, detect_rate, envelope_depth, hilbert_envelope

@@ -23,9 +23,8 @@ from ctxaudio.files import FloatArray
 from ctxaudio.model.checkpoint import BASE, for_conditions, load_generator
 from ctxaudio.model.generator import Generator
 from ctxaudio.modulation.profile import context_profile
-from ctxaudio.modulation.stream import Modulation
-from ctxaudio.provenance import Provenance
-from ctxaudio.render.beds import GeneratedBed, Layer
+from ctxaudio.modulation.schedule import Modulation
+from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import generate_clips, write_clips
 from ctxaudio.render.session import Finish, Session, modulate_file, render_session
 from ctxaudio.signal.audio import AudioReader, audio_writer
@@ -96,8 +95,7 @@ def test_a_training_step_of_sixteen_crops(benchmark: Benchmark, generator: Gener
 
 def test_a_session_of_ten_minutes_of_stereo(benchmark: Benchmark, generator: Generator, tmp_path: Path) -> None:
     modulation = Modulation(context_profile(SLEEP))
-    made = Provenance("session", modulation, "sleep")
-    session = Session([Layer(GeneratedBed(generator, 0, 2, 0))], modulation, 10.0, Finish(fade_s=10.0), made)
+    session = Session(GeneratedBed(generator, 0, 2, 0), modulation, 10.0, Finish(fade_s=10.0))
     out = tmp_path / "night.flac"
     benchmark.pedantic(lambda: render_session(session, out, progress=False), rounds=3)
     assert soundfile.info(out).frames == 600 * RATE

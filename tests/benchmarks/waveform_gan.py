@@ -138,16 +138,20 @@ class WaveGan:
     def critic_updates(self) -> int:
         return 1 if self.loss == "ac-gan" else CRITIC_UPDATES
 
+    def random_phases(self, sounds: int) -> Tensor:
+        """Phases `[B, K]` in radians, uniform, so that no phase becomes a mark of the fakes."""
+        return 2.0 * math.pi * torch.rand(sounds, len(self.modulation.phases), dtype=torch.float64)
+
     def fake(self, condition: Tensor) -> Tensor:
         latent = torch.randn(len(condition), self.latent_dim)
         sound = self.generator(latent, condition)
-        return self.modulation(sound, self.modulation.random_phases(len(condition)))
+        return self.modulation(sound, self.random_phases(len(condition)))
 
     def step(self, batches: Sequence[Batch]) -> dict[str, float]:
         """One generator update after `critic_updates` of the discriminator, one for each of `batches`."""
         for batch in batches:
             with torch.no_grad():
-                real = self.modulation(batch.audio, self.modulation.random_phases(len(batch.audio)))
+                real = self.modulation(batch.audio, self.random_phases(len(batch.audio)))
                 fake = self.fake(batch.condition)
             judged = self.discriminator_loss(real, fake, batch.condition)
             self.discriminator_optimizer.zero_grad(set_to_none=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -17,13 +16,11 @@ from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.files import FloatArray, read_json
 from ctxaudio.model.checkpoint import load_generator
 from ctxaudio.modulation.profile import ModulationProfile, Rate, Tone
-from ctxaudio.modulation.schedule import Schedule, Step, parse_schedule
-from ctxaudio.modulation.stream import Modulation
+from ctxaudio.modulation.schedule import Mixed, Modulation, Schedule, Step, parse_schedule
 from ctxaudio.options import Run
 from ctxaudio.provenance import Provenance
 from ctxaudio.render import session as rendering
-from ctxaudio.render.beds import Bed, GeneratedBed, Layer, RecordingBed, rendered_blocks
-from ctxaudio.render.night import Mixed
+from ctxaudio.render.beds import Bed, GeneratedBed, RecordingBed, rendered_blocks
 from ctxaudio.render.session import REACH_S, Finish, Format, Session, preview, render_session, write_finished
 from ctxaudio.signal.audio import audio_writer
 from ctxaudio.signal.envelope import envelope_depth, hilbert_envelope
@@ -41,15 +38,9 @@ class NoiseBed(Bed):
         return (0.045 * random.standard_normal((self.channels, self.block_samples + self.fade_samples))).astype("f4")
 
 
-def told(modulation: Modulation, seed: int = 3, **given_settings: object) -> Provenance:
-    return Provenance("session", modulation, None, seed=seed, settings=given_settings)
-
-
 def noise_session(minutes: float = 0.5, channels: int = 1, profile: ModulationProfile | None = None) -> Session:
     profile = profile or ModulationProfile((Rate(6.0, 0.5),))
-    bed = NoiseBed(RATE, channels, seed=3)
-    modulation = Modulation(profile)
-    return Session([Layer(bed)], modulation, minutes, Finish(), told(modulation, minutes=minutes))
+    return Session(NoiseBed(RATE, channels, seed=3), Modulation(profile), minutes, Finish())
 
 
 def recording(path: Path, seconds: float, channels: int = 1, rate: int = RATE) -> Path:
@@ -101,7 +92,7 @@ def test_a_generated_bed_has_two_channels_of_one_picture(trained: Run) -> None:
 def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_back(trained: Run) -> None:
     generator, _ = load_generator(trained.model_path)
     bed = GeneratedBed(generator, -1, 1, seed=0)
-    latents, styles = zip(*(bed.character(number) for number in range(241)), strict=True)
+    latents, styles = zip(*(bed.character(number, bed.condition) for number in range(241)), strict=True)
     for kept in ("texture", "level", "deviation", "residual", "mixing"):
         places = [getattr(style, kept) for style in styles]
         steps = [float((after - before).norm()) for before, after in pairwise(places)]
@@ -110,7 +101,7 @@ def test_the_style_of_a_generated_bed_changes_in_small_steps_and_never_comes_bac
             assert max(steps[scene : scene + 120]) < 0.02 * max(1.0, apart), kept
     assert all(latent.norm() == pytest.approx(generator.config.latent_dim**0.5, rel=0.4) for latent in latents)
     assert not latents[0].allclose(latents[120]) and not latents[120].allclose(latents[240])
-    assert not latents[0].allclose(GeneratedBed(generator, -1, 1, seed=1).character(0)[0])
+    assert not latents[0].allclose(GeneratedBed(generator, -1, 1, seed=1).character(0, bed.condition)[0])
 
 
 @pytest.mark.parametrize("cut_s", [0.001, 9.9, 10.0, 17.3, 29.999])
@@ -152,8 +143,9 @@ def test_an_unfinished_session_of_other_settings_is_not_mixed_in(tmp_path: Path,
 
 def test_a_session_has_its_length_level_fades_and_rate(tmp_path: Path) -> None:
     modulation = Modulation(ModulationProfile((Rate(6.0, 0.5),)))
-    layers = [Layer(NoiseBed(RATE, 2, 0)), Layer(NoiseBed(RATE, 2, 1), -12.0)]
-    session = Session(layers, modulation, 1.0, Finish(lufs=-30.0, fade_s=2.0), told(modulation))
+    session = Session(NoiseBed(RATE, 2, 0), modulation, 1.0, Finish(lufs=-30.0, fade_s=2.0))
+    session.beds.append(NoiseBed(RATE, 2, 1))
+    session.beds[1].level_db = -12.0
     made = render_session(session, tmp_path / "a.wav", progress=False)
     reached = made.reached
     assert reached is not None and read_json(tmp_path / "a.json")["lufs"] == -30.0
@@ -170,7 +162,7 @@ def test_a_session_has_its_length_level_fades_and_rate(tmp_path: Path) -> None:
 def test_a_schedule_is_followed_across_blocks(tmp_path: Path) -> None:
     schedule = parse_schedule("0:alpha 10 0.5, 0.5:theta 6 0.5", glide_s=5.0)
     modulation = Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule)
-    session = Session([Layer(NoiseBed(RATE, 1, 0))], modulation, 1.0, Finish(), told(modulation))
+    session = Session(NoiseBed(RATE, 1, 0), modulation, 1.0, Finish())
     render_session(session, tmp_path / "a.flac", progress=False)
     sound, _ = soundfile.read(tmp_path / "a.flac")
     for part, rate_hz in ((sound[: 30 * RATE], 10.0), (sound[36 * RATE :], 6.0)):
@@ -201,7 +193,9 @@ def test_a_bed_crosses_over_to_another_condition_at_its_level(trained: Run) -> N
     generator, _ = load_generator(trained.model_path)
     rate = generator.config.sample_rate
     plain = {name: GeneratedBed(generator, name, 1, seed=0) for name in ("Rain", "Cricket")}
-    bed = GeneratedBed(generator, -1, 1, 0, [(0.0, "Rain"), (30.0, "Cricket")], glide_s=30.0)
+    steps = Step(0, 10.0, condition="Rain"), Step(0.5, 10.0, condition="Cricket")
+    bed = GeneratedBed(generator, -1, 1, 0, Schedule(steps, glide_s=30.0))
+    assert bed.conditions == ("Rain", "Cricket")
     assert [[name for name, _ in bed.conditions_at(second)] for second in (0, 29, 45, 60)] == [[0], [0], [0, 3], [3]]
     assert [share for _, share in bed.conditions_at(45.0)] == pytest.approx([0.5**0.5] * 2)
     blocks = list(islice(bed.blocks(), 7))
@@ -214,28 +208,27 @@ def test_a_bed_crosses_over_to_another_condition_at_its_level(trained: Run) -> N
     for sound, own, other in ((before, rain, cricket), (after, cricket, rain)):
         assert np.abs(sound - own).mean() < 0.5 * np.abs(sound - other).mean()
     with pytest.raises(CtxAudioError, match="Gong"):
-        GeneratedBed(generator, -1, 1, 0, [(0.0, "Gong")])
+        GeneratedBed(generator, -1, 1, 0, Schedule((Step(0, 10.0, condition="Gong"),)))
 
 
 def test_a_level_of_a_step_is_reached(tmp_path: Path) -> None:
     schedule = Schedule((Step(0, 10.0, 0.0), Step(0.25, 10.0, 0.0, level_db=-12.0)), glide_s=2.0)
     modulation = Modulation(ModulationProfile((Rate(10.0, 0.5),)), schedule)
-    layers = [Layer(NoiseBed(RATE, 1, 0))]
-    sound = np.concatenate(list(rendered_blocks(layers, modulation, 30 * RATE)), 1)[0]
+    sound = np.concatenate(list(rendered_blocks([NoiseBed(RATE, 1, 0)], modulation, 30 * RATE)), 1)[0]
     early, late = (10 * np.log10(np.mean(sound[from_s * RATE :][: 10 * RATE] ** 2)) for from_s in (2, 18))
     assert late - early == pytest.approx(-12.0, abs=0.3)
 
 
 def test_a_preview_is_that_part_of_the_session() -> None:
     session = noise_session()
-    whole = np.concatenate(list(rendered_blocks(session.layers, session.modulation, 30 * RATE)), 1)
+    whole = np.concatenate(list(rendered_blocks(session.beds, session.modulation, 30 * RATE)), 1)
     np.testing.assert_allclose(preview(session, 0.1, 3.0), whole[:, 6 * RATE : 9 * RATE], atol=1e-6)
     assert preview(session, 9.0, 60.0).shape == whole.shape
 
 
 def test_a_preview_is_heard_where_the_session_fades_in() -> None:
     session = noise_session()
-    fading = replace(session, finish=Finish(fade_s=12.0))
+    fading = Session(session.beds[0], session.modulation, 0.5, Finish(fade_s=12.0))
     np.testing.assert_array_equal(preview(fading, 0.0, 3.0), preview(session, 0.0, 3.0))
 
 
@@ -271,12 +264,11 @@ def test_a_session_that_is_being_rendered_is_left_alone(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["night.flac", "night.json"]
 
 
-def test_another_seed_is_another_session(tmp_path: Path) -> None:
+def test_another_seed_is_another_session() -> None:
     session = noise_session(0.2)
-    other = Session(session.layers, session.modulation, 0.2, Finish(fade_s=1.0), told(session.modulation, minutes=0.2))
-    assert other.identity == session.identity  # the finish is applied afterwards
-    seeded = Session(session.layers, session.modulation, 0.2, Finish(), told(session.modulation, seed=4, minutes=0.2))
-    assert seeded.identity != session.identity
+    bed, modulation = session.beds[0], session.modulation
+    assert Session(bed, modulation, 0.2, Finish(fade_s=1.0)).identity == session.identity  # applied afterwards
+    assert Session(NoiseBed(RATE, 1, seed=4), modulation, 0.2, Finish()).identity != session.identity
 
 
 def crackle(seconds: float = 3.0, channels: int = 2) -> FloatArray:

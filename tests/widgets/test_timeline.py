@@ -10,8 +10,7 @@ import pytest
 
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
-from ctxaudio.modulation.schedule import Step
-from ctxaudio.render.night import Mixed, Night, example_nights, read_night
+from ctxaudio.modulation.schedule import Mixed, Night, Step, example_nights, read_night
 from ctxaudio.widgets import Sound, play, timeline
 from ctxaudio.widgets.timeline import NightEditor, picture_of_night, plan_night
 
