@@ -228,6 +228,12 @@ def diversity(clips: Rows, seed: int = 0) -> Estimate:
     return estimate(_between_clips(np.sqrt(squared_distances(means, means)), weights))
 
 
+def nearest_training_distance(clips: Rows, training: Rows) -> float:
+    """Median distance of clips to their nearest training clip, by mean features."""
+    means, of_training = (np.stack([rows.mean(axis=0) for rows in of]) for of in (clips, training))
+    return float(np.median(np.sqrt(squared_distances(means, of_training)).min(axis=1)))
+
+
 def squared_distances(x: Array, y: Array) -> Array:
     """Squared Euclidean distances `[n, m]` of the rows of `x` `[n, K]` and `y` `[m, K]`."""
     return np.asarray(np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T, 0.0))

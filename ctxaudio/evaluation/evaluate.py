@@ -41,7 +41,7 @@ OVERALL = "mean"
 COUNTS = ["real_clips", "training_clips", "generated_clips", "copies"]
 KERNELS = [f"kernel_{name}" for name in ("generated", "real_floor", "matched_noise", "white_noise")]
 WITH_INTERVAL = [f"{name}{end}" for name in (*KERNELS, "diversity", "real_diversity") for end in ("", "_low", "_high")]
-COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, "copies"]
+COLUMNS = ["condition", *COUNTS[:3], "verdict", *WITH_INTERVAL, "memorisation_ratio", "copies"]
 #: What a verdict on several conditions says of those whose own verdict begins with a word.
 OF_CONDITIONS = {
     "near": "as near to real clips as these are to each other",
@@ -140,7 +140,9 @@ def middle(clip: FloatArray, sample_rate: int) -> FloatArray:
 class Evaluation:
     """`table` has a row a condition, and one of their means; what is missing is NaN, and `notes` say why.
 
-    `COLUMNS`: `kernel_*` are distances to real clips, each, as each `diversity`, with `_low` and `_high` (90 %).
+    `COLUMNS`: `kernel_*` are distances to real clips, each, as each `diversity`, with `_low` and `_high` (90 %);
+    `memorisation_ratio` is the median distance to the nearest training clip over that of the real clips: about 1 is as
+    new as these are, far below is learnt by heart.
     """
 
     table: pd.DataFrame
@@ -195,13 +197,17 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
                 row |= {column: value, f"{column}_low": low, f"{column}_high": high}
             if "real_floor" not in kernels:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips")
+            if training:
+                of_real, of_training, of_made = (list(of.values()) for of in texture[:3])
+                usual = distances.nearest_training_distance(of_real, of_training)
+                row["memorisation_ratio"] = distances.nearest_training_distance(of_made, of_training) / max(usual, 1e-9)
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
         if not training:
             notes.append(f"{name}: no training clips beside the real ones, so nothing is said of copies")
         rows.append({"condition": name, **row})
         copies += found
-    table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(WITH_INTERVAL, float))
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys([*WITH_INTERVAL, "memorisation_ratio"], float))
     overall = {**mean_row(table), **table[COUNTS].sum(), "condition": OVERALL, "verdict": ""}
     return Evaluation(pd.DataFrame([*rows, overall], columns=COLUMNS), copies, notes)
 

@@ -18,6 +18,7 @@ from ctxaudio.evaluation.distances import (
     kernel_distance,
     kernel_draws,
     matched_noise,
+    nearest_training_distance,
     sound_distance,
     texture_features,
     time_course,
@@ -267,6 +268,12 @@ def test_the_best_correlation_is_that_of_the_best_lag():
 def test_a_time_course_has_some_forty_values_a_second():
     course, rate_hz = time_course(noise(0), RATE)
     assert 40.0 <= rate_hz < 60.0 and course.shape[1] == pytest.approx(2.0 * rate_hz, abs=1)
+
+
+def test_what_is_learnt_by_heart_is_nearer_than_held_out_clips():
+    training, held_out = windows([noise(s) for s in range(5)]), windows([noise(s) for s in range(10, 15)])
+    near, reference = (nearest_training_distance(clips, training) for clips in (training[:3], held_out))
+    assert near == pytest.approx(0.0, abs=1e-3) and reference > 0.1
 
 
 def test_copies_are_named_and_sounds_of_the_same_kind_are_not():

@@ -86,6 +86,7 @@ def test_copies_of_training_clips_are_named(recordings: Path):
     assert {copy["clip"] for copy in found.copies} == {f"of {copy['training_clip']}" for copy in found.copies}
     assert {copy["training_clip"] for copy in found.copies} == set(list(real.training["Rain"])[:3])
     assert figures["copies"].to_dict() == {"Rain": 3, "Cricket": 0, "Wind": 0, "mean": 3}
+    assert figures.loc["Rain", "memorisation_ratio"] < 0.5
 
 
 def test_a_model_is_compared_without_modulation_and_it_says_so(trained: Run, recordings: Path, tmp_path: Path, capsys):
