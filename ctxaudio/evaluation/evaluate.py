@@ -180,27 +180,27 @@ def evaluate(real: RealSound, generated: Sounds, sample_rate: int, seed: int = 0
         reference, training, _ = sets = real.reference.get(name, {}), real.training.get(name, {}), made
         found = distances.find_copies(made, reference, training, sample_rate)
         row: dict[str, Any] = dict(zip(COUNTS, map(len, (*sets, found)), strict=True))
+        middles = [{clip: middle(samples, sample_rate) for clip, samples in of.items()} for of in sets]
+        middles += distances.both_noises(middles[0], seed)
+        texture = [{clip: distances.texture_features(of[clip], sample_rate) for clip in of} for of in middles]
+        of_real, of_training, of_made = (list(of.values()) for of in texture[:3])
+        if of_real and of_training and of_made:
+            usual = distances.nearest_training_distance(of_real, of_training)
+            row["memorisation_ratio"] = distances.nearest_training_distance(of_made, of_training) / max(usual, 1e-9)
         sizes = {"real": len(reference), "generated": len(made)}
         if few := [f"{size or 'no'} {kind}" for kind, size in sizes.items() if size < 2]:
             notes.append(f"{name}: {' and '.join(few)} clip: a distance and a diversity need two")
             row["verdict"] = distances.UNDECIDED
         else:
-            middles = [{clip: middle(samples, sample_rate) for clip, samples in of.items()} for of in sets]
-            middles += distances.both_noises(middles[0], seed)
-            texture = [{clip: distances.texture_features(of[clip], sample_rate) for clip in of} for of in middles]
             recordings, others, clips, *noises = (by_recording(of) for of in texture)
             kernels, row["verdict"] = distances.compare_sets(recordings, others, clips, noises, seed)
             estimates = {f"kernel_{kind}": one for kind, one in kernels.items()}
-            estimates |= {"diversity": distances.diversity(list(texture[2].values()), seed)}
-            estimates |= {"real_diversity": distances.diversity(list(texture[0].values()), seed)}
+            estimates |= {"diversity": distances.diversity(of_made, seed)}
+            estimates |= {"real_diversity": distances.diversity(of_real, seed)}
             for column, (value, low, high) in estimates.items():
                 row |= {column: value, f"{column}_low": low, f"{column}_high": high}
             if "real_floor" not in kernels:
                 notes.append(f"{name}: no real-to-real floor: it needs two training clips")
-            if training:
-                of_real, of_training, of_made = (list(of.values()) for of in texture[:3])
-                usual = distances.nearest_training_distance(of_real, of_training)
-                row["memorisation_ratio"] = distances.nearest_training_distance(of_made, of_training) / max(usual, 1e-9)
             if len({_PIECE.sub("", clip) for clip in reference}) == 1:
                 notes.append(f"{name}: its real clips are pieces of one recording: the intervals are too narrow")
         if not training:
