@@ -8,7 +8,6 @@ import os
 import secrets
 import stat
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +19,14 @@ from filelock import FileLock, Timeout
 
 from ctxaudio.errors import ClipError, CtxAudioError
 
+try:
+    import fcntl
+except ImportError:  # Windows: there, what a killed writer leaves stays
+    fcntl = None  # type: ignore[assignment]
+
 FloatArray = npt.NDArray[np.float32]
 
 UNFINISHED = ".writing-"
-DAY_S = 24 * 60 * 60
 LONGEST_NAME_BYTES = 255
 
 
@@ -39,9 +42,14 @@ def written_whole(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             raise OSError("there is something that is not a file")
         _clear_unfinished(path.parent)
-        aside.touch(exist_ok=False)
-        yield aside
-        aside.replace(path)
+        with aside.open("xb") as held:  # locked until its writer ends, however
+            if fcntl is None:
+                held.close()  # Windows replaces no file that is open
+            else:
+                with suppress(OSError):  # some network file systems know no locks
+                    fcntl.flock(held, fcntl.LOCK_EX)
+            yield aside
+            aside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CtxAudioError(f"can't write {path}: {reason}; free space or choose another output folder") from error
@@ -52,10 +60,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @functools.lru_cache(maxsize=1024)
 def _clear_unfinished(folder: Path) -> None:
-    """Once a process and folder, remove what killed writers left there: what nobody has written to for a day."""
-    for left in folder.glob(f"{UNFINISHED}*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > DAY_S:
+    """Once a process and folder, remove what killed writers left there: what nobody holds a lock on."""
+    if fcntl is not None:
+        for left in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError), left.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 left.unlink()
 
 

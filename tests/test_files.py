@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import DAY_S, child_path, read_json, writable_folder, write_json, written_whole
+from ctxaudio.files import child_path, read_json, writable_folder, write_json, written_whole
 
 
 def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -22,8 +21,8 @@ def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path: Pat
     assert read_json(tmp_path / "a.json") == {"kept": 1} and len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills are of POSIX")
-def test_what_a_killed_writer_left_is_cleared_after_a_day_and_what_another_is_writing_is_not(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="leftovers are told by locks of POSIX")
+def test_what_a_killed_writer_left_is_cleared_and_what_another_is_writing_is_not(tmp_path: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
@@ -35,17 +34,15 @@ with written_whole(Path(sys.argv[1])) as aside:
     os.kill(os.getpid(), 9)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "theirs.txt")]
-    clearing = "from ctxaudio.files import write_json; from pathlib import Path; import sys\n"
-    clear = [sys.executable, "-c", f"{clearing}write_json(Path(sys.argv[1]), {{}})", str(tmp_path / "mine.json")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-        left = tmp_path / writer.stdout.readline().strip()
-        subprocess.run(clear, check=True)
-        assert left.read_text() == "half"
+        name = writer.stdout.readline().strip()
+        clearing = "from ctxaudio.files import write_json; from pathlib import Path; import sys\n"
+        clearing += "write_json(Path(sys.argv[1]), {})"
+        subprocess.run([sys.executable, "-c", clearing, str(tmp_path / "mine.json")], check=True)
+        assert (tmp_path / name).read_text() == "half"
         writer.stdin.close()
-        assert writer.wait() == -9 and left.exists()
-    a_day_ago = time.time() - DAY_S - 1
-    os.utime(left, (a_day_ago, a_day_ago))
-    subprocess.run(clear, check=True)
+        assert writer.wait() == -9 and (tmp_path / name).exists()
+    write_json(tmp_path / "mine.json", {})
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
 
 
