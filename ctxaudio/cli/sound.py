@@ -101,9 +101,8 @@ def generate(run: Common, asked: Generation) -> None:
     modulation = Modulation(profile)
     if not asked.beyond_comfort:
         modulation.check_comfort()
-    count = asked.num_samples
-    clips = generate_clips(generator, count, run.duration, asked.focus_condition, run.seed, profile)
-    shown = tqdm(clips, "generating", count, unit="clip", delay=1, disable=not on_a_terminal())
+    clips = generate_clips(generator, asked.num_samples, run.duration, asked.focus_condition, run.seed, profile)
+    shown = tqdm(clips, "generating", asked.num_samples, unit="clip", delay=1, disable=not on_a_terminal())
     for path in write_clips(shown, run.output_dir, about, asked.overwrite):
         print(path)
     print(Provenance("generate", modulation, context.name).evidence_line())
