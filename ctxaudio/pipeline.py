@@ -21,7 +21,7 @@ from ctxaudio.plots import save_figure, spectrograms
 from ctxaudio.render.generate import generate_clips, model_for, trained_conditions, write_clips
 from ctxaudio.signal.audio import write_audio
 from ctxaudio.training import loop
-from ctxaudio.training.base import begin_training, facts_of, load_given, write_credits
+from ctxaudio.training.base import begin_training, facts_of, load_given
 from ctxaudio.training.config import Start, TrainingConfig
 from ctxaudio.training.state import LATEST, Training, checkpoint
 from ctxaudio.workers import check_device
@@ -108,7 +108,6 @@ def train(
         loop.train(training, config, run.output_dir, lambda state: save_samples(run, state), progress)
         facts = facts_of(training, config, clips)
         path = save_generator(run.model_path, training.averaged, run.context, facts)
-        write_credits(path, facts["attribution"])
         print(f"generator: {path} ({training.step} steps, {training.seconds:.0f} s)", flush=True)
         if training.interrupted:
             print(f"interrupted after {training.step} steps; --resume goes on from there")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxaudio import __version__
 from ctxaudio.contexts import BANDS, METHODS, SAFE_LISTENING, TARGETS, Evidence, context_named
-from ctxaudio.data.fsd50k import LICENCES, licence_name
+from ctxaudio.data.fsd50k import FSD50K_CREDIT, LICENCES, licence_name
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import read_json, write_json, write_text
 from ctxaudio.modulation.schedule import Modulation
@@ -179,8 +179,9 @@ def freesound_link(clip_id: str) -> str:
 
 def write_attribution(path: Path, credits: Iterable[Credit], about: str) -> None:
     """Write `about` and the credits as Markdown, a section a licence, each clip once: title, uploader, id, link and
-    licence, as CC-BY asks."""
+    licence, as CC-BY asks; of FSD50K's clips also that they are."""
     once = {credit.clip_id: credit for credit in credits}
+    about += f" {FSD50K_CREDIT}" if any(map(freesound_link, once)) else ""
     lines = ["# Attribution", "", about]
     for name, heading in LICENCES.items():
         those = [credit for credit in once.values() if licence_name(credit.licence) == name]

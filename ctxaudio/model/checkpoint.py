@@ -21,6 +21,7 @@ from ctxaudio.files import child_path, read_json, write_json, written_whole
 from ctxaudio.model.discriminator import Discriminator
 from ctxaudio.model.generator import Generator, GeneratorConfig
 from ctxaudio.modulation.profile import ModulationProfile
+from ctxaudio.provenance import ATTRIBUTION, Credit, write_attribution
 
 FORMAT = 9
 #: The generator that ships with the package.
@@ -34,7 +35,8 @@ MOST_PHASE_ROUNDS = 100
 
 
 def save_generator(path: Path, generator: Generator, context: str, facts: dict[str, Any], half: bool = False) -> Path:
-    """Write `path` (safetensors) and the same name with `.json`: configuration, modulation, hash and `facts`.
+    """Write `path` (safetensors), the same name with `.json`: configuration, modulation, hash and `facts`, and beside
+    them `ATTRIBUTION.md`.
 
     `facts` says how the model came about: steps, seconds, clips per condition, licences. `half` as `encoded_weights`.
     """
@@ -51,6 +53,9 @@ def save_generator(path: Path, generator: Generator, context: str, facts: dict[s
     with written_whole(path) as aside:
         aside.write_bytes(encoded)
         write_json(path.with_suffix(".json"), content)  # what can't be written as JSON leaves the earlier model alone
+    credits = [Credit(of["clip"], of["title"], of["uploader"], of["licence"]) for of in facts.get("attribution", [])]
+    said = f"The sound that the generator {path.name} was trained on."
+    write_attribution(path.with_name(ATTRIBUTION), credits, said)
     return path
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ctxaudio.contexts import ALL
 from ctxaudio.data.embedded import write_embedded_corpus
-from ctxaudio.data.fsd50k import DEFAULT_LICENCES, FSD50K_CREDIT, read_index
+from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.prepare import ClipBatches, MixedBatches, PreparedClips, draw_crops, prepare_clips
 from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.errors import CtxAudioError
@@ -29,7 +29,6 @@ from ctxaudio.model.generator import Generator
 from ctxaudio.model.style import Style
 from ctxaudio.modulation.profile import ModulationProfile, context_profile
 from ctxaudio.options import Run
-from ctxaudio.provenance import ATTRIBUTION, Credit, freesound_link, write_attribution
 from ctxaudio.training import loop, state
 from ctxaudio.training.config import Pretraining, Start, TrainingConfig
 from ctxaudio.training.state import Training, preserve_rng
@@ -151,15 +150,6 @@ def facts_of(training: Training, config: TrainingConfig, clips: PreparedClips | 
     }
 
 
-def write_credits(model_path: Path, attribution: list[dict[str, str]]) -> None:
-    """Write `ATTRIBUTION.md` beside the model."""
-    credits = [Credit(entry["clip"], entry["title"], entry["uploader"], entry["licence"]) for entry in attribution]
-    about = f"The sound that the generator {model_path.name} was trained on."
-    if any(freesound_link(credit.clip_id) for credit in credits):
-        about += f" {FSD50K_CREDIT}"
-    write_attribution(model_path.with_name(ATTRIBUTION), credits, about)
-
-
 def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), progress: bool = True) -> Training:
     """Train the base, from that which ships unless `from_scratch`, and save it to `what.path` with card and credits.
 
@@ -225,7 +215,6 @@ def save_base(path: Path, training: Training, facts: dict[str, Any]) -> None:
     save_generator(path, training.averaged, ALL.name, facts, half=True)
     with written_whole(path.with_name(DISCRIMINATOR)) as aside:
         aside.write_bytes(checkpoint.encoded_weights(training.discriminator, half=True))
-    write_credits(path, facts["attribution"])
     write_text(path.with_name("MODEL_CARD.md"), model_card(training, facts))
     print(f"base: {path} ({training.step} updates, {training.seconds / 60:.0f} minutes)", flush=True)
 

@@ -178,7 +178,7 @@ def test_facts_that_cannot_be_written_leave_the_earlier_model_alone(path: Path):
     with pytest.raises(TypeError):
         save_generator(path, other, "sleep", {"no JSON": object()})
     assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == before
-    assert sorted(p.name for p in path.parent.iterdir()) == ["m.json", "m.safetensors"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["ATTRIBUTION.md", "m.json", "m.safetensors"]
 
 
 def test_training_over_a_model_of_another_context_is_refused(trained: Run):
