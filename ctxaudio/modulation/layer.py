@@ -56,9 +56,8 @@ class Track:
     def of(cls, part: Rate | Tone, schedule: Schedule | None = None) -> Self:
         """The track of a rate or tone, steady or as `schedule` moves it."""
         knots = ((0.0, part.rate_hz, part.depth),) if schedule is None else tuple(schedule.knots())
-        if isinstance(part, Rate):
-            return cls(knots, part.phase, part.pulse, part.jitter)
-        return cls(knots, 0.0, part.kind == "isochronic", part.jitter)
+        phase, pulse = (part.phase, part.pulse) if isinstance(part, Rate) else (0.0, part.kind == "isochronic")
+        return cls(knots, phase, pulse, part.jitter)
 
     def at(self, time_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rate in hertz, depth, and turns since 0 s, at `time_s` `[T]` (float64); the rate without its jitter."""
@@ -94,12 +93,10 @@ def envelope_gain(
     depths = torch.tensor([track.knots[0][2] for track in tracks]) if depths is None else depths
     if phases is None:
         phases = torch.tensor([[track.phase for track in tracks]], dtype=torch.float64, device=depths.device)
-    wave = variance = depths.new_zeros(())
     sines = [k for k, track in enumerate(tracks) if len(track.knots) == 1 and not track.pulse and not track.jitter]
-    if sines:
-        rates_hz = torch.tensor([tracks[k].knots[0][1] for k in sines], dtype=torch.float64, device=depths.device)
-        wave = sum_of_sines(rates_hz, depths[sines], phases[:, sines], start, length, sample_rate)
-        variance = (depths[sines].square() * 0.5).sum()
+    rates_hz = torch.tensor([tracks[k].knots[0][1] for k in sines], dtype=torch.float64, device=depths.device)
+    wave = sum_of_sines(rates_hz, depths[sines], phases[:, sines], start, length, sample_rate)
+    variance = (depths[sines].square() * 0.5).sum()
     time_s = torch.arange(start, start + length, device=depths.device, dtype=torch.float64) / sample_rate
     for k, track in enumerate(tracks):
         if k in sines:
@@ -163,8 +160,7 @@ class FrequencyModulationLayer(nn.Module):
                 raise CtxAudioError(f"carrier {carrier.frequency_hz:g} Hz needs a sample rate above {sample_rate} Hz")
         if profile.tones:
             raise CtxAudioError("the layer modulates sound and adds none: render tones with ctxaudio modulate")
-        self.profile = profile
-        self.sample_rate = sample_rate
+        self.profile, self.sample_rate = profile, sample_rate
         self.tracks = [Track.of(rate, schedule) for rate in profile.rates]
         self.register_buffer("rates_hz", torch.tensor([t.knots[0][1] for t in self.tracks], dtype=torch.float64))
         self.register_buffer("phases", torch.tensor([t.phase for t in self.tracks], dtype=torch.float64))
