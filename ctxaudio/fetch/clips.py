@@ -91,7 +91,7 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
     came = []
 
     def bring(one: Candidate) -> tuple[int, bool]:
-        return one.size, network.download(one.url, one.clip.path, one.size, one.sha256)
+        return one.size, network.download(one.url, one.clip.path, one.size, f"sha256:{one.sha256}")
 
     try:
         with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
@@ -161,20 +161,19 @@ def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[C
     Equals are in an order drawn by `seed` from the clip's id alone, so that a longer list begins with the shorter
     one. Train and val clips alternate such that every beginning holds val's share of the whole, rounded down.
     """
-    drawn = sorted(candidates, key=lambda one: hashlib.sha256(f"{seed} {one.clip.clip_id}".encode()).digest())
+    seen: Counter[tuple[int, str]] = Counter()
+    turns = []
+    for one in sorted(candidates, key=lambda one: hashlib.sha256(f"{seed} {one.clip.clip_id}".encode()).digest()):
+        uploader = one.condition, one.clip.uploader or one.clip.clip_id
+        turns.append((seen[uploader], one))
+        seen[uploader] += 1
+    ranked = [one for _, one in sorted(turns, key=lambda turn: turn[0])]
     queues = []
-    for condition in sorted({one.condition for one in candidates}):
-        seen: Counter[str] = Counter()
-        turns = []
-        for one in drawn:
-            if one.condition == condition:
-                uploader = one.clip.uploader or one.clip.clip_id
-                turns.append((seen[uploader], one))
-                seen[uploader] += 1
-        ranked = [one for _, one in sorted(turns, key=lambda turn: turn[0])]
-        val = [one for one in ranked if one.clip.split == "val"]
-        others = iter([one for one in ranked if one.clip.split != "val"])
-        due = [place * len(val) // len(ranked) for place in range(len(ranked) + 1)]
+    for condition in sorted({one.condition for one in ranked}):
+        those = [one for one in ranked if one.condition == condition]
+        val = [one for one in those if one.clip.split == "val"]
+        others = iter([one for one in those if one.clip.split != "val"])
+        due = [place * len(val) // len(those) for place in range(len(those) + 1)]
         queues.append([val[before] if after > before else next(others) for before, after in pairwise(due)])
     return [one for turn in zip_longest(*queues) for one in turn if one is not None]
 

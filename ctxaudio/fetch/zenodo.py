@@ -177,7 +177,7 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
             for part, start in zip(archive.parts, starts, strict=True):
                 if not coming.is_file() or coming.stat().st_size <= start + part.size:
                     url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-                    network.append(url, whole, part.size, part.md5, start, shown_as=part.name)
+                    network.append(url, whole, part.size, f"md5:{part.md5}", start, shown_as=part.name)
             coming.replace(whole)
         with SplitZip(whole, starts) as zipped:
             write_json(listing, unpack(zipped, archive, data_dir, network.progress))

@@ -84,7 +84,7 @@ def test_the_fit_is_the_least_squares_solution() -> None:
         angle = 2 * np.pi * rate_hz * np.arange(len(envelope)) / RATE
         columns += [np.cos(angle), np.sin(angle)]
     a, b1, c1, b2, c2 = np.linalg.lstsq(np.stack(columns, axis=1), envelope, rcond=None)[0]
-    fitted = sinusoid_fits(envelope, RATE, np.array([[2.5, 7.83]]))[0]
+    fitted = sinusoid_fits(envelope, RATE, np.array([[2.5, 7.83]]))[0][0]
     assert fitted[0] == pytest.approx(a, rel=1e-9)
     assert np.angle(1j * fitted[1:3]) == pytest.approx(np.angle([c1 + 1j * b1, c2 + 1j * b2]), abs=1e-7)
     assert joint_depths(envelope, RATE, [2.5, 7.83]) == pytest.approx(
