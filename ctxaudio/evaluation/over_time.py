@@ -22,14 +22,7 @@ from ctxaudio.evaluation.measures import MIN_DURATION_S, check_measurable, named
 from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.plots import modulation_spectrogram
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.envelope import (
-    MARGIN_S,
-    Array,
-    detect_rate,
-    envelope_depth,
-    samples_per_slow_sample,
-    slow_envelope,
-)
+from ctxaudio.signal.envelope import MARGIN_S, Array, detect_rate, envelope_depth, slow_envelope, slow_step
 from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
@@ -120,7 +113,7 @@ def modulation_over_time(
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
-    rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
+    rate_hz = sample_rate / slow_step(sample_rate)
     whole, length = _slow_envelope_of(blocks, sample_rate), round(window_s * rate_hz)
     if len(whole) < length:
         raise CtxAudioError(f"the sound is shorter than a window of {window_s:g} s: choose a shorter one")
@@ -164,7 +157,7 @@ def rates_found(table: pd.DataFrame, same_hz: float = 1.0) -> list[dict[str, flo
 
 def _slow_envelope_of(blocks: Iterable[FloatArray], sample_rate: int) -> Array:
     """The slow envelope `[n]` of the mono mix of a stream, measured in pieces, each with a margin of its neighbours."""
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     size, margin = (step * round(seconds * sample_rate / step) for seconds in (PIECE_S, MARGIN_S))
     pieces, held, before = [], np.zeros(0, np.float32), 0
     for block in itertools.chain(blocks, [None]):

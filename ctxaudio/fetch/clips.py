@@ -14,21 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from multiprocessing.pool import ThreadPool  # its threads don't hold up a Ctrl-C
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.fsd50k import (
-    FSD50K_CREDIT,
-    Clip,
-    Index,
-    LeftOut,
-    Subset,
-    audio_folder,
-    clips_on_disk,
-    licence_name,
-    read_index,
-)
+from ctxaudio.data import fsd50k
+from ctxaudio.data.fsd50k import Clip, Index, LeftOut, Subset
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, bytes_bar
@@ -96,7 +87,9 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
     try:
         with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
             fetch_archives(archives_of(*TABLES), data_dir, network)
-            chosen, plan = plan_fetch(asked, options, read_index(data_dir, asked.split or "dev", look=False), network)
+            chosen, plan = plan_fetch(
+                asked, options, fsd50k.read_index(data_dir, asked.split or "dev", look=False), network
+            )
             if asked.dry_run:
                 return Fetched(plan)
             absent = [one.size for one in chosen if not one.clip.path.is_file()]
@@ -116,10 +109,9 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
     """The clips of `index` that are asked for and that the hub has, and which and why, in words; errors for none."""
     selection = select_clips(index, context_named(asked.context), options)
     paths = [f"clips/{asked.split or 'dev'}/{clip.clip_id}.wav" for clip in selection.clips]
-    commit, files = look_up(paths, network)
-    source = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}"
+    files = look_up(paths, network)
     candidates = [
-        Candidate(clip, condition, f"{source}/{quote(path)}", *files[path])
+        Candidate(clip, condition, *files[path])
         for path, clip, condition in zip(paths, selection.clips, selection.conditions, strict=True)
         if path in files
     ]
@@ -135,24 +127,25 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
         sizes = [one.size for one in chosen if name == "all" or one.condition == number]
         hours = (sum(sizes) - WAV_HEADER * len(sizes)) / BYTES_A_SECOND / 3600
         rows.append([name, len(sizes), len(of), f"{hours:.2f}", f"{sum(sizes) / 1e6:.1f}"])
-    licences = Counter(licence_name(one.clip.licence) for one in chosen).most_common()
+    licences = Counter(fsd50k.licence_name(one.clip.licence) for one in chosen).most_common()
     under = ", ".join(f"{count} {name}" for name, count in licences)
     head = f"context {asked.context}: {len(chosen)} clips ({under})"
     return chosen, "\n".join([head, *text_table(rows), *why])
 
 
-def look_up(paths: Sequence[str], network: Network) -> tuple[str, dict[str, tuple[int, str]]]:
-    """The repository's latest commit, and bytes and sha256 there of those of `paths` that it has."""
-    api, found = f"{network.hub}/api/datasets/{REPOSITORY}", dict[str, tuple[int, str]]()
+def look_up(paths: Sequence[str], network: Network) -> dict[str, tuple[str, int, str]]:
+    """Url, bytes and sha256 of those of `paths` that the repository has, in its latest commit."""
+    api, found = f"{network.hub}/api/datasets/{REPOSITORY}", dict[str, tuple[str, int, str]]()
     commit = network.ask("GET", api, lambda answer: str(answer["sha"]))
+    source = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}"
+
+    def understand(answer: Any) -> dict[str, tuple[str, int, str]]:
+        return {f["path"]: (f"{source}/{quote(f['path'])}", f["size"], f["lfs"]["oid"]) for f in answer}
+
     for start in range(0, len(paths), _FILES_A_REQUEST):
-        found |= network.ask(
-            "POST",
-            f"{api}/paths-info/{commit}",
-            lambda answer: {file["path"]: (file["size"], file["lfs"]["oid"]) for file in answer},
-            data={"paths": paths[start : start + _FILES_A_REQUEST]},
-        )
-    return commit, found
+        asked = {"paths": paths[start : start + _FILES_A_REQUEST]}
+        found |= network.ask("POST", f"{api}/paths-info/{commit}", understand, data=asked)
+    return found
 
 
 def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
@@ -182,7 +175,7 @@ def write_credits(data_dir: Path, coming: Sequence[Clip] = ()) -> None:
     """Write `ATTRIBUTION.md` of the clips that lie in `data_dir`, and of those that are `coming`."""
     clips: list[Clip] = [*coming]
     for subset in get_args(Subset):
-        there = clips_on_disk(audio_folder(data_dir, subset))
-        clips += [clip for clip in read_index(data_dir, subset, look=False).clips if clip.clip_id in there]
+        there = fsd50k.clips_on_disk(fsd50k.audio_folder(data_dir, subset))
+        clips += [clip for clip in fsd50k.read_index(data_dir, subset, look=False).clips if clip.clip_id in there]
     credits = (Credit(clip.clip_id, clip.title, clip.uploader, clip.licence) for clip in clips)
-    write_attribution(data_dir / ATTRIBUTION, credits, FSD50K_CREDIT)
+    write_attribution(data_dir / ATTRIBUTION, credits, fsd50k.FSD50K_CREDIT)

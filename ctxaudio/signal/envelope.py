@@ -69,7 +69,7 @@ def band_envelopes(
     below 200 Hz, in overlapping blocks, mirrored at the ends. The filters are causal: low bands come some 20 ms late.
     """
     _check_mono(samples)
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     rate_hz = sample_rate / step
     block, margin = int(scipy.fft.next_fast_len(round(BLOCK_S * rate_hz))), round(MARGIN_S * rate_hz)
     hop = block - 2 * margin
@@ -101,10 +101,10 @@ def band_envelopes(
     return np.stack(envelopes).astype(np.float64), rate_hz
 
 
-def samples_per_slow_sample(sample_rate: int) -> int:
+def slow_step(sample_rate: int) -> int:
     """The largest divisor of `sample_rate` that leaves an envelope 400 samples a second or more; 1 at the least.
 
-    >>> [samples_per_slow_sample(rate) for rate in (16000, 22050, 48000)]
+    >>> [slow_step(rate) for rate in (16000, 22050, 48000)]
     [40, 50, 120]
     """
     return max(step for step in range(1, max(2, int(sample_rate // SLOW_RATE_HZ) + 1)) if sample_rate % step == 0)

@@ -25,9 +25,9 @@ from ctxaudio.signal.envelope import (
     hilbert_envelope,
     joint_depths,
     modulation_spectrum,
-    samples_per_slow_sample,
     sinusoid_fits,
     slow_envelope,
+    slow_step,
 )
 
 RATE = 8000
@@ -209,7 +209,7 @@ def test_the_slow_envelope_measures_as_the_full_one(sample_rate: int, seconds: f
     time_s = np.arange(round(seconds * sample_rate)) / sample_rate
     samples = np.random.default_rng(2).standard_normal(len(time_s)) * (1 + 0.3 * np.sin(2 * np.pi * 40 * time_s))
     slow, rate_hz = slow_envelope(samples, sample_rate)
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     assert len(slow) == -(-len(samples) // step)
     full = hilbert_envelope(samples, sample_rate)
     for target_hz in (2.5, 14.1, 40.0, 99.0):
