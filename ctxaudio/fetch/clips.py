@@ -22,8 +22,8 @@ from ctxaudio.data import fsd50k
 from ctxaudio.data.fsd50k import Clip, Index, LeftOut, Subset
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.network import Network, bytes_bar
-from ctxaudio.fetch.zenodo import TABLES, archives_of, check_space, fetch_archives
 from ctxaudio.files import only_one, writable_folder
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import ATTRIBUTION, Credit, write_attribution
@@ -86,14 +86,13 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
 
     try:
         with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
-            fetch_archives(archives_of(*TABLES), data_dir, network)
-            chosen, plan = plan_fetch(
-                asked, options, fsd50k.read_index(data_dir, asked.split or "dev", look=False), network
-            )
+            zenodo.fetch_archives([zenodo.FSD50K_RECORD[name] for name in zenodo.TABLES], data_dir, network)
+            index = fsd50k.read_index(data_dir, asked.split or "dev", look=False)
+            chosen, plan = plan_fetch(asked, options, index, network)
             if asked.dry_run:
                 return Fetched(plan)
             absent = [one.size for one in chosen if not one.clip.path.is_file()]
-            check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
+            zenodo.check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
             write_credits(data_dir, [one.clip for one in chosen])
             bar = bytes_bar("fetching clips", sum(one.size for one in chosen), network.progress)
             with bar, ThreadPool(WORKERS) as pool:

@@ -34,9 +34,8 @@ class Network:
 
     After `attempts` in a row that bring less than 1 MiB it gives up. Between them it waits, twice as long each time,
     from `first_wait_s` to `longest_wait_s`, with a random part so that many clients spread; or as long as the server
-    asks, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
-
-    Both methods raise `CtxAudioError` where the network stays away or the server refuses.
+    asks, at most `longest_asked_s`. `silence_s` without a byte is a broken connection. All methods raise
+    `CtxAudioError` where the network stays away or the server refuses.
     """
 
     zenodo: str = field(default_factory=lambda: (os.environ.get("ZENODO_ENDPOINT") or "https://zenodo.org").rstrip("/"))

@@ -80,11 +80,6 @@ FSD50K_RECORD = {
 }
 
 
-def archives_of(*names: str) -> list[Archive]:
-    """Those of the record: `TABLES`, "doc", "dev_audio", "eval_audio"."""
-    return [FSD50K_RECORD[name] for name in names]
-
-
 def bytes_needed(archives: Sequence[Archive], data_dir: Path) -> tuple[int, int]:
     """Bytes to download, and free in `data_dir` at the worst moment, to fetch those of `archives` not there yet."""
     download = room = kept = 0
