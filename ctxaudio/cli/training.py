@@ -10,9 +10,9 @@ from typing import Annotated
 from ctxaudio.data.fsd50k import DEFAULT_LICENCES, read_index
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.clips import Fetch, fetch_clips, write_credits
 from ctxaudio.fetch.network import Network
-from ctxaudio.fetch.zenodo import TABLES, archives_of, bytes_needed, fetch_archives
 from ctxaudio.options import Common, on_a_terminal, option
 from ctxaudio.training.config import NO_LIMIT_OF_EPOCHS, Pretraining, Start, TrainingConfig
 
@@ -33,11 +33,12 @@ def fetch(asked: Fetch, clips: Annotated[SelectionOptions, _CLIPS | {"licences":
         if asked.max_clips != Fetch.max_clips or clips != SelectionOptions(licences=DEFAULT_LICENCES):
             raise CtxAudioError("--all brings every clip: leave out --max_clips and what chooses clips")
         subsets = [asked.split] if asked.split else ["dev", "eval"]
-        archives = archives_of(*TABLES, "doc", *(f"{subset}_audio" for subset in subsets))
-        download, room = (size / 1e9 for size in bytes_needed(archives, asked.data_dir))
+        names = (*zenodo.TABLES, "doc", *(f"{subset}_audio" for subset in subsets))
+        archives = [zenodo.FSD50K_RECORD[name] for name in names]
+        download, room = (size / 1e9 for size in zenodo.bytes_needed(archives, asked.data_dir))
         print(f"whole record: {download:.2f} GB to fetch, {room:.1f} GB of room needed", flush=True)
         if not asked.dry_run:
-            fetch_archives(archives, asked.data_dir, network)
+            zenodo.fetch_archives(archives, asked.data_dir, network)
             write_credits(asked.data_dir)
     else:
         fetched = fetch_clips(asked, clips, network)

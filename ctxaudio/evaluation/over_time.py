@@ -24,14 +24,7 @@ from ctxaudio.files import FloatArray, writable_folder
 from ctxaudio.options import on_a_terminal
 from ctxaudio.plots import RATE_TARGETS_HZ, RATE_TICKS_HZ, Picture, label_axis
 from ctxaudio.signal.audio import AudioReader
-from ctxaudio.signal.envelope import (
-    MARGIN_S,
-    Array,
-    detect_rate,
-    envelope_depth,
-    samples_per_slow_sample,
-    slow_envelope,
-)
+from ctxaudio.signal.envelope import MARGIN_S, Array, detect_rate, envelope_depth, slow_envelope, slow_step
 from ctxaudio.signal.loudness import LevelMeter
 
 #: Rates of the picture, evenly spaced on a logarithm: 100 Hz is 180 steps of 2.6 % above 1 Hz.
@@ -93,7 +86,7 @@ def modulation_over_time(
     if not window_s >= MIN_DURATION_S:
         raise CtxAudioError(f"window {window_s:g} s is too short to measure rates of 1 Hz and up: 2 s or more")
     rates = named_rates(rates_hz)
-    rate_hz = sample_rate / samples_per_slow_sample(sample_rate)
+    rate_hz = sample_rate / slow_step(sample_rate)
     whole, length = _slow_envelope_of(blocks, sample_rate), round(window_s * rate_hz)
     taper = scipy.signal.windows.hann(length, sym=False)
     bins_hz = np.asarray(np.fft.rfftfreq(PADDING * length, 1.0 / rate_hz), dtype=np.float64)
@@ -140,7 +133,7 @@ def rates_found(table: pd.DataFrame) -> list[dict[str, float]]:
 
 def _slow_envelope_of(blocks: Iterable[FloatArray], sample_rate: int) -> Array:
     """The slow envelope `[n]` of the mono mix of a stream, in pieces of 20 s, each with a margin of its neighbours."""
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     size, margin = (step * round(seconds * sample_rate / step) for seconds in (20.0, MARGIN_S))
     pieces, held, before = [], np.zeros(0, np.float32), 0
     for block in itertools.chain(blocks, [None]):

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from multiprocessing.pool import ThreadPool  # its threads don't hold up a Ctrl-C
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
 
 from ctxaudio.contexts import ALL, CONTEXTS, context_named
-from ctxaudio.data.fsd50k import FSD50K_CREDIT, Clip, Index, Subset, licence_name, read_index
+from ctxaudio.data.fsd50k import Clip, Index, Subset, licence_name, read_index
 from ctxaudio.data.selection import SelectionOptions, left_out_lines, select_clips, text_table
 from ctxaudio.errors import CtxAudioError
+from ctxaudio.fetch import zenodo
 from ctxaudio.fetch.network import Network, bytes_bar
-from ctxaudio.fetch.zenodo import TABLES, archives_of, check_space, fetch_archives
 from ctxaudio.files import only_one, writable_folder
 from ctxaudio.options import Options, option
 from ctxaudio.provenance import ATTRIBUTION, Credit, write_attribution
@@ -81,17 +81,17 @@ def fetch_clips(asked: Fetch, options: SelectionOptions, network: Network) -> Fe
     came = []
 
     def bring(one: Candidate) -> tuple[int, bool]:
-        return one.size, network.download(one.url, one.clip.path, one.size, one.sha256)
+        return one.size, network.download(one.url, one.clip.path, one.size, f"sha256:{one.sha256}")
 
     try:
         with only_one(data_dir / ".fetch.lock", f"another fetch is at work in {data_dir}: wait for it to end"):
-            fetch_archives(archives_of(*TABLES), data_dir, network)
+            zenodo.fetch_archives([zenodo.FSD50K_RECORD[name] for name in zenodo.TABLES], data_dir, network)
             index = read_index(data_dir, asked.split or "dev", on_disk=False)
             chosen, plan = plan_fetch(asked, options, index, network)
             if asked.dry_run:
                 return Fetched(plan)
             absent = [one.size for one in chosen if not one.clip.path.is_file()]
-            check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
+            zenodo.check_space(data_dir, sum(absent) + ROOM_FOR_TABLES)
             write_credits(data_dir, [one.clip for one in chosen])
             bar = bytes_bar("fetching clips", sum(one.size for one in chosen), network.progress)
             with bar, ThreadPool(WORKERS) as pool:
@@ -107,14 +107,9 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
     """The clips of `index` that are asked for and that the hub has, and which and why, in words; errors for none."""
     selection = select_clips(index, context_named(asked.context), options)
     paths = [f"clips/{asked.split or 'dev'}/{clip.clip_id}.wav" for clip in selection.clips]
-    commit, files = look_up(paths, network)
-    source = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}"
+    files = look_up(paths, network)
     placed = list(zip(paths, selection.clips, strict=True))
-    candidates = [
-        Candidate(clip, clip.condition, f"{source}/{quote(path)}", *files[path])
-        for path, clip in placed
-        if path in files
-    ]
+    candidates = [Candidate(clip, clip.condition, *files[path]) for path, clip in placed if path in files]
     chosen = in_order_of_preference(candidates, asked.seed)[: asked.max_clips]
     lacking = [replace(clip, reason="not in the hub's copy") for path, clip in placed if path not in files]
     # moved and not_apart speak of the whole selection, not of what will be fetched
@@ -133,18 +128,19 @@ def plan_fetch(asked: Fetch, options: SelectionOptions, index: Index, network: N
     return chosen, "\n".join([head, *text_table(rows), *why])
 
 
-def look_up(paths: Sequence[str], network: Network) -> tuple[str, dict[str, tuple[int, str]]]:
-    """The repository's latest commit, and bytes and sha256 there of those of `paths` that it has."""
-    api, found = f"{network.hub}/api/datasets/{REPOSITORY}", dict[str, tuple[int, str]]()
+def look_up(paths: Sequence[str], network: Network) -> dict[str, tuple[str, int, str]]:
+    """Url, bytes and sha256 of those of `paths` that the repository has, in its latest commit."""
+    api, found = f"{network.hub}/api/datasets/{REPOSITORY}", dict[str, tuple[str, int, str]]()
     commit = network.ask("GET", api, lambda answer: str(answer["sha"]))
+    source = f"{network.hub}/datasets/{REPOSITORY}/resolve/{commit}"
+
+    def understand(answer: Any) -> dict[str, tuple[str, int, str]]:
+        return {f["path"]: (f"{source}/{quote(f['path'])}", f["size"], f["lfs"]["oid"]) for f in answer}
+
     for start in range(0, len(paths), _FILES_A_REQUEST):
-        found |= network.ask(
-            "POST",
-            f"{api}/paths-info/{commit}",
-            lambda answer: {file["path"]: (file["size"], file["lfs"]["oid"]) for file in answer},
-            data={"paths": paths[start : start + _FILES_A_REQUEST]},
-        )
-    return commit, found
+        asked = {"paths": paths[start : start + _FILES_A_REQUEST]}
+        found |= network.ask("POST", f"{api}/paths-info/{commit}", understand, data=asked)
+    return found
 
 
 def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
@@ -153,20 +149,19 @@ def in_order_of_preference(candidates: Sequence[Candidate], seed: int) -> list[C
     Equals are in an order drawn by `seed` from the clip's id alone, so that a longer list begins with the shorter
     one. Train and val clips alternate such that every beginning holds val's share of the whole, rounded down.
     """
-    drawn = sorted(candidates, key=lambda one: hashlib.sha256(f"{seed} {one.clip.clip_id}".encode()).digest())
+    seen: Counter[tuple[int, str]] = Counter()
+    turns = []
+    for one in sorted(candidates, key=lambda one: hashlib.sha256(f"{seed} {one.clip.clip_id}".encode()).digest()):
+        uploader = one.condition, one.clip.uploader or one.clip.clip_id
+        turns.append((seen[uploader], one))
+        seen[uploader] += 1
+    ranked = [one for _, one in sorted(turns, key=lambda turn: turn[0])]
     queues = []
-    for condition in sorted({one.condition for one in candidates}):
-        seen: Counter[str] = Counter()
-        turns = []
-        for one in drawn:
-            if one.condition == condition:
-                uploader = one.clip.uploader or one.clip.clip_id
-                turns.append((seen[uploader], one))
-                seen[uploader] += 1
-        ranked = [one for _, one in sorted(turns, key=lambda turn: turn[0])]
-        val = [one for one in ranked if one.clip.split == "val"]
-        others = iter([one for one in ranked if one.clip.split != "val"])
-        due = [place * len(val) // len(ranked) for place in range(len(ranked) + 1)]
+    for condition in sorted({one.condition for one in ranked}):
+        those = [one for one in ranked if one.condition == condition]
+        val = [one for one in those if one.clip.split == "val"]
+        others = iter([one for one in those if one.clip.split != "val"])
+        due = [place * len(val) // len(those) for place in range(len(those) + 1)]
         queues.append([val[before] if after > before else next(others) for before, after in pairwise(due)])
     return [one for turn in zip_longest(*queues) for one in turn if one is not None]
 
@@ -177,4 +172,4 @@ def write_credits(data_dir: Path, coming: Sequence[Clip] = ()) -> None:
     for subset in get_args(Subset):
         clips += [clip for clip in read_index(data_dir, subset, on_disk=False).clips if clip.path.is_file()]
     credits = (Credit(clip.clip_id, clip.title, clip.uploader, clip.licence) for clip in clips)
-    write_attribution(data_dir / ATTRIBUTION, credits, FSD50K_CREDIT)
+    write_attribution(data_dir / ATTRIBUTION, credits, "The recordings in this folder.")

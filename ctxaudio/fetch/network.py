@@ -34,9 +34,8 @@ class Network:
 
     After `attempts` in a row that bring less than 1 MiB it gives up. Between them it waits, twice as long each time,
     from `first_wait_s` to `longest_wait_s`, with a random part so that many clients spread; or as long as the server
-    asks, at most `longest_asked_s`. `silence_s` without a byte is a broken connection.
-
-    Both methods raise `CtxAudioError` where the network stays away or the server refuses.
+    asks, at most `longest_asked_s`. `silence_s` without a byte is a broken connection. All methods raise
+    `CtxAudioError` where the network stays away or the server refuses.
     """
 
     zenodo: str = field(default_factory=lambda: (os.environ.get("ZENODO_ENDPOINT") or "https://zenodo.org").rstrip("/"))
@@ -64,14 +63,14 @@ class Network:
 
     def download(self, url: str, path: Path, size: int, digest: str) -> bool:
         """Bring `url` to `path`, by way of `part_path(path)`, unless it is there: whether it came. As `append`."""
-        if path.is_file() and path.stat().st_size == size and _digest_from(path, 0, digest) == digest:
+        if path.is_file() and path.stat().st_size == size and _has_digest(path, digest):
             return False
         self.append(url, path, size, digest)
         part_path(path).replace(path)
         return True
 
     def append(self, url: str, path: Path, size: int, digest: str, start: int = 0, shown_as: str = "") -> None:
-        """Bring `url`, `size` bytes whose md5 or sha256 is `digest` (hex: the length tells), to `part_path(path)`.
+        """Bring `url`, `size` bytes whose `digest` is "md5:..." or "sha256:..." (hex), to `part_path(path)`.
 
         They begin at its byte `start`; what it has after that, an earlier call brought, in whichever process, and this
         one goes on. `shown_as` names a progress bar. Raises `CtxAudioError` also where the digest is wrong in two
@@ -86,13 +85,13 @@ class Network:
                     self._fill(file, url, start, size, bar)
                     file.flush()
                     os.fsync(file.fileno())
-                if _digest_from(part, start, digest) == digest:
+                if _has_digest(part, digest, start):
                     return
                 os.truncate(part, start)
         except OSError as error:  # of the disk: _fill answers those of the network
             reason = f"{error.strerror or error}; free space or mend that and start again, what has come is kept"
             raise CtxAudioError(f"can't write {path}: {reason}") from error
-        raise CtxAudioError(f"{url}: {_algorithm(digest)} is not {digest} in two downloads; try again later")
+        raise CtxAudioError(f"{url}: {digest.replace(':', ' is not ')} in two downloads; try again later")
 
     def _fill(self, file: BinaryIO, url: str, start: int, size: int, bar: tqdm[None]) -> None:
         """Fetch what `file` lacks from `start` on, going on after every broken connection."""
@@ -152,14 +151,11 @@ def bytes_bar(name: str, size: int, shown: bool) -> tqdm[None]:
     return tqdm(desc=name, total=size, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=not shown)
 
 
-def _algorithm(digest: str) -> str:
-    return "md5" if len(digest) == 32 else "sha256"
-
-
-def _digest_from(path: Path, start: int, like: str) -> str:
+def _has_digest(path: Path, digest: str, start: int = 0) -> bool:
+    algorithm, _, wanted = digest.partition(":")
     with path.open("rb") as file:
         file.seek(start)
-        return hashlib.file_digest(file, _algorithm(like)).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest() == wanted
 
 
 def _reason(error: requests.RequestException) -> str:

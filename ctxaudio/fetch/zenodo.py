@@ -80,11 +80,6 @@ FSD50K_RECORD = {
 }
 
 
-def archives_of(*names: str) -> list[Archive]:
-    """Those of the record: `TABLES`, "doc", "dev_audio", "eval_audio"."""
-    return [FSD50K_RECORD[name] for name in names]
-
-
 def bytes_needed(archives: Sequence[Archive], data_dir: Path) -> tuple[int, int]:
     """Bytes to download, and free in `data_dir` at the worst moment, to fetch those of `archives` not there yet."""
     download = room = kept = 0
@@ -116,27 +111,23 @@ def check_space(data_dir: Path, needed: int) -> None:
         raise CtxAudioError(f"{has}: free space, choose another data_dir, one split or fewer clips")
 
 
-class SplitZip(zipfile.ZipFile):
-    """A split zip joined to the file `path`, in which part n begins at byte `starts[n]`.
-
-    Raises `zipfile.BadZipFile` where it is damaged.
-    """
-
-    def __init__(self, path: Path, starts: Sequence[int]) -> None:
-        with path.open("r+b") as file:  # mend a zip64 locator that counts in parts: zipfile refuses it
-            file.seek(max(0, path.stat().st_size - _END_BYTES - _LOCATOR64.size))
-            if (locator := file.read(_LOCATOR64.size)).startswith(b"PK\x06\x07"):
-                mark, number, offset, _ = _LOCATOR64.unpack(locator)
-                file.seek(-_LOCATOR64.size, io.SEEK_CUR)
-                file.write(_LOCATOR64.pack(mark, 0, starts[min(number, len(starts) - 1)] + offset, 1))
-        super().__init__(path)
-        here = max(start for start in starts if start <= self.start_dir)  # where zipfile lets every offset begin
-        for entry in self.infolist():
-            entry.header_offset += starts[min(entry.volume, len(starts) - 1)] - here
-            if not 0 <= entry.header_offset < self.start_dir:
-                raise zipfile.BadZipFile(f"entry {entry.filename!r} begins outside the archive")
-            if hasattr(entry, "_end_offset"):  # newer Pythons compare it with the entry's own end
-                entry._end_offset = self.start_dir
+def split_zip(path: Path, starts: Sequence[int]) -> zipfile.ZipFile:
+    """The split zip in the file `path`, where part n begins at byte `starts[n]`; `zipfile.BadZipFile` for damage."""
+    with path.open("r+b") as file:  # mend a zip64 locator that counts in parts: zipfile refuses it
+        file.seek(max(0, path.stat().st_size - _END_BYTES - _LOCATOR64.size))
+        if (locator := file.read(_LOCATOR64.size)).startswith(b"PK\x06\x07"):
+            mark, number, offset, _ = _LOCATOR64.unpack(locator)
+            file.seek(-_LOCATOR64.size, io.SEEK_CUR)
+            file.write(_LOCATOR64.pack(mark, 0, starts[min(number, len(starts) - 1)] + offset, 1))
+    zipped = zipfile.ZipFile(path)
+    here = max(start for start in starts if start <= zipped.start_dir)  # where zipfile lets every offset begin
+    for entry in zipped.infolist():
+        entry.header_offset += starts[min(entry.volume, len(starts) - 1)] - here
+        if not 0 <= entry.header_offset < zipped.start_dir:
+            raise zipfile.BadZipFile(f"entry {entry.filename!r} begins outside the archive")
+        if hasattr(entry, "_end_offset"):  # newer Pythons compare it with the entry's own end
+            entry._end_offset = zipped.start_dir
+    return zipped
 
 
 def unpack(zipped: zipfile.ZipFile, archive: Archive, folder: Path, progress: bool = False) -> dict[str, list[int]]:
@@ -177,9 +168,9 @@ def _fetch_archive(archive: Archive, data_dir: Path, network: Network) -> None:
             for part, start in zip(archive.parts, starts, strict=True):
                 if not coming.is_file() or coming.stat().st_size <= start + part.size:
                     url = f"{network.zenodo}/records/{RECORD_ID}/files/{part.name}?download=1"
-                    network.append(url, whole, part.size, part.md5, start, shown_as=part.name)
+                    network.append(url, whole, part.size, f"md5:{part.md5}", start, shown_as=part.name)
             coming.replace(whole)
-        with SplitZip(whole, starts) as zipped:
+        with split_zip(whole, starts) as zipped:
             write_json(listing, unpack(zipped, archive, data_dir, network.progress))
         whole.unlink()
     except _DAMAGED as error:

@@ -69,7 +69,7 @@ def band_envelopes(
     below 200 Hz, in overlapping blocks, mirrored at the ends. The filters are causal: low bands come some 20 ms late.
     """
     _check_mono(samples)
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     rate_hz = sample_rate / step
     block, margin = int(scipy.fft.next_fast_len(round(BLOCK_S * rate_hz))), round(MARGIN_S * rate_hz)
     hop = block - 2 * margin
@@ -101,10 +101,10 @@ def band_envelopes(
     return np.stack(envelopes).astype(np.float64), rate_hz
 
 
-def samples_per_slow_sample(sample_rate: int) -> int:
+def slow_step(sample_rate: int) -> int:
     """The largest divisor of `sample_rate` that leaves an envelope 400 samples a second or more; 1 at the least.
 
-    >>> [samples_per_slow_sample(rate) for rate in (16000, 22050, 48000)]
+    >>> [slow_step(rate) for rate in (16000, 22050, 48000)]
     [40, 50, 120]
     """
     return max(step for step in range(1, max(2, int(sample_rate // SLOW_RATE_HZ) + 1)) if sample_rate % step == 0)
@@ -175,12 +175,12 @@ def joint_depths(envelope: Array, sample_rate: float, rates_hz: Sequence[float])
     Raises `CtxAudioError` for a silent envelope, a rate with less than one cycle in it or above half the sample
     rate, and rates too close to be told apart (nearer than half a cycle over the whole length).
     """
-    return tuple(_fits_and_depths(envelope, sample_rate, np.array([rates_hz], dtype=np.float64))[1][0].tolist())
+    return tuple(sinusoid_fits(envelope, sample_rate, np.array([rates_hz], dtype=np.float64))[1][0].tolist())
 
 
 def modulation_spectrum(envelope: Array, sample_rate: float, rates_hz: npt.ArrayLike) -> Array:
     """Modulation depth `[R]` of `envelope` `[T]` at `rates_hz` `[R]`, each fitted alone; errors as `joint_depths`."""
-    return _fits_and_depths(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[:, None])[1][:, 0]
+    return sinusoid_fits(envelope, sample_rate, np.asarray(rates_hz, dtype=np.float64)[:, None])[1][:, 0]
 
 
 def detect_rate(envelope: Array, sample_rate: float, rate_hz: float, others_hz: Sequence[float] = ()) -> RateDetection:
@@ -191,7 +191,7 @@ def detect_rate(envelope: Array, sample_rate: float, rate_hz: float, others_hz: 
     sound is too short for a neighbour.
     """
     rates, length, duration_s = np.array([rate_hz, *others_hz], np.float64), len(envelope), len(envelope) / sample_rate
-    fits, depths = _fits_and_depths(envelope, sample_rate, rates[None])
+    fits, depths = sinusoid_fits(envelope, sample_rate, rates[None])
     first, last = np.ceil(NEIGHBOURS_FROM_HZ * duration_s - 1e-6), np.floor(NEIGHBOURS_TO_HZ * duration_s + 1e-6)
     steps = np.arange(max(first, 1), last + 1) / duration_s
     beside_hz = rate_hz + np.concatenate([-steps[::-1], steps])
@@ -210,24 +210,15 @@ def detect_rate(envelope: Array, sample_rate: float, rate_hz: float, others_hz: 
     return RateDetection(float(depth), float(floor), float(p_value))
 
 
-def sinusoid_fits(signal: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:
-    """Least-squares coefficients `[R, 1+2K]` of 1, exp(iwn), exp(-iwn) in `[T]`: R fits of K frequencies, `[R, K]`.
+def sinusoid_fits(envelope: Array, sample_rate: float, rates_hz: Array) -> tuple[ComplexArray, Array]:
+    """R fits of K rates `[R, K]` in `[T]`: coefficients `[R, 1+2K]` of 1, exp(iwn), exp(-iwn), and depths `[R, K]`.
 
-    The normal equations need no design matrix: their entries are geometric series in closed form.
+    The normal equations need no design matrix: their entries are geometric series in closed form. Errors as
+    `joint_depths`.
     """
-    length, fits = len(signal), len(frequencies_hz)
-    signed_hz = np.concatenate([np.zeros((fits, 1)), frequencies_hz, -frequencies_hz], axis=1)
-    gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
-    waves = _fourier_sums(signal, sample_rate, frequencies_hz.ravel()).reshape(frequencies_hz.shape)
-    right = np.concatenate([np.full((fits, 1), signal.sum()), waves, waves.conj()], axis=1)
-    return np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0])
-
-
-def _fits_and_depths(envelope: Array, sample_rate: float, rates_hz: Array) -> tuple[ComplexArray, Array]:
-    """`sinusoid_fits` of rates `[R, K]` that can be measured in `envelope`, and their depths `[R, K]`."""
     if envelope.ndim != 1 or envelope.size == 0 or not envelope.mean() > 0.0:
         raise CtxAudioError("can't measure the modulation of silence: the envelope is empty, zero or not mono")
-    duration_s = len(envelope) / sample_rate
+    length, fits, duration_s = len(envelope), len(rates_hz), len(envelope) / sample_rate
     for rate_hz in rates_hz.ravel():
         if not 1.0 / duration_s <= rate_hz < sample_rate / 2:
             allowed = f"choose {1 / duration_s:.2g} Hz (one cycle) to {sample_rate / 2:g} Hz"
@@ -235,8 +226,12 @@ def _fits_and_depths(envelope: Array, sample_rate: float, rates_hz: Array) -> tu
     for low_hz, high_hz in itertools.chain.from_iterable(map(itertools.pairwise, np.sort(rates_hz))):
         if (high_hz - low_hz) * duration_s < 0.5:
             raise CtxAudioError(f"{duration_s:.2f} s can't tell {low_hz:g} Hz from {high_hz:g} Hz: use a longer clip")
-    fits = sinusoid_fits(envelope, sample_rate, rates_hz)
-    return fits, 2 * np.abs(fits[:, 1 : 1 + rates_hz.shape[1]]) / fits[:, :1].real
+    signed_hz = np.concatenate([np.zeros((fits, 1)), rates_hz, -rates_hz], axis=1)
+    gram = _geometric_series(2.0 * np.pi * (signed_hz[:, None, :] - signed_hz[:, :, None]) / sample_rate, length)
+    waves = _fourier_sums(envelope, sample_rate, rates_hz.ravel()).reshape(rates_hz.shape)
+    right = np.concatenate([np.full((fits, 1), envelope.sum()), waves, waves.conj()], axis=1)
+    coefficients = np.asarray(np.linalg.solve(gram / length, right[..., None] / length)[..., 0], np.complex128)
+    return coefficients, 2 * np.abs(coefficients[:, 1 : 1 + rates_hz.shape[1]]) / coefficients[:, :1].real
 
 
 def _fourier_sums(signal: npt.NDArray[np.floating], sample_rate: float, frequencies_hz: Array) -> ComplexArray:

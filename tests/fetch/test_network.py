@@ -18,7 +18,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch.network import Network, part_path
 
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
-MD5 = hashlib.md5(CONTENT).hexdigest()
+MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 QUICK = Network(progress=False, attempts=4, first_wait_s=0.01, longest_wait_s=0.02, silence_s=1.5)
 LOST = 64 * 1024  # what a break can lose of what was sent: one piece on its way
 
@@ -110,7 +110,7 @@ def test_what_comes_before_the_start_stays(server: LoopbackServer, tmp_path: Pat
 
 def test_a_md5_that_is_wrong_twice_is_an_error_and_leaves_nothing(server: LoopbackServer, tmp_path: Path) -> None:
     with pytest.raises(CtxAudioError, match=r"a\.zip: md5 is not 0{32} in two downloads"):
-        fetch(server, tmp_path / "a.zip", digest="0" * 32)
+        fetch(server, tmp_path / "a.zip", digest="md5:" + "0" * 32)
     assert len(server.log) == 2
     assert [path.suffix for path in tmp_path.iterdir() if path.stat().st_size] == []
 

@@ -17,7 +17,7 @@ from split_archives import SMALLEST_PART, ZIP, split_parts, zipped
 
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.fetch import zenodo
-from ctxaudio.fetch.zenodo import Archive, SplitZip, is_unpacked, unpack
+from ctxaudio.fetch.zenodo import Archive, is_unpacked, split_zip, unpack
 
 needs_zip = pytest.mark.skipif(ZIP is None, reason="Debian's zip is not installed")
 NOISE = np.random.default_rng(0)
@@ -35,11 +35,11 @@ def written(folder: Path, contents: list[bytes]) -> list[Path]:
     return paths
 
 
-def joined(paths: list[Path]) -> SplitZip:
+def joined(paths: list[Path]) -> zipfile.ZipFile:
     """What the parts hold together; they stay."""
     whole, contents = paths[0].with_name("joined"), [path.read_bytes() for path in paths]
     whole.write_bytes(b"".join(contents))
-    return SplitZip(whole, [0, *accumulate(map(len, contents[:-1]))])
+    return split_zip(whole, [0, *accumulate(map(len, contents[:-1]))])
 
 
 def read_all(paths: list[Path]) -> dict[str, bytes]:

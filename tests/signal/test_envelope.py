@@ -25,9 +25,9 @@ from ctxaudio.signal.envelope import (
     hilbert_envelope,
     joint_depths,
     modulation_spectrum,
-    samples_per_slow_sample,
     sinusoid_fits,
     slow_envelope,
+    slow_step,
 )
 
 RATE = 8000
@@ -84,7 +84,7 @@ def test_the_fit_is_the_least_squares_solution() -> None:
         angle = 2 * np.pi * rate_hz * np.arange(len(envelope)) / RATE
         columns += [np.cos(angle), np.sin(angle)]
     a, b1, c1, b2, c2 = np.linalg.lstsq(np.stack(columns, axis=1), envelope, rcond=None)[0]
-    fitted = sinusoid_fits(envelope, RATE, np.array([[2.5, 7.83]]))[0]
+    fitted = sinusoid_fits(envelope, RATE, np.array([[2.5, 7.83]]))[0][0]
     assert fitted[0] == pytest.approx(a, rel=1e-9)
     assert np.angle(1j * fitted[1:3]) == pytest.approx(np.angle([c1 + 1j * b1, c2 + 1j * b2]), abs=1e-7)
     assert joint_depths(envelope, RATE, [2.5, 7.83]) == pytest.approx(
@@ -209,7 +209,7 @@ def test_the_slow_envelope_measures_as_the_full_one(sample_rate: int, seconds: f
     time_s = np.arange(round(seconds * sample_rate)) / sample_rate
     samples = np.random.default_rng(2).standard_normal(len(time_s)) * (1 + 0.3 * np.sin(2 * np.pi * 40 * time_s))
     slow, rate_hz = slow_envelope(samples, sample_rate)
-    step = samples_per_slow_sample(sample_rate)
+    step = slow_step(sample_rate)
     assert len(slow) == -(-len(samples) // step)
     full = hilbert_envelope(samples, sample_rate)
     for target_hz in (2.5, 14.1, 40.0, 99.0):
