@@ -16,7 +16,7 @@ from ctxaudio.files import read_json, write_json
 from ctxaudio.modulation.profile import Carrier, ModulationProfile, Rate, Tone, context_profile
 from ctxaudio.modulation.schedule import Modulation, parse_schedule
 from ctxaudio.provenance import Credit, Provenance, json_beside, source_file, write_attribution
-from ctxaudio.signal.audio import audio_writer
+from ctxaudio.signal.audio import WAV_COMMENT_BYTES, audio_writer
 from ctxaudio.signal.loudness import LoudnessGain
 
 SLEEP = CONTEXTS["sleep"]
@@ -83,7 +83,7 @@ def test_the_comment_is_short_ascii_whatever_it_is_told(
         model=MODEL | {"context": context, "licences": licences},
         sources=({"file": file},),
     ).comment()
-    assert told.isascii() and len(told) <= 2000 and told.isprintable() and told.endswith(SAFE_LISTENING)
+    assert told.isascii() and len(told) <= WAV_COMMENT_BYTES and told.isprintable() and told.endswith(SAFE_LISTENING)
 
 
 @pytest.mark.parametrize("lufs", [-np.inf, np.nan])

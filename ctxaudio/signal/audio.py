@@ -37,6 +37,7 @@ OPUS_RATE = 48_000  # Opus knows five rates; at the lower ones libsndfile's bit 
 LAME_SCALE = 0.95  # what LAME multiplies samples with at a constant bit rate, lest they clip
 FRAMES_AT_ONCE = 2**16  # libvorbis overflows its stack on millions
 WAV_LIMIT_BYTES = 2**32 - 2**16  # the sizes in a WAV header have 32 bits; leave room for what is not samples
+WAV_COMMENT_BYTES = 2000  # libsndfile drops a longer one without a word
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
 MOST_SAMPLES = 2**27  # held at once, all channels counted: 512 MB
 NO_LENGTH = 2**48  # libsndfile gives a count beyond any file where the header names none
@@ -169,14 +170,17 @@ def audio_writer(
     """A file at `path`, in the format of its suffix, to write to in blocks; it is there once the block succeeds.
 
     Args:
-        comment: metadata: ICMT in WAV (of over 2000 bytes libsndfile leaves nothing), COMMENT elsewhere.
+        comment: metadata: ICMT in WAV (up to 2000 bytes), COMMENT elsewhere.
         frames: the length to come, if known: a WAV above 4 GB is then written as RF64, which most players read.
 
-    Raises `CtxAudioError` as `audio_format` and `AudioWriter.write` do, and for a full disk.
+    Raises `CtxAudioError` as `audio_format` and `AudioWriter.write` do, and for a comment too long or a full disk.
     """
     wanted = audio_format(path, sample_rate)
-    if wanted["format"] == "WAV" and 2 * frames * channels > WAV_LIMIT_BYTES:
-        wanted["format"] = "RF64"
+    if wanted["format"] == "WAV":
+        if (size := len(comment.encode(errors="replace"))) > WAV_COMMENT_BYTES:
+            raise CtxAudioError(f"{path}: a comment in WAV holds {WAV_COMMENT_BYTES} bytes, not {size}")
+        if 2 * frames * channels > WAV_LIMIT_BYTES:
+            wanted["format"] = "RF64"
     with written_whole(path) as aside, _Sink(aside, "w") as sink:
         try:
             with soundfile.SoundFile(sink, "w", channels=channels, **wanted) as sound:

@@ -199,6 +199,12 @@ def test_the_comment_comes_back(tmp_path, name):
         assert sound.comment == "c" * 2000
 
 
+def test_a_comment_that_wav_would_lose_is_refused(tmp_path):
+    with pytest.raises(CtxAudioError, match="holds 2000 bytes, not 2001"):
+        write(tmp_path / "a.wav", noise(), comment="c" * 2001)
+    write(tmp_path / "a.flac", noise(), comment="c" * 2001)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1.01, -1.01])
 def test_samples_that_no_file_should_hold_leave_none(tmp_path, bad):
     samples = noise()
