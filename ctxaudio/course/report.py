@@ -7,14 +7,12 @@ executed notebooks lie beside the report, as HTML to read and as notebooks to ru
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
 import pandas as pd
-import scipy.stats
 from nbconvert import HTMLExporter
 
 from ctxaudio import plots
@@ -30,8 +28,6 @@ from ctxaudio.signal.loudness import set_loudness
 from ctxaudio.widgets import play
 from ctxaudio.widgets.timeline import picture_of_night
 
-#: A measure needs as many clips of a context as this to be compared.
-FEWEST_CLIPS = 3
 #: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
 STORED = Path(__file__).parents[1] / "stored_results.csv"
 #: Its variants in words.
@@ -110,32 +106,7 @@ def write_index(runs: list[Run], path: Path) -> None:
     contexts = [
         {"run": run, "summary": read_json(run.output_dir / "summary.json"), "files": first_clips(run)} for run in runs
     ]
-    tests = between_contexts({run.context: pd.read_csv(run.analysis_dir / "analysis.csv") for run in runs})
-    shown = {"contexts": contexts, "tests": tests.to_dict("records"), "fewest": FEWEST_CLIPS}
-    write_text(path, template("contexts.html.j2").render(shown))
-
-
-def between_contexts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each measure of clips tested between contexts, a row a measure, the clearest difference first.
-
-    Columns: `measure`; `p` of Kruskal and Wallis 1952 (clips are the units; contexts with `FEWEST_CLIPS`), corrected
-    for all measures at once as Benjamini and Yekutieli 2001, which holds for measures that depend on each other;
-    `share` of the ranks' variance that lies between contexts (epsilon squared); the median of each context.
-    """
-    numbers = next(iter(tables.values())).select_dtypes("number")
-    rows: list[dict[str, Any]] = []
-    for name in numbers.columns[~numbers.columns.str.contains("^duration_s$|_p$|_floor$")]:
-        values = {context: table[name].dropna() for context, table in tables.items() if name in table}
-        enough = {context: of for context, of in values.items() if len(of) >= FEWEST_CLIPS}
-        if len(enough) < 2 or np.ptp(np.concatenate(list(enough.values()))) == 0.0:
-            continue
-        found = scipy.stats.kruskal(*enough.values())
-        share = found.statistic / (sum(map(len, enough.values())) - 1)
-        rows.append({"measure": name, "p": found.pvalue, "share": share} | {c: of.median() for c, of in enough.items()})
-    found = pd.DataFrame(rows, columns=["measure", "p", "share", *tables])
-    if rows:
-        found["p"] = scipy.stats.false_discovery_control(found["p"], method="by")
-    return found.sort_values("p", ignore_index=True)
+    write_text(path, template("contexts.html.j2").render(contexts=contexts))
 
 
 def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
