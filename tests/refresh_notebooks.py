@@ -12,7 +12,8 @@ from typing import Any
 
 import nbformat
 
-from ctxaudio.course.course import execute_notebook, find_notebooks
+from ctxaudio.course.course import execute_notebook
+from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
 from ctxaudio.plots.charts import PNG_TYPE
@@ -31,9 +32,9 @@ def refresh_notebooks(path: Path) -> None:
     refreshed = {}
     with tempfile.TemporaryDirectory() as name:
         aside = Path(name).resolve()
-        for source in [path] if path.is_file() else find_notebooks(path):
+        for source in [path] if path.is_file() else sorted(path.glob(NUMBERED)):
             print(f"{source.name} ", end="", flush=True)
-            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, False, aside)
+            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, aside)
             strip(notebook, aside)
             refreshed[source] = nbformat.writes(notebook) + "\n"
             size_mb = len(refreshed[source].encode()) / 1e6

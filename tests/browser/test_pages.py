@@ -12,7 +12,7 @@ from test_report import finished_run, real_clips  # a run that took no training
 
 from ctxaudio.cli import main
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.course.report import write_index, write_report
+from ctxaudio.course.course import write_index, write_report
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -24,7 +24,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     assert main(["demo", "--output_dir", str(folder / "demo"), "--duration", "1"]) == 0
     runs = [replace(finished_run(folder / name), context=name) for name in CONTEXTS]
     for run in runs:
-        write_report(run, real_clips(), run.output_dir / "report.html")
+        write_report(run, real_clips())
     write_index(runs, folder / "index.html")
     report = runs[0].output_dir / "report.html"
     return {"demo": folder / "demo" / "index.html", "report": report, "index": folder / "index.html"}

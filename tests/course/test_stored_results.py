@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ctxaudio.contexts import CONTEXTS
-from ctxaudio.course.report import STORED, VARIANTS, compared
+from ctxaudio.course.course import STORED, VARIANTS, compared
 
 
 def rows(**kad: list[float]) -> pd.DataFrame:
