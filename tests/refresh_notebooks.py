@@ -17,7 +17,6 @@ from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
 from ctxaudio.plots.charts import PNG_TYPE
-from ctxaudio.widgets import WAV_TYPE
 
 LARGEST_NOTEBOOK_MB = 1.4
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -69,7 +68,7 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
     if output.output_type == "execute_result":
         output.execution_count = count
     page = output.data.get("text/html", "")
-    large = {WIDGET_VIEW, "text/html"} if PNG_TYPE in output.data or f"data:{WAV_TYPE}" in page else {WIDGET_VIEW}
+    large = {WIDGET_VIEW, "text/html"} if PNG_TYPE in output.data or "data:audio/wav" in page else {WIDGET_VIEW}
     output.data = {
         kind: shown.replace(str(folder), ".") if isinstance(shown, str) else shown
         for kind, shown in output.data.items()

@@ -42,7 +42,7 @@ try:
     from papermill.exceptions import PapermillExecutionError
 
     from ctxaudio.course.teaching import NOTEBOOKS, NUMBERED
-    from ctxaudio.widgets import play
+    from ctxaudio.widgets import Sound
     from ctxaudio.widgets.timeline import picture_of_night
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
@@ -214,7 +214,7 @@ def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[s
     titles = {kind: f"{spaced(condition)}, {kind}" for kind in sounds}
     picture = plots.spectrograms({titles[kind]: samples for kind, samples in sounds.items()}, run.sample_rate)
     picture.set_size_inches(9.0, 2.4)
-    players = {kind: play(sounds[kind], run.sample_rate, title, small=True) for kind, title in titles.items()}
+    players = {kind: Sound(sounds[kind], run.sample_rate, title, small=True) for kind, title in titles.items()}
     return {"players": players, "picture": picture}
 
 
@@ -229,7 +229,7 @@ def rendered_night(path: Path) -> dict[str, Any] | None:
     return {
         "said": f"{minutes:g} minutes of {conditions}, {made['lufs']:.1f} LUFS",
         "picture": picture_of_night(night_of(plan, path)),
-        "player": play(sound[0], sample_rate, f"session of {conditions}", small=True),
+        "player": Sound(sound[0], sample_rate, f"session of {conditions}", small=True),
     }
 
 

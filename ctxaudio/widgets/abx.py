@@ -24,7 +24,7 @@ from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray
 from ctxaudio.plots.charts import BLUE, INK, ORANGE, SKY, Picture, label_axis
 from ctxaudio.signal.loudness import equally_loud
-from ctxaudio.widgets import HALF_A_WINDOW, Playlist, Sound, play, said
+from ctxaudio.widgets import HALF_A_WINDOW, Playlist, Sound, said
 
 ALPHA = 0.05
 FEWEST_TRIALS, MOST_TRIALS = 5, 100
@@ -102,7 +102,7 @@ def abx_test(sounds: Mapping[str, FloatArray], sample_rate: int, trials: int, in
     matched, _ = equally_loud(list(sounds.values()), sample_rate)
     if np.array_equal(matched[0], matched[1]):
         raise CtxAudioError(f"{' and '.join(sounds)} are the same sound: there is nothing to tell apart")
-    players = tuple(play(samples, sample_rate, title) for title, samples in zip(sounds, matched, strict=True))
+    players = tuple(Sound(samples, sample_rate, title) for title, samples in zip(sounds, matched, strict=True))
     if interactive:
         display(panel(dict(zip("AB", players, strict=True)), drawn_order(trials)))
         return
@@ -111,7 +111,7 @@ def abx_test(sounds: Mapping[str, FloatArray], sample_rate: int, trials: int, in
         right = np.random.default_rng(number).binomial(trials, (1.0 + hears) / 2.0)
         scores[name] = AbxScore(int(right), trials)
         print(f"simulated, {name}: {scores[name].line()}")
-    display(Playlist(players))
+    display(Playlist(dict(zip(sounds, matched, strict=True)), sample_rate))
     display(picture_of_scores(trials, scores))
 
 

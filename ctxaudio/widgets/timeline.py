@@ -16,7 +16,7 @@ from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import model_for, trained_conditions
 from ctxaudio.render.night import Night, Source, example_nights, plan_session, read_night, with_conditions
 from ctxaudio.render.session import Finish, preview
-from ctxaudio.widgets import NAME_SLIDERS, Sound, play, said
+from ctxaudio.widgets import NAME_SLIDERS, Sound, said
 
 #: What a night lasts and how it is faded where it does not say; how long a preview is.
 MINUTES, FADE_S, PREVIEW_S = 60.0, 10.0, 20.0
@@ -45,7 +45,7 @@ def plan_night(context: str, path: Path, interactive: bool, model_path: Path | N
         session = plan_session(source, night.modulation, minutes, finish, night.mix, seed)
         in_a_fade = min(minute, minutes - minute) * 60.0 < fade_s
         title = f"{PREVIEW_S:g} s from minute {minute:g}{', without the fade' if in_a_fade else ''}"
-        return play(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
+        return Sound(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
 
     examples = {name: with_conditions(night, known) for name, night in example_nights(context).items()}
     if not path.exists():
