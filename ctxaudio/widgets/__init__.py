@@ -31,8 +31,6 @@ NAME_SLIDERS = (
     "for (const slider of document.querySelectorAll('.widget-slider')) "
     "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
 )
-#: A picture no wider than the page and no higher than half the window.
-HALF_A_WINDOW = "max-width:100%;max-height:50vh"
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +134,10 @@ def explore(
         except Exception as error:
             played.value = said(f"{type(error).__name__}: {error}", wrong=True)
             raise
-        drawn.value, played.value = figure.html(HALF_A_WINDOW, NAME_SLIDERS), sound.captioned(at_once.value)
+        drawn.value, played.value = (
+            figure.html("max-width:100%;max-height:50vh", NAME_SLIDERS),
+            sound.captioned(at_once.value),
+        )
 
     update()
     for slider in sliders.values():
