@@ -16,9 +16,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from ctxaudio import __version__, pipeline, plots
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.course import template
@@ -58,13 +55,6 @@ RESULTS = (
     *("analysis/analysis.*", "analysis/comparison.*", "analysis/session_modulation.*", "sham/analysis.*"),
     *("analysis/figures_of_merit.json", "comparison/*.*", "session/session.*", "samples/epoch_[0-9]*"),
 )
-#: Results of longer runs by an independent judge, a row a condition and variant (`tests/benchmarks/proof.py`).
-STORED = Path(__file__).parents[1] / "stored_results.csv"
-#: Its variants in words.
-VARIANTS = {"base": "base, not tuned", "base_off": "base, network off", "off": "network off", "real": "real clips"}
-VARIANTS |= {"no_adversarial": "without the adversarial loss", "no_texture": "without the texture loss"}
-VARIANTS |= {"off_at_rates": "noise at its rates", "scratch": "from scratch"}
-VARIANTS |= {"tuned_seed1": "another seed", "tuned_seed2": "a third seed"}
 
 
 def run_contexts(run: Run, preset: str, device: str = "cpu") -> None:
@@ -247,19 +237,3 @@ def write_index(runs: list[Run], path: Path) -> None:
         {"run": run, "summary": read_json(run.output_dir / "summary.json"), "files": first_clips(run)} for run in runs
     ]
     write_text(path, template("contexts.html.j2").render(contexts=contexts))
-
-
-def compared(rows: pd.DataFrame, beside: str = "tuned", seed: int = 0) -> pd.DataFrame:
-    """How far each variant of `STORED` is from recordings beside `beside`, in the median over conditions with both.
-
-    Columns `variant`, `conditions`, `ratio` of the distances, `low` and `high` (95 %, over resampled conditions).
-    Conditions in which `beside` is at 0 or below are left out.
-    """
-    kad = rows.pivot_table(index=["context", "condition"], columns="variant", values="kad")
-    found, random = [], np.random.default_rng(seed)
-    for variant in kad.columns.drop(beside) if beside in kad else ():
-        ratios = (kad[variant] / kad[beside])[kad[beside] > 0.0].dropna().to_numpy()
-        if len(ratios):
-            drawn = np.median(random.choice(ratios, (2000, len(ratios))), axis=1)
-            found.append((variant, len(ratios), np.median(ratios), *np.quantile(drawn, (0.025, 0.975))))
-    return pd.DataFrame(found, columns=["variant", "conditions", "ratio", "low", "high"])
