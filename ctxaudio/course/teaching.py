@@ -174,15 +174,11 @@ class Lesson:
         self.exercises: dict[str, Exercise] = {}
 
     def predict(self, key: str, question: str, choices: Sequence[str]) -> None:
-        """Ask `question`, whose answer may be changed until `reveal` has shown the truth.
-
-        Raises `CtxAudioError` for fewer than two choices or one that comes twice.
-        """
-        if len(choices) < 2 or len(set(choices)) < len(choices):
+        """Ask `question`, whose answer may be changed until `reveal` has shown the truth."""
+        if len(set(choices)) < max(2, len(choices)):
             raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
-        buttons = ipywidgets.RadioButtons(
-            options=choices, value=None, layout={"width": "max-content"}, tooltip=question
-        )
+        look = {"width": "max-content"}
+        buttons = ipywidgets.RadioButtons(options=choices, value=None, layout=look, tooltip=question)
         self.predictions[key] = Prediction(question, buttons)
         if self.headless:
             print("\n".join([f"Predict: {question}", *(f"  ( ) {choice}" for choice in choices)]))
@@ -204,15 +200,12 @@ class Lesson:
             raise CtxAudioError(f"{question!r}: one of {choices} has to hold, not {held} of {(*truths,)}")
         prediction.truth, prediction.detail = held[0], detail
 
-        def shown() -> str:
+        def told() -> str:
             prediction.buttons.disabled = prediction.buttons.value is not None
             waiting = f"{question} Choose an answer above, and the truth is shown here."
-            return prediction.resolved() if prediction.buttons.disabled else waiting
+            return prediction.resolved() if self.headless or prediction.buttons.disabled else waiting
 
-        if self.headless:
-            print(prediction.resolved())
-        else:
-            show_live(shown, prediction)
+        self._show(told, [prediction])
 
     def exercise(self, title: str, right: Any, mistakes: Mapping[str, Any], **how: Any) -> Exercise:
         """An `Exercise` that counts for the score; `how` are its other fields."""
@@ -225,12 +218,9 @@ class Lesson:
 
     def claims(self, claims: Mapping[str, bool]) -> None:
         """Test the statements of the text above, `{statement: whether it holds}`; headless, a false one raises."""
-        false = [says for says, holds in claims.items() if not holds]
-        if false and self.headless:
-            raise CtxAudioError(f"not true in this run: {'; '.join(false)}")
-        for says in false:
-            print(f"In this run it is not so: {says}")
-        print(f"{len(claims) - len(false)} of {len(claims)} statements of the text above tested and true")
+        false = "; ".join(says for says, holds in claims.items() if not holds)
+        wrong, right = f"not true in this run: {false}" if false else "", f"{len(claims)} tested and true"
+        tell_result("statements of the text above", wrong, right, self.headless)
 
     def tell(self, text: str) -> None:
         """Show `text` as Markdown: prose with numbers that were computed."""
@@ -242,32 +232,33 @@ class Lesson:
         Headless, print the truths; a prediction that was never revealed raises `CtxAudioError`.
         """
         asked = list(self.predictions.values())
+        if self.headless and (never := [one.question for one in asked if one.truth is None]):
+            raise CtxAudioError(f"never revealed: {'; '.join(never)}")
 
-        def counted() -> str:
+        def told() -> str:
+            if self.headless:
+                return "\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(asked, 1))
             answered = [one for one in asked if one.buttons.value is not None]
             right = sum(one.buttons.value == one.truth for one in answered)
-            solved = sum(one.solved for one in self.exercises.values())
+            solved = f"{sum(one.solved for one in self.exercises.values())} of {len(self.exercises)}"
             return (
                 f"Predictions: {right} right of {len(answered)} answered, {len(asked)} asked.\n"
-                f"Exercises solved: {solved} of {len(self.exercises)} (run this cell again after you solve one)."
+                f"Exercises solved: {solved} (run this cell again after you solve one)."
             )
 
-        if not self.headless:
-            show_live(counted, *asked)
-        elif never := [one.question for one in asked if one.truth is None]:
-            raise CtxAudioError(f"never revealed: {'; '.join(never)}")
-        else:
-            print("\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(asked, 1)))
+        self._show(told, asked)
 
+    def _show(self, text: Callable[[], str], predictions: Sequence[Prediction]) -> None:
+        """Display text that is written again whenever an answer changes; headless, print it."""
+        if self.headless:
+            print(text())
+            return
+        shown = ipywidgets.HTML()
 
-def show_live(text: Callable[[], str], *predictions: Prediction) -> None:
-    """Display text that is written again whenever an answer changes."""
-    shown = ipywidgets.HTML()
+        def write(_change: Any = None) -> None:
+            shown.value = said(text()).replace("\n", "<br>")
 
-    def write(_change: Any = None) -> None:
-        shown.value = said(text()).replace("\n", "<br>")
-
-    for prediction in predictions:
-        prediction.buttons.observe(write, names="value")
-    write()
-    display(shown)
+        for prediction in predictions:
+            prediction.buttons.observe(write, names="value")
+        write()
+        display(shown)

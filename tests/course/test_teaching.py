@@ -267,8 +267,8 @@ def test_a_question_has_choices_and_is_asked_before_it_is_answered(headless):
 
 def test_a_false_claim_raises_headless_and_is_owned_up_to_otherwise(reader, headless, capsys):
     headless.claims({"two is even": True, "three is odd": True})
-    assert said(capsys) == "2 of 2 statements of the text above tested and true"
+    assert said(capsys) == "statements of the text above: 2 tested and true"
     with pytest.raises(CtxAudioError, match="not true in this run: four is odd"):
         headless.claims({"two is even": True, "four is odd": False})
     reader.claims({"two is even": True, "four is odd": False})
-    assert said(capsys).splitlines()[0] == "In this run it is not so: four is odd"
+    assert said(capsys).splitlines()[0] == "statements of the text above: not true in this run: four is odd"
