@@ -38,7 +38,7 @@ try:
     from papermill.exceptions import PapermillExecutionError
 
     from ctxaudio.course.teaching import NOTEBOOKS, NUMBERED
-    from ctxaudio.widgets import Sound
+    from ctxaudio.widgets import Playlist
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
 
@@ -198,11 +198,11 @@ def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[s
     sounds = {"real": set_loudness(real[: round(run.duration * clips.sample_rate)], clips.sample_rate)[0]}
     for kind, folder in (("sham", run.output_dir / "sham"), ("modulated", run.generated_dir)):
         sounds[kind] = read_audio(child_path(folder, file))[0].mean(axis=0)
-    titles = {kind: f"{spaced(condition)}, {kind}" for kind in sounds}
-    picture = plots.spectrograms({titles[kind]: samples for kind, samples in sounds.items()}, run.sample_rate)
+    titled = {f"{spaced(condition)}, {kind}": samples for kind, samples in sounds.items()}
+    picture = plots.spectrograms(titled, run.sample_rate)
     picture.set_size_inches(9.0, 2.4)
-    players = {kind: Sound(sounds[kind], run.sample_rate, title, small=True) for kind, title in titles.items()}
-    return {"players": players, "picture": picture}
+    players = Playlist(titled, run.sample_rate, small=True).sounds
+    return {"players": dict(zip(sounds, players, strict=True)), "picture": picture}
 
 
 def readable(path: Path) -> str:

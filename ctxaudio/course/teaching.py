@@ -30,8 +30,7 @@ def notebook_run(*, context: str, data_dir: str, output_dir: str, **others: Any)
     """The `Run` of a notebook's parameters; an empty `output_dir` means `runs/<context>`, where `make course` writes.
 
     A notebook opened in its own folder, or in the copy that `make lab` makes, goes on from the repository's, as
-    `make course` does; but for a test, which leaves your runs alone. Raises `CtxAudioError` as `Run`, and for all
-    contexts together.
+    `make course` does; but for a test, which leaves your runs alone. Raises `CtxAudioError` as `Run`, and for "all".
     """
     if Path.cwd() in (NOTEBOOKS, NOTEBOOKS.with_name("my_notebooks")) and "PYTEST_CURRENT_TEST" not in os.environ:
         os.chdir(NOTEBOOKS.parent)
@@ -134,9 +133,6 @@ def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
     """In one sentence, how `given` differs from `wanted`: empty where it doesn't by more than `tolerance`.
 
     The tolerance is relative for numbers above 1 and absolute below.
-
-    >>> difference([0.5, 0.25], [0.5, 0.5])
-    'It differs by up to 0.25.'
     """
     if isinstance(wanted, list) and wanted and not isinstance(wanted[0], (complex, float, int, np.number)):
         if not isinstance(given, (list, tuple)) or len(given) != len(wanted):
@@ -227,10 +223,7 @@ class Lesson:
         display(Markdown(text))
 
     def score(self) -> None:
-        """Show how many predictions were right and which exercises are solved.
-
-        Headless, print the truths; a prediction that was never revealed raises `CtxAudioError`.
-        """
+        """Show what was right and solved; headless, print the truths, and raise `CtxAudioError` if one is missing."""
         asked = list(self.predictions.values())
         if self.headless and (never := [one.question for one in asked if one.truth is None]):
             raise CtxAudioError(f"never revealed: {'; '.join(never)}")

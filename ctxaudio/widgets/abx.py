@@ -33,11 +33,7 @@ _FROM_START = (
 
 
 def chance_of(correct: int, trials: int, hit_rate: float = 0.5) -> float:
-    """The chance of `correct` right answers or more, for who is right at `hit_rate`; by guessing, the exact p-value.
-
-    >>> round(chance_of(12, 16), 4), round(chance_of(12, 16, hit_rate=0.75), 2)
-    (0.0384, 0.63)
-    """
+    """The chance of `correct` right answers or more, for who is right at `hit_rate`; by guessing, the exact p-value."""
     return float(binom.sf(correct - 1, trials, hit_rate))
 
 
@@ -50,11 +46,7 @@ def correct_needed(trials: int) -> int:
 
 
 def result(correct: int, trials: int) -> str:
-    """The score in words, and what follows from it.
-
-    >>> result(9, 16)
-    '9 of 16 right, p = 0.402; 12 are needed for p < 0.05: no difference shown (nor is it shown that there is none)'
-    """
+    """The score in words, and what follows from it."""
     score, needed = f"{correct} of {trials} right, p = {chance_of(correct, trials):.3g}", correct_needed(trials)
     nothing = "no difference shown (nor is it shown that there is none)"
     meaning = "a difference was heard" if correct >= needed else nothing

@@ -168,6 +168,7 @@ def test_a_difference_is_seen_and_its_absence_too(values, away):
 
 
 def test_texts_lists_and_tables_are_compared_too():
+    assert difference([0.5, 0.25], [0.5, 0.5]) == "It differs by up to 0.25."
     assert difference({"a", "b"}, {"b", "a"}) == "" and difference({"a"}, {"b"}) == "It gives {'a'}."
     assert difference(["a", "c"], ["a", "b"]) == "It gives 'c'."
     assert difference(["a"], ["a", "b"]) == "It should be 2 entries, but is ['a']."

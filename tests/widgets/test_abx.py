@@ -43,6 +43,7 @@ def test_the_needed_number_passes_and_one_fewer_does_not(trials: int) -> None:
     needed = correct_needed(trials)
     assert chance_of(needed, trials) < 0.05 <= chance_of(needed - 1, trials)
     assert chance_of(needed, trials, hit_rate=1.0) == 1.0
+    assert chance_of(12, 16, hit_rate=0.75) == pytest.approx(0.63, abs=0.005)
 
 
 def test_four_trials_can_show_nothing() -> None:
@@ -54,7 +55,8 @@ def test_four_trials_can_show_nothing() -> None:
 
 def test_the_line_says_what_follows_and_no_more() -> None:
     assert result(12, 16) == "12 of 16 right, p = 0.0384; 12 are needed for p < 0.05: a difference was heard"
-    assert "no difference shown (nor is it shown that there is none)" in result(11, 16)
+    says = "12 are needed for p < 0.05: no difference shown (nor is it shown that there is none)"
+    assert result(11, 16).endswith(says) and result(9, 16) == f"9 of 16 right, p = 0.402; {says}"
 
 
 def test_each_trial_is_a_coin_of_its_own() -> None:
