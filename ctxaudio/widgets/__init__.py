@@ -65,19 +65,20 @@ class Sound:
         peak_db = round(float(20.0 * np.log10(peak)), 1) + 0.0  # no "-0.0" just below full scale
         return f"{length}, peak {peak_db:.1f} dBFS, {lufs}"
 
-    def player(self, preload: str = "auto", controls: bool = True) -> str:
+    def player(self, preload: str = "auto", controls: bool = True, autoplay: bool = False) -> str:
         """An HTML `<audio>` element that holds the whole sound, and stops all others of the page when it starts."""
         kind, suffix = ("mpeg", ".mp3") if self.small else ("wav", ".wav")
         data = base64.b64encode(encode_audio(self.samples, self.sample_rate, suffix)).decode("ascii")
+        shown = ("controls " if controls else "") + ("autoplay " if autoplay else "")
         return (
-            f'<audio {"controls " if controls else ""}preload="{preload}" onplay="{html.escape(STOP_OTHERS)}" '
+            f'<audio {shown}preload="{preload}" onplay="{html.escape(STOP_OTHERS)}" '
             f'aria-label="{html.escape(self.title or "sound")}" src="data:audio/{kind};base64,{data}"></audio>'
         )
 
-    def captioned(self) -> str:
+    def captioned(self, autoplay: bool = False) -> str:
         """The player below its title and facts, as HTML."""
         title = f"<b>{html.escape(self.title)}</b> " if self.title else ""
-        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player()}</div>"
+        return f"<div>{title}<small>{html.escape(self.facts())}</small><br>{self.player(autoplay=autoplay)}</div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/html": self.captioned(), "text/plain": f"<{self.title or 'sound'}: {self.facts()}>"}
@@ -112,14 +113,16 @@ def explore(
     """Show the figure and the sound that `render(**values)` gives back, and again whenever a slider moves.
 
     `controls` are `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm. Without
-    `interactive` the initial values are drawn once, without sliders: for runs without a browser. An error in `render`
-    is shown in red and raised as well, so that no run hides it.
+    `interactive` the initial values are drawn once, without sliders: for runs without a browser. The sound starts by
+    itself after a change only where "play on change" is ticked. An error in `render` is shown in red and raised as
+    well, so that no run hides it.
     """
     if not interactive:
         display(*render(**{name: value for name, (value, _low, _high) in controls.items()}))
         return
     sliders = {name: _slider(name, *given) for name, given in controls.items()}
     drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
+    at_once = ipywidgets.Checkbox(description="play on change", indent=False)
 
     def update(_change: Any = None) -> None:
         try:
@@ -128,12 +131,12 @@ def explore(
             played.value = said(f"{type(error).__name__}: {error}", wrong=True)
             raise
         drawn.value = figure.html("max-width:100%;max-height:50vh", NAME_SLIDERS)
-        played.value = sound.captioned()
+        played.value = sound.captioned(at_once.value)
 
     update()
     for slider in sliders.values():
         slider.observe(update, names="value")
-    beside = ipywidgets.VBox([*sliders.values(), played], layout={"flex": "0 0 26em"})
+    beside = ipywidgets.VBox([*sliders.values(), at_once, played], layout={"flex": "0 0 26em"})
     display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 

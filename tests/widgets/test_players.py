@@ -137,6 +137,11 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def parts(displayed: list[Any]) -> tuple[Any, ...]:
     """Height, gain, player and figure."""
+    height, gain, _at_once, played, drawn = all_parts(displayed)
+    return height, gain, played, drawn
+
+
+def all_parts(displayed: list[Any]) -> tuple[Any, ...]:
     explore(render, True, height=(3, 1, 9), gain=(0.5, 0.0, 1.0))
     (box,) = displayed
     beside, drawn = box.children
@@ -162,6 +167,14 @@ def test_moving_a_slider_draws_and_sounds_again(displayed: list[Any]) -> None:
     height.value = 7.0
     assert drawn_height(drawn) == plots.bars({"row": {"height": height.value}}).png()
     assert 'alt="clips: row height 7' in drawn.value and gain.continuous_update is False
+
+
+def test_a_change_plays_at_once_where_that_is_asked_for(displayed: list[Any]) -> None:
+    _height, gain, at_once, played, _drawn = all_parts(displayed)
+    assert "autoplay" not in played.value
+    at_once.value = True
+    gain.value = 0.25
+    assert "<audio controls autoplay " in played.value and "pause()" in played.value
 
 
 def test_controls_and_player_stand_beside_the_figure_which_is_half_a_window_high_at_most(displayed: list[Any]) -> None:
