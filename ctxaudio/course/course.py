@@ -23,6 +23,7 @@ from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import child_path, read_json, writable_folder, write_json, write_text
 from ctxaudio.plots.charts import spaced
+from ctxaudio.render.night import night_of
 from ctxaudio.run import Run
 from ctxaudio.signal.audio import read_audio
 from ctxaudio.signal.loudness import set_loudness
@@ -38,7 +39,8 @@ try:
     from papermill.exceptions import PapermillExecutionError
 
     from ctxaudio.course.teaching import NOTEBOOKS, NUMBERED
-    from ctxaudio.widgets import Playlist
+    from ctxaudio.widgets import Playlist, Sound
+    from ctxaudio.widgets.timeline import picture_of_night
 except ImportError as error:
     raise CtxAudioError(f"the course needs {error.name}: pip install 'ctxaudio[notebooks]'") from error
 
@@ -176,6 +178,7 @@ def write_report(run: Run, clips: PreparedClips) -> None:
         summary=summary,
         duration_s=run.duration,
         triplets={condition: triplet(run, clips, condition, file) for condition, file in first_clips(run).items()},
+        night=rendered_night(run.output_dir / "session" / "session.json"),
         distances=plots.distances(distances) if distances else None,
         model=read_json(run.model_path.with_suffix(".json")),
         notebooks={path.stem: readable(path) for path in sorted((run.output_dir / "notebooks").glob(NUMBERED))},
@@ -203,6 +206,21 @@ def triplet(run: Run, clips: PreparedClips, condition: str, file: str) -> dict[s
     picture.set_size_inches(9.0, 2.4)
     players = Playlist(titled, run.sample_rate, small=True).sounds
     return {"players": dict(zip(sounds, players, strict=True)), "picture": picture}
+
+
+def rendered_night(path: Path) -> dict[str, Any] | None:
+    """The session of `path`, which notebook 07 rendered (else None): in words, its plan as a picture, a player."""
+    if not path.exists():
+        return None
+    made = read_json(path)
+    minutes, conditions = made["settings"]["minutes"], spaced(", ".join(made["conditions"]))
+    plan = made["schedule"] | {"minutes": minutes, "fade_s": made["settings"]["finish"]["fade_s"]}
+    sound, sample_rate = read_audio(path.with_suffix(".flac"))
+    return {
+        "said": f"{minutes:g} minutes of {conditions}, {made['lufs']:.1f} LUFS",
+        "picture": picture_of_night(night_of(plan, path)),
+        "player": Sound(sound[0], sample_rate, f"session of {conditions}", small=True),
+    }
 
 
 def readable(path: Path) -> str:

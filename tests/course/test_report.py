@@ -180,6 +180,25 @@ def sound(player: dict[str, str | None]) -> np.ndarray:
     return soundfile.read(io.BytesIO(base64.b64decode(str(player["src"]).partition("base64,")[2])))[0]
 
 
+def test_the_night_that_was_rendered_is_drawn_and_heard(run: Run) -> None:
+    write_audio(run.output_dir / "session" / "session.flac", hum(), RATE)
+    steps = [{"minute": 0.0, "rate_hz": 6.0, "depth": 0.3, "level_db": 0.0, "condition": "Stream"}]
+    settings = {"minutes": 1.5, "finish": {"fade_s": 4.0}}
+    made = {
+        "schedule": {"steps": steps, "glide_s": 10.0},
+        "settings": settings,
+        "conditions": ["Stream"],
+        "lufs": -27.0,
+    }
+    write_json(run.output_dir / "session" / "session.json", made)
+    write_report(run, real_clips())
+    page = (run.output_dir / "report.html").read_text(encoding="utf-8")
+    assert "1.5 minutes of Stream, -27.0 LUFS" in words(page)
+    (player,) = [player for player in Elements(page).of("audio") if player["aria-label"] == "session of Stream"]
+    assert player["preload"] == "none" and len(sound(player)) > 1.5 * RATE
+    assert any("Stream from minute 0" in str(image["alt"]) for image in Elements(page).of("img"))
+
+
 def test_every_image_has_an_alternative_text(page: str) -> None:
     images = Elements(page).of("img")
     assert len(images) == 2 + 1  # triplets, distances
