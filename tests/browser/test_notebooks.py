@@ -39,6 +39,13 @@ CHANGE_THEME = """async theme => {
   await window.jupyterapp.commands.execute('apputils:change-theme', { theme })
   while (document.body.dataset.jpThemeName !== theme) await new Promise(resolve => setTimeout(resolve, 50))
 }"""
+#: How loud the player is that holds the sound, as root mean square over all samples.
+LOUDNESS = """async player => {
+  const bytes = await (await fetch(player.src)).arrayBuffer()
+  const sound = await new OfflineAudioContext(2, 1, 22050).decodeAudioData(bytes)
+  const samples = sound.getChannelData(0)
+  return Math.sqrt(samples.reduce((sum, one) => sum + one * one, 0) / samples.length)
+}"""
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -56,7 +63,7 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_do_what_they_say(name: str, 
     answer_questions(page)
     turn_sliders(lab, stem)
     unfold_hints_and_solutions(lab, stem)
-    if page.locator(".widget-textarea").count():
+    if page.get_by_role("button", name="Hear 20 s").count():
         plan_a_night(lab)
     if page.get_by_role("button", name="X is A").count():
         take_abx_test(lab)
@@ -132,11 +139,11 @@ def unfold_hints_and_solutions(lab: Any, stem: str) -> None:
 
 
 def plan_a_night(lab: Any) -> None:
-    """A step is typed, drawn and saved, and what was saved comes back after an example."""
+    """A step is typed, drawn and saved, heard from minute 0, and what was saved comes back after an example."""
     from playwright.sync_api import expect
 
     page = lab.page
-    editor = page.locator(".widget-vbox").filter(has=page.locator(".widget-textarea")).first
+    editor = page.locator(".widget-vbox").filter(has=page.get_by_role("button", name="Hear 20 s")).first
     text, status = editor.get_by_label("night"), editor.get_by_role("status")
     saved = text.input_value()
     drawn = editor.locator("img")
@@ -147,10 +154,15 @@ def plan_a_night(lab: Any) -> None:
         "([img, before]) => !img.isConnected || img.src !== before", arg=[drawn.element_handle(), before]
     )
     status.get_by_text("saved; to render it: ctxaudio session --schedule").wait_for()
+    editor.get_by_role("button", name="Hear 20 s", exact=True).click()
+    player = editor.locator("audio")
+    player.wait_for(timeout=60_000)
+    assert player.get_attribute("aria-label") == "20 s from minute 0, without the fade"
+    assert page.evaluate(LOUDNESS, player.element_handle()) > 0.01
     editor.evaluate("editor => editor.scrollIntoView()")
     lab.shot("timeline")
     inside = editor.bounding_box()
-    assert inside and inside["height"] <= 780, "text and picture are seen together"
+    assert inside and inside["height"] <= 780, "text, picture and player are seen together"
     editor.get_by_label("example").select_option(index=1)
     editor.get_by_label("example").select_option("as saved")
     expect(text).to_have_value(saved)
