@@ -149,5 +149,5 @@ def test_own_sound_has_conditions_of_its_own_under_all(tmp_path: Path, capsys: p
 def test_a_notebook_is_about_one_context(tmp_path: Path) -> None:
     values = {"sample_rate": 22050, "duration": 4.0, "latent_dim": 100, "seed": 0}
     with pytest.raises(CtxAudioError, match="'all' has no modulation for the notebooks to follow: take sleep, focus"):
-        notebook_run(context="all", data_dir="data", output_dir=str(tmp_path), **values)
+        notebook_run([], context="all", data_dir="data", output_dir=str(tmp_path), **values)
     assert not list(tmp_path.iterdir())

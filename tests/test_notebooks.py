@@ -13,7 +13,7 @@ import pytest
 
 from ctxaudio.cli import command_parser
 from ctxaudio.course import teaching
-from ctxaudio.course.teaching import notebook_run
+from ctxaudio.course.teaching import assigned_names, notebook_run, unknown_parameters
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -29,11 +29,6 @@ def notebook(request: pytest.FixtureRequest) -> Any:
 
 def code(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def assigned_names(source: str) -> list[str]:
-    """Names assigned at the start of a line of `source`, in order."""
-    return re.findall(r"^(\w+)(?:: [^=]+)? = ", source, re.MULTILINE)
 
 
 def test_there_are_eight_of_them():
@@ -113,6 +108,19 @@ def test_a_reader_on_a_code_host_sees_figures(notebook):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
 
 
+def test_an_unknown_papermill_parameter_is_found():
+    cells = ["", "context: str = 'sleep'  # help\nseed: int = 0  # help", "# Parameters\ncontext = 'focus'\nsede = 1"]
+    assert unknown_parameters(cells) == ["sede"]
+    assert unknown_parameters(cells[:2]) == []
+    assert unknown_parameters(["", "# Parameters to change\ncontext: str = 'sleep'  # help"]) == []
+
+
+def test_no_parameter_of_a_notebook_is_unknown(notebook):
+    sources = [cell.source for cell in code(notebook)]
+    injected = "# Parameters\n" + "\n".join(f"{name} = 1" for name in assigned_names(sources[0]))
+    assert unknown_parameters(["", sources[0], injected, *sources[1:]]) == []
+
+
 def parameters(**changed):
     return {"context": "sleep", "data_dir": "./data", "output_dir": "", "seed": 0} | changed
 
@@ -122,10 +130,10 @@ def test_a_notebook_looks_where_the_course_writes(folder, tmp_path, monkeypatch)
     (tmp_path / folder).mkdir()
     monkeypatch.setattr(teaching, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.chdir(tmp_path / folder)
-    assert notebook_run(**parameters()).output_dir == Path("runs/sleep")
+    assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
     assert Path.cwd() == tmp_path / folder, "a test leaves the runs of the repository alone"
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    assert notebook_run(**parameters()).output_dir == Path("runs/sleep")
+    assert notebook_run([], **parameters()).output_dir == Path("runs/sleep")
     assert Path.cwd() == tmp_path
     assert "OUT ?= runs/$(CONTEXT)" in (FOLDER.parent / "Makefile").read_text()
 
@@ -133,5 +141,5 @@ def test_a_notebook_looks_where_the_course_writes(folder, tmp_path, monkeypatch)
 def test_a_notebook_anywhere_else_stays_there(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     monkeypatch.chdir(tmp_path)
-    run = notebook_run(**parameters(output_dir=str(tmp_path / "mine")))
+    run = notebook_run([], **parameters(output_dir=str(tmp_path / "mine")))
     assert (run.output_dir, Path.cwd()) == (tmp_path / "mine", tmp_path)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import html
+import itertools
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +28,15 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NUMBERED = "[0-9][0-9]_*.ipynb"
 
 
-def notebook_run(*, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
+def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
     """The `Run` of a notebook's parameters; an empty `output_dir` means `runs/<context>`, where `make course` writes.
 
     A notebook opened in its own folder, or in the copy that `make lab` makes, goes on from the repository's, as
-    `make course` does; but for a test, which leaves your runs alone. Raises `CtxAudioError` as `Run`, and for "all".
+    `make course` does; but for a test, which leaves your runs alone. `cells` is IPython's `In`: a parameter that the
+    notebook does not have, of which papermill only warns, raises `CtxAudioError`, as do "all" and what `Run` refuses.
     """
+    if unknown := unknown_parameters(cells):
+        raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
     if Path.cwd() in (NOTEBOOKS, NOTEBOOKS.with_name("my_notebooks")) and "PYTEST_CURRENT_TEST" not in os.environ:
         os.chdir(NOTEBOOKS.parent)
     run = Run(context, Path(data_dir), Path(output_dir) if output_dir else Path("runs") / context, **others)
@@ -40,6 +45,23 @@ def notebook_run(*, context: str, data_dir: str, output_dir: str, **others: Any)
         raise CtxAudioError(f"context {run.context!r} has no modulation for the notebooks to follow: take {choices}")
     print(f"context {run.context}: files of this run go to {run.output_dir}")
     return run
+
+
+def unknown_parameters(cells: Sequence[str]) -> list[str]:
+    """Names that papermill's injected cell sets and the cell before it does not.
+
+    >>> unknown_parameters(["", "context: str = 'sleep'", "# Parameters\\ncontxt = 'focus'"])
+    ['contxt']
+    """
+    for before, cell in itertools.pairwise(cells):
+        if cell.startswith("# Parameters\n"):
+            return [name for name in assigned_names(cell) if name not in assigned_names(before)]
+    return []
+
+
+def assigned_names(source: str) -> list[str]:
+    """Names assigned at the start of a line of `source`, in order."""
+    return re.findall(r"^(\w+)(?:: [^=]+)? = ", source, re.MULTILINE)
 
 
 @dataclass(eq=False)
