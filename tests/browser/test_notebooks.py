@@ -139,22 +139,25 @@ def unfold_hints_and_solutions(lab: Any, stem: str) -> None:
 
 
 def plan_a_night(lab: Any) -> None:
-    """A step is typed, drawn and saved, heard from minute 0, and what was saved comes back after an example."""
+    """A step is typed and drawn, heard from minute 0, saved, and loaded again after another change."""
     from playwright.sync_api import expect
 
     page = lab.page
     editor = page.locator(".widget-vbox").filter(has=page.get_by_role("button", name="Hear 20 s")).first
-    text, status = editor.get_by_label("night"), editor.get_by_role("status")
-    saved = text.input_value()
-    drawn = editor.locator("img")
-    before = drawn.get_attribute("src")
-    text.fill(re.sub(r"depth: [\d.]+", "depth: 0.15", saved))
-    text.press("Tab")
-    page.wait_for_function(
-        "([img, before]) => !img.isConnected || img.src !== before", arg=[drawn.element_handle(), before]
-    )
-    status.get_by_text("saved; to render it: ctxaudio session --schedule").wait_for()
-    editor.get_by_role("button", name="Hear 20 s", exact=True).click()
+    rate, status = editor.get_by_label("rate (Hz)").first, editor.get_by_role("status")
+    button = lambda name: editor.get_by_role("button", name=name, exact=True)  # noqa: E731
+
+    def typed(value: str) -> None:
+        drawn = editor.locator("img")
+        before = drawn.get_attribute("src")
+        rate.fill(value)
+        rate.press("Tab")
+        page.wait_for_function(
+            "([img, before]) => !img.isConnected || img.src !== before", arg=[drawn.element_handle(), before]
+        )
+
+    typed("7.5")
+    button("Hear 20 s").click()
     player = editor.locator("audio")
     player.wait_for(timeout=60_000)
     assert player.get_attribute("aria-label") == "20 s from minute 0, without the fade"
@@ -162,10 +165,12 @@ def plan_a_night(lab: Any) -> None:
     editor.evaluate("editor => editor.scrollIntoView()")
     lab.shot("timeline")
     inside = editor.bounding_box()
-    assert inside and inside["height"] <= 780, "text, picture and player are seen together"
-    editor.get_by_label("example").select_option(index=1)
-    editor.get_by_label("example").select_option("as saved")
-    expect(text).to_have_value(saved)
+    assert inside and inside["height"] <= 780, "fields, picture and player are seen together"
+    button("Save").click()
+    status.get_by_text("saved; now: ctxaudio session --schedule").wait_for()
+    typed("4")
+    button("Load").click()
+    expect(rate).to_have_value("7.5")
 
 
 def take_abx_test(lab: Any) -> None:
