@@ -12,11 +12,11 @@ from typing import Any
 
 import nbformat
 
-from ctxaudio.course.course import execute_notebook, find_notebooks
+from ctxaudio.course.course import execute_notebook
+from ctxaudio.course.teaching import NUMBERED
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import write_text
 from ctxaudio.plots import PNG_TYPE
-from ctxaudio.widgets import WAV_TYPE
 
 LARGEST_NOTEBOOK_MB = 1.4
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -31,9 +31,9 @@ def refresh_notebooks(path: Path) -> None:
     refreshed = {}
     with tempfile.TemporaryDirectory() as name:
         aside = Path(name).resolve()
-        for source in [path] if path.is_file() else find_notebooks(path):
+        for source in [path] if path.is_file() else sorted(path.glob(NUMBERED)):
             print(f"{source.name} ", end="", flush=True)
-            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, False, aside)
+            notebook = execute_notebook(source, aside / source.name, {"interactive": False}, 1800, aside)
             strip(notebook, aside)
             refreshed[source] = nbformat.writes(notebook) + "\n"
             size_mb = len(refreshed[source].encode()) / 1e6
@@ -68,7 +68,7 @@ def _worth_storing(output: Any, folder: Path, count: int) -> bool:
     if output.output_type == "execute_result":
         output.execution_count = count
     page = output.data.get("text/html", "")
-    large = {WIDGET_VIEW, "text/html"} if PNG_TYPE in output.data or f"data:{WAV_TYPE}" in page else {WIDGET_VIEW}
+    large = {WIDGET_VIEW, "text/html"} if PNG_TYPE in output.data or "data:audio/wav" in page else {WIDGET_VIEW}
     output.data = {
         kind: shown.replace(str(folder), ".") if isinstance(shown, str) else shown
         for kind, shown in output.data.items()

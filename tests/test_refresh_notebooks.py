@@ -19,7 +19,7 @@ from ctxaudio.errors import CtxAudioError
 SHOW = """\
 import sys, os, numpy
 from ctxaudio.plots import bars
-from ctxaudio.widgets import explore, play
+from ctxaudio.widgets import Sound, explore
 print("in", os.getcwd(), output_dir == "", file=sys.stdout)
 print("noise", file=sys.stderr)
 assert interactive is False"""
@@ -27,7 +27,7 @@ assert interactive is False"""
 
 def test_refresh_stores_figures_text_and_small_players_but_no_large_ones_times_or_paths(tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
-    sounds = [f"play(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
+    sounds = [f"Sound(0.1 * numpy.ones(8000), 8000, 'Tone', small={small})" for small in (False, True)]
     path = write_notebook(folder, "01_look", SHOW, sounds[0], "bars({'row': {'one': 1}})", sounds[1])
     refresh_notebooks(folder)
     notebook = nbformat.read(path, as_version=4)

@@ -18,7 +18,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "notebooks"
 UNITS = ("01", "02", "03", "04", "05", "06", "07", "08")
 MOST_CELLS, MOST_WORDS, MOST_LINES = 40, 1600, 20
-FEWEST_EXERCISES, FEWEST_PREDICTIONS = 4, 4
+FEWEST_EXERCISES, FEWEST_PREDICTIONS, FEWEST_MISTAKES = 4, 4, 3
 LARGEST_PLAYER_KB, LARGEST_NOTEBOOK_MB = 60, 1.4  # four seconds at 110 kbit/s
 MOST_OPEN_PARAMETERS = 10
 HIDDEN = {"check", "solution", "claim"}
@@ -101,6 +101,7 @@ def test_an_exercise_has_two_hints_a_check_a_stub_and_a_solution_of_the_same_sha
         assert f"exercise_{number}.check(" in stub.source and "solution(" not in stub.source
         assert has_tag(solution, "solution") and f"exercise_{number}.solution(" in solution.source
         assert written(stub.source) and written(stub.source) == written(solution.source)
+        assert len(mistakes_of(code(cells[first:i])).keys) >= FEWEST_MISTAKES
         said = "".join(output.get("text", "") for output in stub.outputs)
         assert "not attempted yet" in said, "a solved stub is not for storing"
 
@@ -108,6 +109,17 @@ def test_an_exercise_has_two_hints_a_check_a_stub_and_a_solution_of_the_same_sha
 def called(source: str, name: str) -> list[ast.Call]:
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return [call for call in calls if ast.unparse(call.func) == f"lesson.{name}"]
+
+
+def mistakes_of(source: str) -> ast.Dict:
+    """The typical mistakes of the one exercise in `source`, given in the call or by the name of a dictionary."""
+    (call,) = called(source, "exercise")
+    (given,) = [part.value for part in call.keywords if part.arg == "mistakes"] or call.args[2:3]
+    if isinstance(given, ast.Name):
+        assigned = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign)]
+        (given,) = [node.value for node in assigned if ast.unparse(node.targets[0]) == given.id]
+    assert isinstance(given, ast.Dict)
+    return given
 
 
 def test_every_prediction_is_revealed_later_from_a_computed_value(cells):

@@ -18,7 +18,6 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import traitlets
 from IPython.display import Markdown, display
 
 from ctxaudio.errors import CtxAudioError
@@ -27,15 +26,14 @@ from ctxaudio.widgets import said
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NUMBERED = "[0-9][0-9]_*.ipynb"
-FEWEST_MISTAKES = 3
 
 
 def notebook_run(cells: Sequence[str], *, context: str, data_dir: str, output_dir: str, **others: Any) -> Run:
     """The `Run` of a notebook's parameters; an empty `output_dir` means `runs/<context>`, where `make course` writes.
 
     A notebook opened in its own folder, or in the copy that `make lab` makes, goes on from the repository's, as
-    `make course` does; but for a test, which leaves your runs alone. `cells` is IPython's `In`. Papermill only warns of
-    a parameter that the notebook does not have, and goes on with the default: here it raises `CtxAudioError`.
+    `make course` does; but for a test, which leaves your runs alone. `cells` is IPython's `In`: a parameter that the
+    notebook does not have, of which papermill only warns, raises `CtxAudioError`, as do "all" and what `Run` refuses.
     """
     if unknown := unknown_parameters(cells):
         raise CtxAudioError(f"unknown parameter {', '.join(unknown)}: papermill --help-notebook lists the known ones")
@@ -66,23 +64,24 @@ def assigned_names(source: str) -> list[str]:
     return re.findall(r"^(\w+)(?:: [^=]+)? = ", source, re.MULTILINE)
 
 
-class Prediction(traitlets.HasTraits):
-    """One question of a `Lesson`: the reader's `answer` and the `truth` are None until they are known."""
+@dataclass(eq=False)
+class Prediction:
+    """A question of a `Lesson`. The answer is the value of `buttons`; it and the `truth` are None until known."""
 
-    question, detail = traitlets.Unicode(), traitlets.Unicode()
-    choices = traitlets.List(traitlets.Unicode())
-    answer = traitlets.Unicode(None, allow_none=True)
-    truth = traitlets.Unicode(None, allow_none=True)
+    question: str
+    buttons: ipywidgets.RadioButtons
+    truth: str | None = None
+    detail: str = ""
 
     def resolved(self) -> str:
         """The question, the reader's answer if there is one, and the truth."""
-        given = "" if self.answer is None else f" You said: {self.answer}."
+        given = f" You said: {self.buttons.value}." if self.buttons.value else ""
         return f"{self.question}{given} It is: {self.truth}. {self.detail}".rstrip()
 
 
 @dataclass(eq=False)
 class Exercise:
-    """A task with its right answer and the mistakes that are usually made; made by `Lesson.exercise`.
+    """A task with its right answer and `{what to say: a typical mistake}`; headless, it tests itself.
 
     `right` and the mistakes are of the kind asked for: values, or functions that are called with each tuple of
     arguments in `on`, or whatever `measure` turns into values.
@@ -96,6 +95,11 @@ class Exercise:
     tolerance: float = 1e-6
     headless: bool = False
     solved: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        for expected, candidate in {"": self.right, **self.mistakes}.items() if self.headless else ():
+            if (verdict := self.verdict(candidate)) != expected:
+                raise CtxAudioError(f"{self.title}: the check says {verdict!r} where it should say {expected!r}")
 
     def answers(self, candidate: Any) -> Any:
         """The values that `candidate` gives; it gets copies of the arguments, which it may spoil."""
@@ -121,27 +125,23 @@ class Exercise:
 
     def check(self, mine: Any) -> None:
         """Print whether `mine` is right, or what is wrong. Headless, a wrong answer raises and an empty one doesn't."""
-        self.solved = self._tell(mine, "right") == ""
+        verdict = self.verdict(mine)
+        self.solved = verdict == ""
+        wrong = f"not yet. {verdict}" if verdict else ""
+        tell_result(self.title, wrong, "right" if self.solved else "not attempted yet", self.headless)
 
     def solution(self, ours: Any) -> None:
         """Check the solution of the course itself: headless, it has to be there and to be right."""
-        if self._tell(ours, "the solution is right") is None and self.headless:
-            raise CtxAudioError(f"{self.title}: the solution is empty")
+        verdict = self.verdict(ours)
+        wrong = "the solution is empty" if verdict is None else verdict
+        tell_result(self.title, wrong, "the solution is right", self.headless)
 
-    def _tell(self, answer: Any, right: str) -> str | None:
-        verdict = self.verdict(answer)
-        if verdict and self.headless:
-            raise CtxAudioError(f"{self.title}: {verdict}")
-        print(f"{self.title}:", "not attempted yet" if verdict is None else f"not yet. {verdict}" if verdict else right)
-        return verdict
 
-    def test_itself(self) -> None:
-        """Raise `CtxAudioError` where the right answer fails, or a mistake passes or is taken for another."""
-        if len(self.mistakes) < FEWEST_MISTAKES:
-            raise CtxAudioError(f"{self.title}: name {FEWEST_MISTAKES} mistakes or more, not {len(self.mistakes)}")
-        for expected, candidate in {"": self.right, **self.mistakes}.items():
-            if (verdict := self.verdict(candidate)) != expected:
-                raise CtxAudioError(f"{self.title}: the check says {verdict!r} where it should say {expected!r}")
+def tell_result(title: str, wrong: str, right: str, headless: bool) -> None:
+    """Print what is `wrong`, else what is `right`; headless, what is wrong raises `CtxAudioError`."""
+    if wrong and headless:
+        raise CtxAudioError(f"{title}: {wrong}")
+    print(f"{title}: {wrong or right}")
 
 
 def is_unsolved(answer: Any) -> bool:
@@ -155,14 +155,10 @@ def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
     """In one sentence, how `given` differs from `wanted`: empty where it doesn't by more than `tolerance`.
 
     The tolerance is relative for numbers above 1 and absolute below.
-
-    >>> difference([0.5, 0.25], [0.5, 0.5])
-    'It differs by up to 0.25.'
     """
     if isinstance(wanted, list) and wanted and not isinstance(wanted[0], (complex, float, int, np.number)):
         if not isinstance(given, (list, tuple)) or len(given) != len(wanted):
-            count = len(given) if hasattr(given, "__len__") else "none"
-            return f"It should have {len(wanted)} entries, but has {count}."
+            return f"It should be {len(wanted)} entries, but is {given!r:.80}."
         return next(filter(None, (difference(*pair, tolerance) for pair in zip(given, wanted, strict=True))), "")
     mine, reference = as_array(given), as_array(wanted)
     if reference is None:
@@ -179,13 +175,12 @@ def difference(given: Any, wanted: Any, tolerance: float = 1e-6) -> str:
 
 
 def as_array(values: Any) -> np.ndarray[Any, Any] | None:
-    """`values` (numbers, an array, a tensor) as an array of float64 or complex128; None for what is no numbers."""
+    """`values` (numbers, an array, a tensor) as an array of complex128; None for what is no numbers."""
     try:
         array = np.asarray(values.detach() if hasattr(values, "detach") else values)
     except ValueError:
         return None
-    kind = np.complex128 if np.iscomplexobj(array) else np.float64
-    return array.astype(kind) if array.dtype.kind in "biufc" else None
+    return array.astype(np.complex128) if array.dtype.kind in "biufc" else None
 
 
 class Lesson:
@@ -197,21 +192,16 @@ class Lesson:
         self.exercises: dict[str, Exercise] = {}
 
     def predict(self, key: str, question: str, choices: Sequence[str]) -> None:
-        """Ask `question`, whose answer may be changed until `reveal` has shown the truth.
-
-        Raises `CtxAudioError` for fewer than two choices or one that comes twice.
-        """
-        if len(choices) < 2 or len(set(choices)) < len(choices):
+        """Ask `question`, whose answer may be changed until `reveal` has shown the truth."""
+        if len(set(choices)) < max(2, len(choices)):
             raise CtxAudioError(f"{question!r} needs two different choices or more, not {list(choices)}")
-        prediction = self.predictions[key] = Prediction(question=question, choices=list(choices))
+        look = {"width": "max-content"}
+        buttons = ipywidgets.RadioButtons(options=choices, value=None, layout=look, tooltip=question)
+        self.predictions[key] = Prediction(question, buttons)
         if self.headless:
             print("\n".join([f"Predict: {question}", *(f"  ( ) {choice}" for choice in choices)]))
-            return
-        buttons = ipywidgets.RadioButtons(options=choices, value=None, layout={"width": "max-content"})
-        buttons.tooltip = question
-        traitlets.link((buttons, "value"), (prediction, "answer"))
-        prediction.observe(lambda _: buttons.set_trait("disabled", None not in (prediction.answer, prediction.truth)))
-        display(ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(question)}"), buttons]))
+        else:
+            display(ipywidgets.VBox([ipywidgets.HTML(f"<b>Predict:</b> {html.escape(question)}"), buttons]))
 
     def reveal(self, key: str, truth: str | Mapping[str, bool], detail: str = "") -> None:
         """Show the truth beside the answer, as soon as there is one, so that "run all cells" gives nothing away.
@@ -221,80 +211,69 @@ class Lesson:
         """
         if not (prediction := self.predictions.get(key)):
             raise CtxAudioError(f"no prediction {key!r}: run the cell with its question first")
-        question, choices = prediction.question, tuple(prediction.choices)
-        if isinstance(truth, Mapping):
-            held = [choice for choice, holds in truth.items() if holds]
-            if set(truth) != set(choices) or len(held) != 1:
-                raise CtxAudioError(f"{question!r}: one of {choices} has to hold, not {held} of {(*truth,)}")
-            truth = held[0]
-        if truth not in choices:
-            raise CtxAudioError(f"{question!r} can't be {truth!r}: its choices are {choices}")
-        prediction.detail, prediction.truth = detail, truth
-        waiting = f"{question} Choose an answer above, and the truth is shown here."
-        if self.headless:
-            print(prediction.resolved())
-        else:
-            show_live(lambda: waiting if prediction.answer is None else prediction.resolved(), prediction)
+        question, choices = prediction.question, prediction.buttons.options
+        truths = truth if isinstance(truth, Mapping) else {**dict.fromkeys(choices, False), truth: True}
+        held = [choice for choice, holds in truths.items() if holds]
+        if set(truths) != set(choices) or len(held) != 1:
+            raise CtxAudioError(f"{question!r}: one of {choices} has to hold, not {held} of {(*truths,)}")
+        prediction.truth, prediction.detail = held[0], detail
+
+        def told() -> str:
+            prediction.buttons.disabled = prediction.buttons.value is not None
+            waiting = f"{question} Choose an answer above, and the truth is shown here."
+            return prediction.resolved() if self.headless or prediction.buttons.disabled else waiting
+
+        self._show(told, [prediction])
 
     def exercise(self, title: str, right: Any, mistakes: Mapping[str, Any], **how: Any) -> Exercise:
-        """An exercise with `{what to say: a wrong answer}`, and `how` as `Exercise` says; headless it tests itself."""
-        made = self.exercises[title] = Exercise(title, right, mistakes, headless=self.headless, **how)
-        if self.headless:
-            made.test_itself()
-        return made
+        """An `Exercise` that counts for the score; `how` are its other fields."""
+        self.exercises[title] = Exercise(title, right, mistakes, headless=self.headless, **how)
+        return self.exercises[title]
 
     def check(self, name: str, mine: Any, reference: Any, tolerance: float = 1e-6) -> None:
         """Print whether two results agree; headless, a difference raises `CtxAudioError`."""
-        wrong = difference(mine, reference, tolerance)
-        if wrong and self.headless:
-            raise CtxAudioError(f"{name}: {wrong}")
-        print(f"{name}: {wrong or f'the same (within {tolerance:g})'}")
+        tell_result(name, difference(mine, reference, tolerance), f"the same (within {tolerance:g})", self.headless)
 
     def claims(self, claims: Mapping[str, bool]) -> None:
         """Test the statements of the text above, `{statement: whether it holds}`; headless, a false one raises."""
-        false = [says for says, holds in claims.items() if not holds]
-        if false and self.headless:
-            raise CtxAudioError(f"not true in this run: {'; '.join(false)}")
-        for says in false:
-            print(f"In this run it is not so: {says}")
-        print(f"{len(claims) - len(false)} of {len(claims)} statements of the text above tested and true")
+        false = "; ".join(says for says, holds in claims.items() if not holds)
+        wrong, right = f"not true in this run: {false}" if false else "", f"{len(claims)} tested and true"
+        tell_result("statements of the text above", wrong, right, self.headless)
 
     def tell(self, text: str) -> None:
         """Show `text` as Markdown: prose with numbers that were computed."""
         display(Markdown(text))
 
     def score(self) -> None:
-        """Show how many predictions were right and which exercises are solved.
-
-        Headless, print the truths; a prediction that was never revealed raises `CtxAudioError`.
-        """
+        """Show what was right and solved; headless, print the truths, and raise `CtxAudioError` if one is missing."""
         asked = list(self.predictions.values())
+        if self.headless and (never := [one.question for one in asked if one.truth is None]):
+            raise CtxAudioError(f"never revealed: {'; '.join(never)}")
 
-        def counted() -> str:
-            answered = [one for one in asked if one.answer is not None]
-            right = sum(one.answer == one.truth for one in answered)
-            solved = sum(one.solved for one in self.exercises.values())
+        def told() -> str:
+            if self.headless:
+                return "\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(asked, 1))
+            answered = [one for one in asked if one.buttons.value is not None]
+            right = sum(one.buttons.value == one.truth for one in answered)
+            solved = f"{sum(one.solved for one in self.exercises.values())} of {len(self.exercises)}"
             return (
                 f"Predictions: {right} right of {len(answered)} answered, {len(asked)} asked.\n"
-                f"Exercises solved: {solved} of {len(self.exercises)} (run this cell again after you solve one)."
+                f"Exercises solved: {solved} (run this cell again after you solve one)."
             )
 
-        if not self.headless:
-            show_live(counted, *asked)
-        elif never := [one.question for one in asked if one.truth is None]:
-            raise CtxAudioError(f"never revealed: {'; '.join(never)}")
-        else:
-            print("\n".join(f"{number}. {one.resolved()}" for number, one in enumerate(asked, 1)))
+        self._show(told, asked)
 
+    def _show(self, text: Callable[[], str], predictions: Sequence[Prediction]) -> None:
+        """Display text that is written again whenever an answer changes; headless, print it."""
+        if self.headless:
+            print(text())
+            return
+        shown = ipywidgets.HTML()
 
-def show_live(text: Callable[[], str], *predictions: Prediction) -> None:
-    """Display text that is written again whenever one of `predictions` changes."""
-    shown = ipywidgets.HTML()
+        def write(_change: Any = None) -> None:
+            shown.value = said(text()).replace("\n", "<br>")
 
-    def write(_change: Any = None) -> None:
-        shown.value = said(text()).replace("\n", "<br>")
-
-    for prediction in predictions:
-        prediction.observe(write)
-    write()
-    display(shown)
+        for prediction in predictions:
+            prediction.buttons.observe(write, names="value")
+        write()
+        display(shown)

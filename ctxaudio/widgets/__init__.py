@@ -24,7 +24,6 @@ from ctxaudio.plots import Picture
 from ctxaudio.signal.audio import encode_audio
 from ctxaudio.signal.loudness import BLOCK_S, integrated_lufs
 
-WAV_TYPE, MP3_TYPE = "audio/wav", "audio/mpeg"
 #: What a player does when it starts: it stops all others of the page.
 STOP_OTHERS = "for (const other of document.querySelectorAll('audio')) if (other !== this) other.pause()"
 #: ipywidgets gives the handle of a slider no name for a screen reader; the label beside it is one.
@@ -32,18 +31,27 @@ NAME_SLIDERS = (
     "for (const slider of document.querySelectorAll('.widget-slider')) "
     "slider.querySelector('[role=slider]').setAttribute('aria-label', slider.querySelector('label').textContent)"
 )
-#: A picture no wider than the page and no higher than half the window.
-HALF_A_WINDOW = "max-width:100%;max-height:50vh"
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A sound that plays in a notebook at the level it has. `samples` `[T]` or `[2, T]` in -1..1; made by `play`."""
+    """A player of `samples` (`[T]` or `[2, T]`, in -1..1) at their own level: nothing is normalised.
+
+    Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
+    """
 
     samples: FloatArray
     sample_rate: int
-    title: str
+    title: str = ""
     small: bool = False
+
+    def __post_init__(self) -> None:
+        name, shape = repr(self.title) if self.title else "the sound", self.samples.shape
+        if len(shape) == 0 or self.samples.size == 0 or shape[:-1] not in ((), (1,), (2,)):
+            raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {shape}")
+        peak = float(np.abs(self.samples).max())
+        if not peak <= 1.0:
+            raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
 
     def facts(self) -> str:
         """Length, sample rate, peak of the samples and loudness (of the mono mix)."""
@@ -59,12 +67,12 @@ class Sound:
 
     def player(self, preload: str = "auto", controls: bool = True, autoplay: bool = False) -> str:
         """An HTML `<audio>` element that holds the whole sound, and stops all others of the page when it starts."""
-        kind, suffix = (MP3_TYPE, ".mp3") if self.small else (WAV_TYPE, ".wav")
+        kind, suffix = ("mpeg", ".mp3") if self.small else ("wav", ".wav")
         data = base64.b64encode(encode_audio(self.samples, self.sample_rate, suffix)).decode("ascii")
         shown = ("controls " if controls else "") + ("autoplay " if autoplay else "")
         return (
             f'<audio {shown}preload="{preload}" onplay="{html.escape(STOP_OTHERS)}" '
-            f'aria-label="{html.escape(self.title or "sound")}" src="data:{kind};base64,{data}"></audio>'
+            f'aria-label="{html.escape(self.title or "sound")}" src="data:audio/{kind};base64,{data}"></audio>'
         )
 
     def captioned(self, autoplay: bool = False) -> str:
@@ -76,67 +84,43 @@ class Sound:
         return {"text/html": self.captioned(), "text/plain": f"<{self.title or 'sound'}: {self.facts()}>"}
 
 
-@dataclass(frozen=True, eq=False)
 class Playlist:
-    """Sounds one below the other, to compare by ear; made by `playlist`. Without `facts`, nothing but titles."""
-
-    sounds: tuple[Sound, ...]
-    facts: bool = True
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        told = {sound: sound.facts() if self.facts else "" for sound in self.sounds}
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
-            f"<td style='text-align:left'>{html.escape(facts)}</td></tr>"
-            for sound, facts in told.items()
-        )
-        lines = (f"<{sound.title}: {facts}>" if facts else f"<{sound.title}>" for sound, facts in told.items())
-        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(lines)}
-
-
-def play(samples: FloatArray, sample_rate: int, title: str = "", small: bool = False) -> Sound:
-    """A player for `samples` (`[T]` or `[2, T]`, in -1..1), at their own level: nothing is normalised.
-
-    A `small` one is compressed, and stays in a stored notebook.
-
-    Raises `CtxAudioError` for samples outside -1..1, not finite, empty or of another shape.
-    """
-    name = repr(title) if title else "the sound"
-    if samples.ndim == 0 or samples.size == 0 or samples.shape[:-1] not in ((), (1,), (2,)):
-        raise CtxAudioError(f"can't play {name}: expected samples [T] or [2, T], not shape {samples.shape}")
-    peak = float(np.abs(samples).max())
-    if not peak <= 1.0:
-        raise CtxAudioError(f"can't play {name}: peak {peak:.3g} is outside -1..1; turn it down with set_loudness")
-    return Sound(samples, sample_rate, title, small)
-
-
-def playlist(sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False, facts: bool = True) -> Playlist:
-    """A table of players for `{title: samples}`, all at their own level; `small` and errors as in `play`.
+    """A table of players for `{title: samples}`, to compare by ear, all at their own level; errors as `Sound`.
 
     Length, peak and loudness stand beside each, but for `facts=False`: in a blind comparison a peak tells which is
     which.
     """
-    return Playlist(tuple(play(samples, sample_rate, title, small) for title, samples in sounds.items()), facts)
+
+    def __init__(
+        self, sounds: Mapping[str, FloatArray], sample_rate: int, small: bool = False, facts: bool = True
+    ) -> None:
+        self.sounds = [Sound(samples, sample_rate, title, small) for title, samples in sounds.items()]
+        self.facts = facts
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        rows, lines = "", []
+        for sound in self.sounds:
+            facts = sound.facts() if self.facts else ""
+            rows += f"<tr><th style='text-align:left'>{html.escape(sound.title)}</th><td>{sound.player()}</td>"
+            rows += f"<td style='text-align:left'>{html.escape(facts)}</td></tr>"
+            lines.append(f"<{sound.title}: {facts}>" if facts else f"<{sound.title}>")
+        return {"text/html": f"<table>{rows}</table>", "text/plain": "\n".join(lines)}
 
 
 def explore(
     render: Callable[..., tuple[Picture, Sound]], /, interactive: bool, **controls: tuple[float, float, float]
 ) -> None:
-    """Show the figure and the sound that `render(**values)` gives back, and again whenever a control moves.
+    """Show the figure and the sound that `render(**values)` gives back, and again whenever a slider moves.
 
-    Args:
-        render: takes one keyword per control; returns `(figure, sound)`.
-        interactive: False draws once, with the initial values and no widget: for runs without a browser.
-        controls: `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm.
-
-    The sound starts by itself after a change only where "play on change" is ticked. An error in `render` is shown in
-    red and raised as well, so that no run hides it. Raises `CtxAudioError` for a control that is not three numbers in
-    order.
+    `controls` are `(value, lowest, highest)` for each argument; a rate (`..._hz`) moves on a logarithm. Without
+    `interactive` the initial values are drawn once, without sliders: for runs without a browser. The sound starts by
+    itself after a change only where "play on change" is ticked. An error in `render` is shown in red and raised as
+    well, so that no run hides it.
     """
-    sliders = {name: _slider(name, given) for name, given in controls.items()}
     if not interactive:
-        display(*render(**{name: slider.value for name, slider in sliders.items()}))
+        display(*render(**{name: value for name, (value, _low, _high) in controls.items()}))
         return
+    sliders = {name: _slider(name, *given) for name, given in controls.items()}
     drawn, played = ipywidgets.HTML(layout={"flex": "1 1 24em"}), ipywidgets.HTML()
     at_once = ipywidgets.Checkbox(description="play on change", indent=False)
 
@@ -146,7 +130,8 @@ def explore(
         except Exception as error:
             played.value = said(f"{type(error).__name__}: {error}", wrong=True)
             raise
-        drawn.value, played.value = figure.html(HALF_A_WINDOW, NAME_SLIDERS), sound.captioned(at_once.value)
+        drawn.value = figure.html("max-width:100%;max-height:50vh", NAME_SLIDERS)
+        played.value = sound.captioned(at_once.value)
 
     update()
     for slider in sliders.values():
@@ -155,21 +140,17 @@ def explore(
     display(ipywidgets.HBox([beside, drawn], layout={"flex_flow": "row wrap"}))
 
 
-def said(text: str, wrong: bool = False) -> str:
-    """Text as HTML that a screen reader tells when it changes; what is `wrong` in the red of JupyterLab's theme."""
-    about = 'role="alert" style="color:var(--jp-error-color1, #B00020)"' if wrong else 'role="status"'
-    return f"<div {about}>{html.escape(text)}</div>"
-
-
-def _slider(name: str, given: tuple[float, float, float]) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
-    numbers = isinstance(given, tuple) and len(given) == 3 and all(isinstance(one, (int, float)) for one in given)
-    if not numbers or not given[1] <= given[0] <= given[2] or given[1] == given[2]:
-        raise CtxAudioError(f"control {name!r} must be (value, lowest, highest) in order, not {given!r}")
-    value, low, high = given
+def _slider(name: str, value: float, low: float, high: float) -> ipywidgets.FloatSlider | ipywidgets.FloatLogSlider:
     label = name.removesuffix("_hz").replace("_", " ") + (" (Hz)" if name.endswith("_hz") else "")
     about: dict[str, Any] = {"description": label, "tooltip": label, "continuous_update": False, "value": value}
     about["style"] = {"description_width": "initial"}
     kind = ipywidgets.FloatSlider
-    if name.endswith("_hz") and low > 0:
+    if name.endswith("_hz"):
         kind, low, high, about["readout_format"] = ipywidgets.FloatLogSlider, math.log10(low), math.log10(high), ".3g"
     return kind(min=low, max=high, step=(high - low) / 100, **about)
+
+
+def said(text: str, wrong: bool = False) -> str:
+    """Text as HTML that a screen reader tells when it changes; what is `wrong` in the red of JupyterLab's theme."""
+    about = 'role="alert" style="color:var(--jp-error-color1, #B00020)"' if wrong else 'role="status"'
+    return f"<div {about}>{html.escape(text)}</div>"

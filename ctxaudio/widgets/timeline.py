@@ -17,7 +17,7 @@ from ctxaudio.plots import Picture, spaced, timeline
 from ctxaudio.render.beds import GeneratedBed
 from ctxaudio.render.generate import model_for, trained_conditions
 from ctxaudio.render.session import Finish, Session, preview
-from ctxaudio.widgets import NAME_SLIDERS, Sound, play, said
+from ctxaudio.widgets import NAME_SLIDERS, Sound, said
 
 PREVIEW_S = 20.0
 #: The columns of the steps and of what is mixed in, and how wide they are in em.
@@ -48,7 +48,7 @@ def plan_night(
         session = Session(bed, night.modulation, night.minutes, Finish(fade_s=night.fade_s), night.mix)
         in_a_fade = min(minute, night.minutes - minute) * 60.0 < night.fade_s
         title = f"{PREVIEW_S:g} s from minute {minute:g}{', without the fade' if in_a_fade else ''}"
-        return play(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
+        return Sound(preview(session, minute, PREVIEW_S), bed.sample_rate, title, small=interactive)
 
     saved = {"as saved": read_night(path)} if path.exists() else {}
     examples = {name: night.with_conditions(known) for name, night in (saved | example_nights(context)).items()}

@@ -11,8 +11,8 @@ import nbformat.v4 as nb
 import pytest
 
 from ctxaudio.course import course
-from ctxaudio.course.course import PRESETS, course_parameters, find_notebooks, run_course
-from ctxaudio.course.teaching import NOTEBOOKS
+from ctxaudio.course.course import PRESETS, course_parameters, run_course
+from ctxaudio.course.teaching import NOTEBOOKS, NUMBERED
 from ctxaudio.data.embedded import write_embedded_corpus
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.options import Run
@@ -89,7 +89,8 @@ def test_a_run_passes_parameters_and_leaves_summary_and_report(
         PARAMETERS + "\nmax_minutes: float = 9.0\nnum_epochs: int = 100\nbatch_size: int = 16\nsample_interval: int = 1"
     )
     write_notebook(notebooks, "04_train", DUMP.format(name="04"), LEAVE_RESULTS, parameters=more)
-    report = run_course(run, TRY, notebooks=notebooks)
+    run_course(run, TRY, notebooks=notebooks)
+    report = run.output_dir / "report.html"
 
     common = {"context": "sleep", "data_dir": str(run.data_dir), "output_dir": str(run.output_dir), "sample_rate": 8000}
     common |= {"duration": 4.0, "latent_dim": 100, "seed": 0, "interactive": False}
@@ -101,7 +102,6 @@ def test_a_run_passes_parameters_and_leaves_summary_and_report(
     assert summary["data"]["embedded"] is False
     assert summary["data"]["clips"]["Rain"] == {"train": 3, "val": 1}
     assert summary["timings"]["training"] == {"steps": 3, "seconds": 6.0, "seconds_per_step": 2.0, "interrupted": False}
-    assert set(summary["timings"]["notebooks_s"]) == {"01_look", "04_train"}
     assert summary["versions"]["torch"].startswith("2.")
     assert report.is_file() and (run.output_dir / "notebooks" / "01_look.ipynb").is_file()
 
@@ -152,17 +152,17 @@ def test_a_failing_notebook_gives_one_line_and_leaves_no_summary(
 def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_slow", "import time; time.sleep(60)")
     with pytest.raises(CtxAudioError, match=r"^01_slow.ipynb failed: a cell took longer than 1 s"):
-        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 1, False)
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 1)
 
 
 def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
     source = write_notebook(tmp_path / "notebooks", "01_dies", "import os; os._exit(9)")
     with pytest.raises(CtxAudioError, match=r"^01_dies.ipynb failed: its Python process died"):
-        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 30, False)
+        course.execute_notebook(source, tmp_path / "out.ipynb", {}, 30)
 
 
 def test_the_course_runs_the_notebooks_of_the_repository():
-    assert [path.stem[:2] for path in find_notebooks(NOTEBOOKS)] == [f"0{number}" for number in range(1, 9)]
+    assert [path.stem[:2] for path in sorted(NOTEBOOKS.glob(NUMBERED))] == [f"0{number}" for number in range(1, 9)]
 
 
 def test_mistakes_are_named_before_any_notebook_runs(run: Run, tmp_path: Path) -> None:
@@ -185,20 +185,22 @@ def test_mistakes_are_named_before_any_notebook_runs(run: Run, tmp_path: Path) -
     assert not (tmp_path / "out" / "notebooks").exists()
 
 
-def test_earlier_results_go_and_other_files_stay(run: Run) -> None:
+def test_earlier_results_go_and_other_files_stay(run: Run, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "lessons", "01_bad", "1 / 0")
     stale = ["generated/sleep_07_Wind.wav", "generated/generated.json", "analysis/analysis.csv", "logs/losses.csv"]
     stale += ["samples/epoch_0002/spectrograms.png", "notebooks/05_x.ipynb"]
     kept = ["generated/mine.wav", "notes.txt", "notebooks/notes.ipynb", "samples/other/a.png", "models/x.json"]
     for name in (*stale, *kept):
         (run.output_dir / name).parent.mkdir(parents=True, exist_ok=True)
         (run.output_dir / name).write_text("")
-    course.remove_earlier_results(run)
+    with pytest.raises(CtxAudioError, match="ZeroDivisionError"):
+        run_course(run, TRY, notebooks=tmp_path / "lessons")
     assert [name for name in (*stale, *kept) if (run.output_dir / name).exists()] == kept
 
 
 def test_the_embedded_corpus_stays_the_default_folder(run: Run) -> None:
     embedded = DataSource(run.data_dir, True, "data: embedded corpus")
-    parameters = course_parameters(Run(output_dir=Path("out")), embedded, TRY)
+    parameters = course_parameters(Run(output_dir=Path("out")), embedded, TRY, "cpu")
     assert parameters["data_dir"] == "./data"
     assert parameters["output_dir"] == str(Path("out").resolve())
     for device in ("cpu", "cuda"):

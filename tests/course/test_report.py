@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctxaudio.course.report import readable, write_report
+from ctxaudio.course.course import readable, write_report
 from ctxaudio.data.fsd50k import Clip
 from ctxaudio.data.prepare import PreparedClips
 from ctxaudio.errors import CtxAudioError
@@ -84,11 +84,7 @@ def finished_run(folder: Path) -> Run:
                 "skipped": [{"clip_id": EVIL, "reason": "silent"}],
             },
             "versions": {"python": "3"},
-            "timings": {
-                "notebooks_s": {"01_first": 7.0},
-                "total_s": 90.0,
-                "training": {"steps": 17, "seconds": 30.0, "seconds_per_step": 1.76},
-            },
+            "timings": {"total_s": 90.0, "training": {"steps": 17, "seconds": 30.0, "seconds_per_step": 1.76}},
             "figures_of_merit": {
                 "reference": "eval split of sounds",
                 "notes": ["Gong: left out"],
@@ -124,9 +120,8 @@ def real_clips() -> PreparedClips:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = finished_run(tmp_path_factory.mktemp("run"))
-    path = run.output_dir / "report.html"
-    write_report(run, real_clips(), path)
-    return path.read_text(encoding="utf-8")
+    write_report(run, real_clips())
+    return (run.output_dir / "report.html").read_text(encoding="utf-8")
 
 
 def words(page: str) -> str:
@@ -162,7 +157,7 @@ def test_without_distances_or_modulation_the_headline_says_so(run: Run) -> None:
     summary = read_json(run.output_dir / "summary.json")
     summary["figures_of_merit"] |= {"texture_distance": {"all_conditions": None, "by_condition": {}}, "modulation": []}
     write_json(run.output_dir / "summary.json", summary)
-    write_report(run, real_clips(), run.output_dir / "report.html")
+    write_report(run, real_clips())
     page = (run.output_dir / "report.html").read_text(encoding="utf-8")
     said = "There were too few real clips to say how near to real they are. No modulation was asked for."
     assert words(page[page.index("<header>") : page.index("</header>")]).strip().endswith(said)
@@ -197,7 +192,7 @@ def test_the_night_that_was_rendered_is_drawn_and_heard(run: Run) -> None:
         "lufs": -27.0,
     }
     write_json(run.output_dir / "session" / "session.json", made)
-    write_report(run, real_clips(), run.output_dir / "report.html")
+    write_report(run, real_clips())
     page = (run.output_dir / "report.html").read_text(encoding="utf-8")
     assert "1.5 minutes of Stream, -27.0 LUFS" in words(page)
     (player,) = [player for player in Elements(page).of("audio") if player["aria-label"] == "session of Stream"]
@@ -242,7 +237,6 @@ def test_notebooks_are_linked_and_lie_beside_it_as_pages(page: str, run: Run) ->
 @pytest.mark.parametrize("missing", ["summary.json", "generated/generated.json", "sham/relaxation_01_Stream.wav"])
 def test_a_missing_result_is_named_and_no_report_written(run: Run, missing: str) -> None:
     (run.output_dir / missing).unlink()
-    report = run.output_dir / "report.html"
     with pytest.raises(CtxAudioError, match=Path(missing).name):
-        write_report(run, real_clips(), report)
-    assert not report.exists()
+        write_report(run, real_clips())
+    assert not (run.output_dir / "report.html").exists()

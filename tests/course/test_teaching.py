@@ -104,7 +104,7 @@ def test_another_mistake_is_described(mine, says, reader, capsys):
 
 def test_headless_a_wrong_answer_raises_and_so_do_a_wrong_and_a_missing_solution(headless):
     task = exercise(headless)
-    with pytest.raises(CtxAudioError, match=r"1. The rms of a gain: You forgot the square root\."):
+    with pytest.raises(CtxAudioError, match=r"1. The rms of a gain: not yet. You forgot the square root\."):
         task.check(MISTAKES["You forgot the square root."])
     with pytest.raises(CtxAudioError, match="It differs by"):
         task.solution(lambda m: 0.0)
@@ -151,7 +151,6 @@ def test_a_class_is_measured(reader, capsys):
 @pytest.mark.parametrize(
     ("right", "mistakes", "says"),
     [
-        (1.0, {"a": 2.0, "b": 3.0}, "name 3 mistakes or more, not 2"),
         (1.0, {"a": 2.0, "b": 3.0, "c": 1.0}, "the check says '' where it should say 'c'"),
         (1.0, {"a": 2.0, "b": 3.0, "c": 3.0}, "the check says 'b' where it should say 'c'"),
     ],
@@ -169,9 +168,10 @@ def test_a_difference_is_seen_and_its_absence_too(values, away):
 
 
 def test_texts_lists_and_tables_are_compared_too():
+    assert difference([0.5, 0.25], [0.5, 0.5]) == "It differs by up to 0.25."
     assert difference({"a", "b"}, {"b", "a"}) == "" and difference({"a"}, {"b"}) == "It gives {'a'}."
     assert difference(["a", "c"], ["a", "b"]) == "It gives 'c'."
-    assert difference(["a"], ["a", "b"]) == "It should have 2 entries, but has 1."
+    assert difference(["a"], ["a", "b"]) == "It should be 2 entries, but is ['a']."
     assert difference([np.ones(2), np.ones(3)], [np.ones(2), np.zeros(3)]) == "It differs by up to 1."
     assert difference(1 + 1e-9j, 1 + 0j) == "" and difference(1j, 1 + 0j) != ""
 
@@ -220,7 +220,7 @@ def test_the_truth_waits_for_an_answer_and_then_locks_it(reader, displayed):
 def test_an_answer_may_be_changed_before_the_truth_is_known(reader, displayed):
     buttons = ask(reader, displayed)
     buttons.value, buttons.value = "some", "all"
-    assert reader.predictions["rain"].answer == "all" and not buttons.disabled
+    assert reader.predictions["rain"].buttons.value == "all" and not buttons.disabled
     reader.reveal("rain", "all")
     assert "You said: all. It is: all." in displayed[-1].value and buttons.disabled
 
@@ -244,7 +244,7 @@ def test_the_score_counts_what_was_right_and_what_was_solved(reader, displayed):
 @pytest.mark.parametrize(
     ("truth", "says"),
     [
-        ("much", "can't be 'much'"),
+        ("much", r"one of .* has to hold, not \['much'\] of \('none', 'some', 'all', 'much'\)"),
         ({"none": True, "some": True, "all": False}, r"one of .* has to hold, not \['none', 'some'\]"),
         ({"none": False, "some": False, "all": False}, r"has to hold, not \[\]"),
         ({"none": True}, r"of \('none',\)"),
@@ -268,8 +268,8 @@ def test_a_question_has_choices_and_is_asked_before_it_is_answered(headless):
 
 def test_a_false_claim_raises_headless_and_is_owned_up_to_otherwise(reader, headless, capsys):
     headless.claims({"two is even": True, "three is odd": True})
-    assert said(capsys) == "2 of 2 statements of the text above tested and true"
+    assert said(capsys) == "statements of the text above: 2 tested and true"
     with pytest.raises(CtxAudioError, match="not true in this run: four is odd"):
         headless.claims({"two is even": True, "four is odd": False})
     reader.claims({"two is even": True, "four is odd": False})
-    assert said(capsys).splitlines()[0] == "In this run it is not so: four is odd"
+    assert said(capsys).splitlines()[0] == "statements of the text above: not true in this run: four is odd"

@@ -16,7 +16,7 @@ from IPython.core.formatters import DisplayFormatter
 from ctxaudio import plots, widgets
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.signal.loudness import set_loudness
-from ctxaudio.widgets import Playlist, Sound, explore, play, playlist
+from ctxaudio.widgets import Playlist, Sound, explore
 
 RATE = 8000
 
@@ -40,44 +40,44 @@ def embedded_audio(html: str) -> list[tuple[np.ndarray, int]]:
 
 
 def test_player_holds_the_samples_at_their_own_level() -> None:
-    [(samples, sample_rate)] = embedded_audio(play(tone(0.01), RATE, "Faint").player())
+    [(samples, sample_rate)] = embedded_audio(Sound(tone(0.01), RATE, "Faint").player())
     assert sample_rate == RATE
     np.testing.assert_allclose(samples, tone(0.01), atol=2 / 32768)
 
 
 def test_a_small_player_holds_a_fraction_of_the_bytes_within_half_a_decibel() -> None:
     # 110 kbit/s, which keeps the depth of fast rates: 55 kB for four seconds
-    sound = play(tone(0.25, 4.0), RATE, "Rain", small=True)
+    sound = Sound(tone(0.25, 4.0), RATE, "Rain", small=True)
     held = held_by(sound, "audio/mpeg")
-    assert len(held) < 0.4 * len(held_by(play(tone(0.25, 4.0), RATE), "audio/wav"))
-    assert len(held_by(play(np.resize(tone(), 4 * 22050), 22050, small=True), "audio/mpeg")) < 60_000
+    assert len(held) < 0.4 * len(held_by(Sound(tone(0.25, 4.0), RATE), "audio/wav"))
+    assert len(held_by(Sound(np.resize(tone(), 4 * 22050), 22050, small=True), "audio/mpeg")) < 60_000
     samples, sample_rate = soundfile.read(io.BytesIO(held), dtype="float32")
-    assert sample_rate == RATE and text_of(sound) == text_of(play(tone(0.25, 4.0), RATE, "Rain"))
+    assert sample_rate == RATE and text_of(sound) == text_of(Sound(tone(0.25, 4.0), RATE, "Rain"))
     assert abs(20 * np.log10(samples[RATE : 3 * RATE].std() / tone(0.25).std())) < 0.5
-    assert playlist({"a": tone()}, RATE, small=True).sounds[0].small
+    assert Playlist({"a": tone()}, RATE, small=True).sounds[0].small
 
 
 def test_text_line_gives_length_peak_and_loudness() -> None:
     samples, lufs = set_loudness(tone(0.25, 4.0), RATE, lufs=-27.0)
-    line = text_of(play(samples, RATE, "Rain"))
+    line = text_of(Sound(samples, RATE, "Rain"))
     assert line == f"<Rain: 4.00 s at 8000 Hz, peak {20 * np.log10(samples.max()):.1f} dBFS, -27.0 LUFS>"
     assert lufs == pytest.approx(-27.0, abs=0.05)
-    assert text_of(play(tone(0.5, 0.2), RATE)) == "<sound: 0.20 s at 8000 Hz, peak -6.0 dBFS, too short for LUFS>"
-    assert "-0.0" not in text_of(play(tone(0.9999), RATE))
+    assert text_of(Sound(tone(0.5, 0.2), RATE)) == "<sound: 0.20 s at 8000 Hz, peak -6.0 dBFS, too short for LUFS>"
+    assert "-0.0" not in text_of(Sound(tone(0.9999), RATE))
 
 
 def test_display_gives_html_and_text() -> None:
-    data, _ = DisplayFormatter().format(play(tone(), RATE, "Rain"))
+    data, _ = DisplayFormatter().format(Sound(tone(), RATE, "Rain"))
     assert set(data) == {"text/html", "text/plain"}
-    assert data["text/plain"] == text_of(play(tone(), RATE, "Rain"))
+    assert data["text/plain"] == text_of(Sound(tone(), RATE, "Rain"))
     assert len(embedded_audio(data["text/html"])) == 1
 
 
 def test_stereo_keeps_both_channels() -> None:
     stereo = np.stack([tone(0.1), tone(0.2)])
-    [(samples, _)] = embedded_audio(play(stereo, RATE).player())
+    [(samples, _)] = embedded_audio(Sound(stereo, RATE).player())
     np.testing.assert_allclose(samples.T, stereo, atol=2 / 32768)
-    assert "1.00 s at 8000 Hz, peak -14.0 dBFS" in text_of(play(stereo, RATE))
+    assert "1.00 s at 8000 Hz, peak -14.0 dBFS" in text_of(Sound(stereo, RATE))
 
 
 @pytest.mark.parametrize(
@@ -92,41 +92,40 @@ def test_stereo_keeps_both_channels() -> None:
 )
 def test_unplayable_samples_are_refused(samples: np.ndarray, says: str) -> None:
     with pytest.raises(CtxAudioError, match=says):
-        play(samples, RATE, "Rain")
+        Sound(samples, RATE, "Rain")
 
 
 def test_titles_cannot_break_the_page() -> None:
-    bundle = play(tone(), RATE, '<script>"x"</script>')._repr_mimebundle_()
+    bundle = Sound(tone(), RATE, '<script>"x"</script>')._repr_mimebundle_()
     assert "<script>" not in bundle["text/html"]
     assert 'aria-label="&lt;script&gt;&quot;x&quot;' in bundle["text/html"]
 
 
 def test_playlist_is_one_row_and_one_line_a_sound() -> None:
-    listed = playlist({"Rain": tone(0.1), "Wind & sea": tone(0.2)}, RATE)
+    listed = Playlist({"Rain": tone(0.1), "Wind & sea": tone(0.2)}, RATE)
     bundle = listed._repr_mimebundle_()
-    assert isinstance(listed, Playlist)
     assert [len(samples) for samples, _ in embedded_audio(bundle["text/html"])] == [RATE, RATE]
     assert "Wind &amp; sea" in bundle["text/html"]
     assert bundle["text/plain"].split("\n")[1].startswith("<Wind & sea: 1.00 s")
 
 
 def test_a_blind_playlist_shows_titles_and_nothing_that_tells_the_sounds_apart() -> None:
-    bundle = playlist({"A": tone(0.1), "B": tone(0.2)}, RATE, facts=False)._repr_mimebundle_()
+    bundle = Playlist({"A": tone(0.1), "B": tone(0.2)}, RATE, facts=False)._repr_mimebundle_()
     assert bundle["text/plain"] == "<A>\n<B>"
     assert not any(told in bundle["text/html"] for told in ("dBFS", "LUFS", "peak"))
     assert len(embedded_audio(bundle["text/html"])) == 2
 
 
 def test_a_player_stops_the_others_of_the_page_when_it_starts() -> None:
-    page = play(tone(), RATE, "Rain").player()
+    page = Sound(tone(), RATE, "Rain").player()
     assert "onplay=" in page and "if (other !== this) other.pause()" in page
-    assert 'preload="none"' in play(tone(), RATE).player(preload="none")
+    assert 'preload="none"' in Sound(tone(), RATE).player(preload="none")
 
 
 def render(height: float, gain: float) -> tuple[plots.Picture, Sound]:
     if height > 8:
         raise CtxAudioError("too <high>")
-    return plots.bars({"row": {"height": height}}), play(np.full(RATE, gain, np.float32), RATE, "Tone", small=True)
+    return plots.bars({"row": {"height": height}}), Sound(np.full(RATE, gain, np.float32), RATE, "Tone", small=True)
 
 
 @pytest.fixture
@@ -156,9 +155,7 @@ def drawn_height(drawn: Any) -> bytes:
 def test_without_interaction_the_initial_values_are_drawn_once(displayed: list[Any]) -> None:
     explore(render, False, height=(3, 1, 9), gain=(0.5, 0.0, 1.0))
     figure, sound = displayed
-    assert figure.alt == "clips: row height 3.0" and text_of(sound).startswith(
-        "<Tone: 1.00 s at 8000 Hz, peak -6.0 dBFS"
-    )
+    assert figure.alt == "clips: row height 3" and text_of(sound).startswith("<Tone: 1.00 s at 8000 Hz, peak -6.0 dBFS")
 
 
 def test_moving_a_slider_draws_and_sounds_again(displayed: list[Any]) -> None:
@@ -203,9 +200,3 @@ def test_a_rate_moves_on_a_logarithm_and_everything_has_a_label(displayed: list[
     assert isinstance(rate, ipywidgets.FloatLogSlider) and isinstance(depth, ipywidgets.FloatSlider)
     assert (rate.value, rate.min, rate.max) == (2.5, 0.0, 2.0)
     assert (rate.description, rate.tooltip, depth.description) == ("rate (Hz)", "rate (Hz)", "depth")
-
-
-@pytest.mark.parametrize("control", [(5, 1, 3), (1, 1, 1), (1, 2), 0.5, ("a", 1, 2)])
-def test_wrong_controls_are_named(control: Any) -> None:
-    with pytest.raises(CtxAudioError, match=r"'height' must be \(value, lowest, highest\) in order"):
-        explore(render, True, height=control, gain=(0.5, 0.0, 1.0))

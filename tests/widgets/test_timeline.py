@@ -11,7 +11,7 @@ import pytest
 from ctxaudio.contexts import CONTEXTS
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.modulation.schedule import Mixed, Night, Step, example_nights, read_night
-from ctxaudio.widgets import Sound, play, timeline
+from ctxaudio.widgets import Sound, timeline
 from ctxaudio.widgets.timeline import NightEditor, picture_of_night, plan_night
 
 
@@ -22,7 +22,7 @@ def field(row: Any, name: str) -> Any:
 def heard(night: Night, minute: float) -> Sound:
     if minute > 40:
         raise CtxAudioError("too <late>")
-    return play(np.zeros(8000, np.float32), 8000, f"{len(night.schedule.steps)} steps at {minute:g}", small=True)
+    return Sound(np.zeros(8000, np.float32), 8000, f"{len(night.schedule.steps)} steps at {minute:g}", small=True)
 
 
 @pytest.fixture
