@@ -104,7 +104,7 @@ class Sound:
         self, blows: Samples, base_hz: float, ratios: Floats, decay_s: float, damp: float, beat_hz: float, tilt: float
     ) -> Samples:
         """Ring `base_hz * ratios`, each split in two that beat; higher modes die sooner (`ratio ** -damp`) and are
-        softer (`ratio ** -tilt`)."""
+        softer (`ratio ** -tilt`). (Seven parameters: one struck body has so many numbers.)"""
         total = np.zeros(blows.size)
         for ratio in ratios:
             if base_hz * ratio > 0.45 * SAMPLE_RATE:

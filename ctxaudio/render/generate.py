@@ -102,7 +102,8 @@ def generate_clips(
     """Clips of `duration_s` as they are made, each from a seed of its own: the third is the same among any number.
 
     `focus_condition` is a name or an index; -1 goes round the trained conditions from a random start. Without `profile`
-    they have the modulation that the generator was trained with; a jittered rate wanders otherwise in each clip.
+    they have the modulation that the generator was trained with; a jittered rate wanders otherwise in each clip. (Seven
+    parameters: they are the options of `ctxaudio generate`.)
 
     Raises `CtxAudioError` for a condition that the training data did not hold, and for values out of range.
     """

@@ -129,7 +129,8 @@ def partials_spectrum(
 ) -> Tensor:
     """STFT `[B, n_fft//2+1, frames]` of the sum of steady sinusoids: RMS amplitude, hertz and radians, all `[B, K]`.
 
-    In the scale of `stft`: its inverse gives `sqrt(2) * amplitude * cos(2 pi f t + phase)`.
+    In the scale of `stft`: its inverse gives `sqrt(2) * amplitude * cos(2 pi f t + phase)`. (Seven parameters: three of
+    the partials, four of the STFT that they are laid in.)
     """
     heard = amplitudes.amax(0) > 0.0  # of the places for partials most are empty
     amplitudes, frequencies_hz, phases = amplitudes[:, heard], frequencies_hz[:, heard], phases[:, heard]

@@ -122,7 +122,7 @@ def resume(training: Training, output_dir: Path) -> Training:
         training.random.set_state(state["batch_random"])
         set_random_state(training.device, state["torch_random"])
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        mend = "resume with the context and sizes it was begun with"
+        mend = "resume with the context, sizes and ctxaudio it was begun with"
         raise CtxAudioError(f"{path} is of another configuration: {mend}") from error
     for optimizer in (training.generator_optimizer, training.discriminator_optimizer):
         for group in optimizer.param_groups:

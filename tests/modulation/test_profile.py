@@ -32,7 +32,15 @@ def test_profiles_by_name_method_and_text() -> None:
     assert chosen_profile(CONTEXTS["sleep"], [], ["earth=0.5"]).rates == ()
 
 
-@pytest.mark.parametrize("profile", [*map(context_profile, CONTEXTS.values()), method_profile("binaural", 6.0)])
+EVERYTHING = ModulationProfile(
+    (Rate(7.83, 0.25, 1.5), Rate(4.0, 0.5, pulse=True), Rate(10.0, 0.2, jitter=0.3)),
+    (Carrier(432.0, 0.4), Carrier(528.0, 1.0)),
+)
+
+
+@pytest.mark.parametrize(
+    "profile", [*map(context_profile, CONTEXTS.values()), method_profile("binaural", 6.0), EVERYTHING]
+)
 def test_a_profile_survives_its_json(profile: ModulationProfile) -> None:
     assert ModulationProfile.from_dict(asdict(profile)) == profile
 
