@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from ctxaudio.errors import ClipError, CtxAudioError
-from ctxaudio.files import child_path, read_json
+from ctxaudio.files import child_path, read_json, why_unreadable
 from ctxaudio.options import listed
 
 Subset = Literal["dev", "eval"]
@@ -67,10 +67,12 @@ class Clip:
 
 @dataclass(frozen=True)
 class Index:
-    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there, and where this was
-    read. A row has a `reason` not to be used where its file name points outside the audio folder or came before."""
+    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there; the AudioSet id of each
+    label, if known; and where this was read. A row has a `reason` not to be used where its file name points outside the
+    audio folder or came before."""
 
     clips: tuple[Clip, ...]
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     on_disk: bool = False
 
@@ -89,8 +91,8 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     """Read the ground truth and metadata of `subset` under `data_dir`, without opening any clip.
 
     Without the metadata file titles and uploaders are empty and licences "unknown". Unless `on_disk`, the tables are
-    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, and a CSV without the
-    needed columns or with a damaged row.
+    enough, as before a fetch. Raises `CtxAudioError` for a folder that is not laid out as FSD50K, a CSV without the
+    needed columns or with a damaged row, and a label that is not in `vocabulary.csv` (where that file is there).
     """
     table, folder = data_dir / _TABLE.format(subset), audio_folder(data_dir, subset)
     if not data_dir.is_dir():
@@ -98,11 +100,16 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
     for path, there in ((folder, folder.is_dir() or not on_disk), (table, table.is_file())):
         if not there:
             raise CtxAudioError(f"{path.relative_to(data_dir)} is missing in {data_dir}; {_LAYOUT}")
+    path = table.with_name("vocabulary.csv")
+    rows = _read_csv(path, "index", "label", "mid", header=False) if path.exists() else ()
+    vocabulary = {row["label"]: row["mid"] for _, row in rows}
     path = data_dir / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
     metadata = read_json(path) if path.exists() else {}
     clips, seen = list[Clip](), set[str]()
     for where, row in _read_csv(table, "fname", "labels", *(["split"] if subset == "dev" else [])):
         clip_id, split, labels = row["fname"], row["split"] if subset == "dev" else "eval", listed(row["labels"])
+        if vocabulary and (unknown := sorted(set(labels) - vocabulary.keys())):
+            raise CtxAudioError(f"{where}: {', '.join(unknown)} not in vocabulary.csv; mend the label or the list")
         if subset == "dev" and split not in ("train", "val"):
             raise CtxAudioError(f"{where}: split {split!r} is neither train nor val")
         if not isinstance(about := metadata.get(clip_id, {}), dict):
@@ -117,14 +124,16 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
             file, reason = folder, str(error)
         clips.append(Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason))
         seen.add(clip_id)
-    return Index(tuple(clips), data_dir, on_disk)
+    return Index(tuple(clips), vocabulary, data_dir, on_disk)
 
 
-def _read_csv(path: Path, *columns: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row stands, and its values, of which `columns` are needed."""
+def _read_csv(path: Path, *columns: str, header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where each row stands, and its values: at least `columns` (without `header` just these)."""
+    if reason := why_unreadable(path):
+        raise CtxAudioError(f"can't read {path}: {reason}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            reader = csv.DictReader(file, None if header else columns, strict=True)
             names = reader.fieldnames or ()
             if missing := [column for column in columns if column not in names]:
                 has = f"it has {', '.join(names) or 'none'}"

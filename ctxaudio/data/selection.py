@@ -73,15 +73,14 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
     A clip belongs to the first of its labels (leaves come first) that is a condition of the context, and is refused
     where any of its labels is vetoed by the context or everywhere. A context of several takes every clip that one of
     its parts would take, for the condition that comes first among the clip's labels. Raises `CtxAudioError` where no
-    clip is left, or none to train on, and for a label of the options that no clip has or the context vetoes.
+    clip is left, or none to train on, and for a label of the options that the vocabulary lacks or the context vetoes.
     """
     options = options or SelectionOptions()
     if options.labels is not None:
+        if unknown := [label for label in options.labels if index.vocabulary and label not in index.vocabulary]:
+            raise CtxAudioError(f"label {', '.join(unknown)} is not in FSD50K's vocabulary.csv; labels are like Rain")
         if vetoed := [label for label in options.labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
             raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
-        known = {label for clip in index.clips for label in clip.labels}
-        if unknown := [label for label in options.labels if label not in known]:
-            raise CtxAudioError(f"label {', '.join(unknown)} is on no clip of {index.folder}; labels are like Rain")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
     chosen, left_out = list[Clip](), list[Clip]()
     without_condition = not_fetched = 0

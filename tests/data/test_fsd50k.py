@@ -16,7 +16,7 @@ RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 Row = tuple[str, str, str]
 
 
-def write_index(folder: Path, rows: list[Row]) -> Path:
+def write_index(folder: Path, rows: list[Row], vocabulary: str | None = None) -> Path:
     """An FSD50K folder of which the clips are there in name only: the index must not open them."""
     (folder / "FSD50K.dev_audio").mkdir(parents=True)
     for fname, _, _ in rows:
@@ -26,11 +26,15 @@ def write_index(folder: Path, rows: list[Row]) -> Path:
     ground_truth.mkdir()
     lines = ["fname,labels,mids,split", *(f'{fname},"{labels}","/m/0",{split}' for fname, labels, split in rows)]
     (ground_truth / "dev.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if vocabulary is not None:
+        (ground_truth / "vocabulary.csv").write_text(vocabulary, encoding="utf-8")
     return folder
 
 
 def test_rows_become_clips_with_labels_in_row_order(tmp_path: Path) -> None:
-    write_index(tmp_path, [("7", "Rain,Water", "train"), ("8", "Wind", "val")])
+    write_index(
+        tmp_path, [("7", "Rain,Water", "train"), ("8", "Wind", "val")], "0,Rain,/m/1\n1,Water,/m/2\n2,Wind,/m/3\n"
+    )
     metadata = tmp_path / "FSD50K.metadata"
     metadata.mkdir()
     entry = {"title": "Drizzle", "uploader": "ann", "license": "http://creativecommons.org/publicdomain/zero/1.0/"}
@@ -92,6 +96,12 @@ def test_a_damaged_csv_is_named(tmp_path: Path, content: bytes, says: str) -> No
     write_index(tmp_path, [])
     (tmp_path / "FSD50K.ground_truth" / "dev.csv").write_bytes(content)
     with pytest.raises(CtxAudioError, match=says):
+        read_index(tmp_path)
+
+
+def test_a_label_outside_the_vocabulary_is_named(tmp_path: Path) -> None:
+    write_index(tmp_path, [("1", "Rain,Rian", "train")], "0,Rain,/m/1\n")
+    with pytest.raises(CtxAudioError, match=r"line 2: Rian not in vocabulary\.csv"):
         read_index(tmp_path)
 
 

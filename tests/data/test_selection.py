@@ -57,7 +57,7 @@ def test_known_wrong_and_excluded_clips_are_left_out_with_the_reason() -> None:
 
 
 def test_labels_take_the_place_of_the_conditions() -> None:
-    index = Index((clip("1"), clip("2", "Meow,Cat"), clip("3", "Wind")))
+    index = Index((clip("1"), clip("2", "Meow,Cat"), clip("3", "Wind")), vocabulary={"Rain": "", "Meow": "", "Cat": ""})
     selection = select_clips(index, SLEEP, SelectionOptions(labels=("Cat", "Rain", "Cat")))
     assert selection.context.conditions == ("Cat", "Rain")
     assert (selection.context.name, selection.context.vetoes) == ("sleep", SLEEP.vetoes)
@@ -66,10 +66,10 @@ def test_labels_take_the_place_of_the_conditions() -> None:
 
 @pytest.mark.parametrize(
     ("label", "says"),
-    [("Rian", "Rian is on no clip of"), ("Thunder", "Thunder is kept out"), ("Dog", "Dog is kept out")],
+    [("Rian", "Rian is not in FSD50K's vocabulary"), ("Thunder", "Thunder is kept out"), ("Dog", "Dog is kept out")],
 )
 def test_a_label_that_cannot_be_is_named(label: str, says: str) -> None:
-    index = Index((clip("1"), clip("2", "Thunder"), clip("3", "Dog")))
+    index = Index((clip("1"),), vocabulary={"Rain": "", "Thunder": "", "Dog": ""})
     with pytest.raises(CtxAudioError, match=says):
         select_clips(index, SLEEP, SelectionOptions(labels=("Rain", label)))
 
