@@ -61,7 +61,7 @@ def select_context(run: Run, source: DataSource, options: SelectionOptions | Non
     """
     if source.own:
         if options not in (None, SelectionOptions()):
-            raise CtxAudioError(f"{source.folder} is your own sound: labels and licences are FSD50K's")
+            raise CtxAudioError(f"{source.folder} is your own sound: labels, licences and ratings are FSD50K's")
         if source.folder.resolve() == run.output_dir.resolve():
             raise CtxAudioError(f"output_dir {run.output_dir} is the folder of your sound: choose another output_dir")
         return select_folder(source.folder, run.about, apart_from=run.output_dir)

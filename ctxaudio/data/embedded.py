@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctxaudio.data import notes, textures
-from ctxaudio.data.fsd50k import audio_folder
+from ctxaudio.data.fsd50k import RATINGS, audio_folder
 from ctxaudio.data.synthesis import SAMPLE_RATE, Samples, Sound
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.files import FloatArray, only_one, read_json, writable_folder, write_json, write_text
@@ -149,7 +149,7 @@ def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
         labels = dict.fromkeys(name for label in row.labels for name in (label, *_LABELS[label]["parents"].split()))
         table.append(f'"{row.name}","{",".join(labels)}","{",".join(mids[label] for label in labels)}","{row.split}"\n')
     write_json(metadata / "dev_clips_info_FSD50K.json", info)
-    write_json(metadata / "pp_pnp_ratings_FSD50K.json", votes)
+    write_json(metadata / RATINGS, votes)
     write_text(truth / "vocabulary.csv", "".join(f"{i},{label},{mid}\n" for i, (label, mid) in enumerate(mids.items())))
     write_text(truth / "dev.csv", "".join(table))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from ctxaudio.files import child_path, read_json, why_unreadable
 from ctxaudio.options import listed
 
 Subset = Literal["dev", "eval"]
+Ratings = Mapping[str, Mapping[str, Sequence[float]]]  # clip id -> AudioSet id -> votes
 
 #: Short names, and what they ask for.
 LICENCES = {
@@ -34,7 +35,7 @@ FSD50K_CREDIT = (
     "of Human-Labeled Sound Events, IEEE/ACM TASLP 30:829-852, 2022, https://doi.org/10.5281/zenodo.4060432), a data "
     "set under CC BY 4.0 of recordings from Freesound, each under its uploader's licence as listed here."
 )
-_TABLE = "FSD50K.ground_truth/{}.csv"
+RATINGS, _TABLE = "pp_pnp_ratings_FSD50K.json", "FSD50K.ground_truth/{}.csv"
 _LAYOUT = (
     "an FSD50K folder holds FSD50K.dev_audio/*.wav, FSD50K.ground_truth/dev.csv (fname,labels,mids,split), "
     "and, if wanted, FSD50K.metadata/ (the same with eval)"
@@ -67,9 +68,9 @@ class Clip:
 
 @dataclass(frozen=True)
 class Index:
-    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there; the AudioSet id of each
-    label, if known; and where this was read. A row has a `reason` not to be used where its file name points outside the
-    audio folder or came before."""
+    """All rows of a subset, of which with `on_disk` only those are of use whose clip lies there; the AudioSet id of
+    each label, if known; and where this was read. A row has a `reason` not to be used where its file name points
+    outside the audio folder or came before."""
 
     clips: tuple[Clip, ...]
     vocabulary: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +126,21 @@ def read_index(data_dir: Path, subset: Subset = "dev", on_disk: bool = True) -> 
         clips.append(Clip(clip_id, file, labels, split, title, uploader, licence, reason=reason))
         seen.add(clip_id)
     return Index(tuple(clips), vocabulary, data_dir, on_disk)
+
+
+def read_ratings(index: Index) -> Ratings:
+    """What the annotators voted, in dev and eval alike: 1 is present and predominant, 0.5 present but not predominant,
+    0 unsure, -1 not present. Raises `CtxAudioError` where the file or the vocabulary is missing or damaged."""
+    if index.folder is None or not index.vocabulary:
+        raise CtxAudioError("ratings go by AudioSet ids: FSD50K.ground_truth/vocabulary.csv is needed for them")
+    path = index.folder / "FSD50K.metadata" / RATINGS
+    if not path.exists():
+        raise CtxAudioError(f"{path} is missing: it has the ratings; do without them")
+    ratings = read_json(path)
+    for clip_id, votes in ratings.items():
+        if not isinstance(votes, dict) or not all(isinstance(given, list) for given in votes.values()):
+            raise CtxAudioError(f"{path}: the entry of clip {clip_id} is not a table of votes: fetch the file again")
+    return ratings
 
 
 def _read_csv(path: Path, *columns: str, header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:

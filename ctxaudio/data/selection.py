@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from ctxaudio.contexts import VETOES_EVERYWHERE, Context
-from ctxaudio.data.fsd50k import LICENCES, Clip, Index, licence_name
+from ctxaudio.data.fsd50k import LICENCES, Clip, Index, Ratings, licence_name, read_ratings
 from ctxaudio.errors import ClipError, CtxAudioError
 from ctxaudio.options import Options, option
 from ctxaudio.signal.audio import AudioReader
@@ -39,6 +40,9 @@ class SelectionOptions(Options):
     labels: tuple[str, ...] | None = option(None, "labels in place of the context's conditions", metavar="A,B")
     licences: tuple[str, ...] | None = option(
         None, f"only these of {', '.join(LICENCES)}", choices=LICENCES, metavar="A,B", flag="--licenses"
+    )
+    rating: Literal["present"] | None = option(
+        None, "present: only where every annotator found the sound predominant", choices=("present",)
     )
     exclude: tuple[str, ...] = option((), "clips not to use, besides those known to be wrong", metavar="ID,ID")
 
@@ -82,6 +86,7 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         if vetoed := [label for label in options.labels if label in (*context.vetoes, *VETOES_EVERYWHERE)]:
             raise CtxAudioError(f"label {', '.join(vetoed)} is kept out of context {context.name!r}: choose another")
         context = replace(context, conditions=tuple(dict.fromkeys(options.labels)), parts=())
+    ratings = read_ratings(index) if options.rating is not None else None
     chosen, left_out = list[Clip](), list[Clip]()
     without_condition = not_fetched = 0
     unwanted = dict.fromkeys(options.exclude, "excluded by --exclude") | KNOWN_WRONG
@@ -90,6 +95,8 @@ def select_clips(index: Index, context: Context, options: SelectionOptions | Non
         reason = clip.reason or (f"vetoed by its label {veto}" if veto else unwanted.get(clip.clip_id, ""))
         if not reason and options.licences and (licence := licence_name(clip.licence)) not in options.licences:
             reason = f"licence {licence}"
+        if label and not reason and ratings is not None and not _predominant(clip, label, ratings, index):
+            reason = "not rated as present and predominant by all"
         if not label and not clip.reason:
             without_condition += 1
         elif reason:
@@ -122,6 +129,15 @@ def _placed(clip: Clip, parts: Sequence[Context]) -> tuple[str, str]:
         if label := next((label for label in clip.labels if label in part.conditions), ""):
             verdicts.append((label, veto))
     return min(verdicts, key=lambda one: (bool(one[1]), clip.labels.index(one[0])), default=("", ""))
+
+
+def _predominant(clip: Clip, label: str, ratings: Ratings, index: Index) -> bool:
+    """Whether every vote on the clip's label said present and predominant; a parent has votes only on its children,
+    which stand before it."""
+    given, children = ratings.get(clip.clip_id, {}), clip.labels[: clip.labels.index(label)]
+    of_children = [vote for child in children for vote in given.get(index.vocabulary[child], [])]
+    votes = given.get(index.vocabulary[label]) or of_children
+    return bool(votes) and all(vote == 1.0 for vote in votes)
 
 
 def keep_uploaders_apart(clips: Sequence[Clip]) -> tuple[Clip, ...]:

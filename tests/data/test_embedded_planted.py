@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctxaudio.contexts import ALL, CONTEXTS
+from ctxaudio.contexts import ALL, CONTEXTS, context_named
 from ctxaudio.data.embedded import PLANTED_FROM, corpus_rows, planted, planted_in, synthetic_clip, write_embedded_corpus
-from ctxaudio.data.fsd50k import Index, licence_name, read_index
-from ctxaudio.data.selection import select_clips
-from ctxaudio.files import read_json
+from ctxaudio.data.fsd50k import Index, licence_name, read_index, read_ratings
+from ctxaudio.data.selection import SelectionOptions, select_clips
 from ctxaudio.signal.audio import read_audio
 
 EVERY_CONTEXT = pytest.mark.parametrize("context", CONTEXTS.values(), ids=lambda context: context.name)
@@ -112,10 +111,13 @@ def test_the_same_recording_is_heard_twice(corpus):
 
 
 def test_votes_tell_of_one_wrong_label_and_not_of_the_other(corpus, index):
-    ratings = read_json(corpus / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json")
+    ratings = read_ratings(read_index(corpus))
     assert set(ratings) == {clip.clip_id for clip in index.clips}
     votes = [next(iter(ratings[name].values())) for name in planted_in(corpus)["wrong"]]
     assert votes == [[0.5, 0.0], [1.0, 1.0]]
+    sure = select_clips(index, context_named("sleep"), SelectionOptions(rating="present"))
+    named = {clip.clip_id for clip in sure.clips}
+    assert [name in named for name in planted_in(corpus)["wrong"]] == [False, True]
 
 
 def test_the_sounds_of_the_recipes_are_as_before(corpus):

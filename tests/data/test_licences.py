@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxaudio.data.fsd50k import LICENCES, licence_name
+from ctxaudio.data.fsd50k import FSD50K_CREDIT, LICENCES, licence_name
 from ctxaudio.data.selection import SelectionOptions
 from ctxaudio.errors import CtxAudioError
 from ctxaudio.provenance import Credit, write_attribution
@@ -73,7 +73,7 @@ def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
     assert attribution_text(credits).splitlines() == [
         "# Attribution",
         "",
-        "About.",
+        f"About. {FSD50K_CREDIT}",
         "",
         "## CC0 (no credit needed, given all the same): 1 clips",
         "",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxaudio.contexts import context_named
-from ctxaudio.data.fsd50k import Clip, Index
+from ctxaudio.data.fsd50k import Clip, Index, read_index
 from ctxaudio.data.selection import (
     KNOWN_WRONG,
     Selection,
@@ -74,10 +75,56 @@ def test_a_label_that_cannot_be_is_named(label: str, says: str) -> None:
         select_clips(index, SLEEP, SelectionOptions(labels=("Rain", label)))
 
 
-@pytest.mark.parametrize("wrong", [{"licences": ()}, {"labels": ()}, {"licences": ("gpl",)}])
+@pytest.mark.parametrize("wrong", [{"licences": ()}, {"labels": ()}, {"licences": ("gpl",)}, {"rating": "good"}])
 def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CtxAudioError):
         SelectionOptions(**wrong)
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
+    """Clips whose id says how they were rated; Organ is a parent, its votes stand with its child Church_organ."""
+    votes = {
+        "all": {"/m/rain": [1.0, 1.0]},
+        "one": {"/m/rain": [1.0]},
+        "mixed": {"/m/rain": [1.0, 1.0, 0.5]},
+        "unsure": {"/m/rain": [0.0]},
+        "none": {"/m/rain": []},
+        "other": {"/m/wind": [1.0]},
+        "child": {"/m/drizzle": [1.0, 1.0]},
+        "background": {"/m/drizzle": [0.5]},
+    }
+    for folder in ("FSD50K.dev_audio", "FSD50K.ground_truth", "FSD50K.metadata"):
+        (tmp_path / folder).mkdir()
+    labels = dict.fromkeys(votes, "Rain,Water") | {"child": "Drizzle,Rain", "background": "Drizzle,Rain"}
+    rows = [f'{name},"{labels[name]}","",train' for name in votes]
+    for name in votes:
+        (tmp_path / "FSD50K.dev_audio" / f"{name}.wav").touch()
+    truth = tmp_path / "FSD50K.ground_truth"
+    (truth / "dev.csv").write_text("\n".join(["fname,labels,mids,split", *rows, 'unrated,Rain,"",train']) + "\n")
+    (tmp_path / "FSD50K.dev_audio" / "unrated.wav").touch()
+    (truth / "vocabulary.csv").write_text(
+        "".join(f"{i},{x},/m/{x.lower()}\n" for i, x in enumerate(("Rain", "Water", "Wind", "Drizzle")))
+    )
+    (tmp_path / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json").write_text(json.dumps(votes))
+    return tmp_path
+
+
+def test_only_clips_that_all_found_predominant_are_rated_present(rated: Path) -> None:
+    selection = select_clips(read_index(rated), SLEEP, SelectionOptions(rating="present"))
+    assert ids(selection) == ["all", "one", "child"]
+    assert set(reasons(selection).values()) == {"not rated as present and predominant by all"}
+    assert len(select_clips(read_index(rated), SLEEP).clips) == 9
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "is missing"), ('{"1": [1.0]}', "clip 1 is not"), ("[", "JSON")])
+def test_ratings_that_cannot_be_read_are_named(rated: Path, content: str | None, says: str) -> None:
+    path = rated / "FSD50K.metadata" / "pp_pnp_ratings_FSD50K.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(CtxAudioError, match=rf"pp_pnp_ratings_FSD50K\.json.* {says}"):
+        select_clips(read_index(rated), SLEEP, SelectionOptions(rating="present"))
 
 
 def test_clips_that_are_not_on_disk_are_counted_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -369,6 +369,7 @@ def test_the_options_choose_the_clips(tmp_path: Path, serving: Serving) -> None:
         assert brought("a") == {"1", "2", "3", "4", "6"}
         assert brought("b", licences=("cc-by-nc",)) == {"1"}
         assert brought("c", exclude=("6",)) == {"1", "2", "3", "4"}
+        assert brought("d", rating="present") == {"1", "2", "3", "6"}
         assert brought("e", labels=("Meow",)) == {"5"}
         with pytest.raises(CtxAudioError, match="none of 6 clips is usable for context 'sleep'"):
             brought("f", licences=("sampling+",))

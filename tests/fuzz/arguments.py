@@ -40,7 +40,7 @@ YAML = (
     b"steps: 'x'\n[a]: 3\n",
 )
 MODULATION = "context depth rate_hz schedule lufs true_peak fade_s control carrier_hz tone_db"
-CLIPS = "labels licenses exclude"
+CLIPS = "labels licenses rating exclude"
 #: Command lines that are fine, and the options of the command of which some get a word in place of what is there.
 COMMANDS = {
     "modulate": ("SOUND out/o.wav --method am --rate_hz 6", f"{MODULATION} profile method"),
