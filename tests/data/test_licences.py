@@ -61,6 +61,10 @@ def attribution_text(credits: list[Credit]) -> str:
         return (Path(folder) / "A.md").read_text(encoding="utf-8")
 
 
+def test_fsd50k_is_credited_only_where_its_clips_are() -> None:
+    assert "About.\n" in attribution_text([Credit("Rain-0", "Rain", "", "CC0 (synthesised)")])
+
+
 def test_the_attribution_lists_each_clip_once_under_its_licence() -> None:
     by, zero = "http://creativecommons.org/licenses/by/3.0/", "http://creativecommons.org/publicdomain/zero/1.0/"
     credits = [
