@@ -77,22 +77,18 @@ class StyleBank(nn.Module):
     """Styles of up to `style_count` training crops with their condition; a latent picks one of its condition."""
 
     conditions: Tensor
+    keys: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.latent_dim, count = config.latent_dim, config.style_count
-        bins, partials = (config.bins,), (config.partials,)
+        count, bins, partials = config.style_count, (config.bins,), (config.partials,)
         mixing, rates = (config.components, config.courses), (config.courses, BANDS)
         sizes = ((config.texture_dim,), bins, bins, bins, bins, mixing, rates, partials, partials)
         for name, size in zip(Style._fields, sizes, strict=True):
             self.register_buffer(name, torch.zeros(count, *size))
         self.register_buffer("conditions", torch.full((count,), -1))
-
-    @property
-    def keys(self) -> Tensor:
-        """Random directions `[count, latent_dim]`, always the same."""
-        keys = torch.randn(len(self.conditions), self.latent_dim, generator=torch.Generator().manual_seed(0))
-        return keys / keys.norm(dim=1, keepdim=True)
+        keys = torch.randn(count, config.latent_dim, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True), persistent=False)
 
     def fill(self, style: Style, conditions: Tensor) -> None:
         """Take the styles of n crops (up to the bank's size) of `conditions` `[n]`; its other places stay unused."""
@@ -107,7 +103,7 @@ class StyleBank(nn.Module):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Style:
         """The style of latents `[B, L]`: that of `condition` `[B]` whose key they point at most."""
-        scores = latent @ self.keys.to(latent).T
+        scores = latent @ self.keys.T
         return self.at(scores.masked_fill(self.conditions[None] != condition[:, None], -math.inf).argmax(1))
 
 
