@@ -95,12 +95,12 @@ def train(
 
     Raises `CtxAudioError` while another training writes into the same folder.
     """
-    load_given(start, run.sample_rate, run.latent_dim)  # a wrong one is refused before clips are prepared
+    given = load_given(start, run.sample_rate, run.latent_dim)  # a wrong one is refused before clips are prepared
     check_device(config.device)
     with only_one_training(run.output_dir):
         check_context_of_model(run)
         clips = prepare(run, config.num_workers, progress, options)
-        training = begin_training(run, config, clips, start)
+        training = begin_training(run, config, clips, start, given)
         if not start.resume:  # from here on --resume takes up this training, however soon it is killed
             if (run.output_dir / LATEST).exists():
                 print(f"starting anew: the earlier training in {run.output_dir} is replaced", flush=True)

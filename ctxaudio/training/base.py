@@ -46,19 +46,17 @@ FITTED_CROPS = 2048
 Given = tuple[Generator, dict[str, Any]]
 
 
-def begin_training(run: Run, config: TrainingConfig, clips: PreparedClips, start: Start = Start()) -> Training:
+def begin_training(
+    run: Run, config: TrainingConfig, clips: PreparedClips, start: Start = Start(), given: Given | None = None
+) -> Training:
     """Networks ready to train on `clips`, from where `start` says: the weights of the base, of another generator or
-    fresh ones, or the checkpoint in the run's folder."""
+    fresh ones, or the checkpoint in the run's folder. `given` is what `load_given` found, if called before."""
     wanted = generator_config(run, clips.condition_names)
-    given = load_given(start, run.sample_rate, run.latent_dim)
+    given = given or load_given(start, run.sample_rate, run.latent_dim)
     torch.manual_seed(config.seed)
     random = torch.Generator().manual_seed(config.seed)
     batches = ClipBatches(clips, "train", round(config.crop_s * clips.sample_rate), config.batch_size, random)
-    profile = context_profile(run.about)
-    if given is None:
-        generator = Generator(wanted, profile)
-    else:
-        generator = for_conditions(given[0], wanted.conditions, profile, wanted.style_count)
+    generator = generator_from(given, wanted, context_profile(run.about))
     if not start.resume:
         crops, conditions = draw_crops(batches, wanted.style_count)
         if given is None:
@@ -68,6 +66,13 @@ def begin_training(run: Run, config: TrainingConfig, clips: PreparedClips, start
         print(f"starting from {start.init_from or 'the base that ships with ctxaudio'}", flush=True)
     training = loop.begin(generator, batches, random, clips.context, config)
     return with_history(training, given, start, run.output_dir)
+
+
+def generator_from(given: Given | None, wanted: GeneratorConfig, profile: ModulationProfile) -> Generator:
+    """A generator of the shape `wanted`, with fresh weights if none are given; its bank is empty."""
+    if given is None:
+        return Generator(wanted, profile)
+    return for_conditions(given[0], wanted.conditions, profile, wanted.style_count)
 
 
 def generator_config(run: Run, conditions: tuple[str, ...]) -> GeneratorConfig:
@@ -177,12 +182,9 @@ def pretrain(what: Pretraining, config: TrainingConfig, start: Start = Start(), 
     batches = MixedBatches(real[0] if real else None, made, what.recorded_share, config.batch_size, random)
     shape = GeneratorConfig(ALL.conditions, SAMPLE_RATE, style_count=STYLES_IN_BASE * len(ALL.conditions))
     given = load_given(start, SAMPLE_RATE, shape.latent_dim)
-    if given is not None:
-        generator = for_conditions(given[0], shape.conditions, ModulationProfile(), shape.style_count)
-    else:
-        generator = Generator(shape, ModulationProfile())
-        if not start.resume:  # a checkpoint brings everything that would be fitted
-            fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
+    generator = generator_from(given, shape, ModulationProfile())
+    if given is None and not start.resume:  # a checkpoint brings everything that would be fitted
+        fit_spectra_and_statistics(generator, draw_crops(batches, FITTED_CROPS)[0])
     training = loop.begin(generator, batches, random, ALL.name, config)
     training = with_history(training, given, start, what.output_dir)
     loop.train(training, config, what.output_dir, progress=progress)
