@@ -112,7 +112,7 @@ class Provenance:
             "seed": self.seed,
             "profile": asdict(self.modulation.at_start),
             "schedule": schedule and asdict(schedule),
-            "settings": self.settings,
+            "settings": dict(self.settings),
             **{name: round(level, 2) if isfinite(level) else None for name, level in levels.items()},
             "evidence": [{"subject": claim, **asdict(evidence)} for claim, evidence in self.claims.items()],
             "safe_listening": SAFE_LISTENING,

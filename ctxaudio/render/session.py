@@ -102,7 +102,7 @@ class Session:
     def identity(self) -> str:
         """What decides whether an interrupted session can be taken up: all that `made` says but for the finish."""
         told = self.made.as_json()
-        told["settings"] = {name: value for name, value in told["settings"].items() if name != "finish"}
+        told["settings"].pop("finish")
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
